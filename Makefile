@@ -1,0 +1,219 @@
+# Larder's Makefile, for GNU make: one file, written by hand.
+#
+#   make deps run       install what is missing, build, start larder on 127.0.0.1:11211
+#   make deps check     the same, then run every test
+#
+#   make                build ./larder
+#   make run            start it; ARGS='-m 1024' for options of its own
+#   make check          every test, and all but clients and system again under
+#                       address,undefined; TESTS='t/wire/storage.t' for some of them
+#   make check-reference  the tests of the wire and of clients against REFERENCE,
+#                       which is Debian's memcached
+#   make stress         many threads and connections for a while
+#   make lint           what must hold in the source beyond what the compiler sees
+#   make format         lay the source out by .clang-format
+#   make compile_commands.json   for editors and clangd
+#   make install        below PREFIX of ./configure --prefix=PREFIX; DESTDIR is honoured
+#   make uninstall      take that away again
+#   make dist           a tarball of the current commit that brings ./configure along
+#   make clean          remove what was built; `distclean`: and what was configured
+#   make deps           only install what is missing (Debian's packages, by apt-get)
+#   make help           this text
+#
+# SAN=thread or SAN=address,undefined builds, checks or stresses a variant with these
+# sanitizers and all assertions in build/<variant>/, beside the release objects.
+# WERROR=1 turns warnings into errors; V=1 shows the commands.
+
+MAKEFLAGS += --no-builtin-rules
+.DELETE_ON_ERROR:
+.SECONDARY:
+.PHONY: all build deps deps-first run check check-reference stress lint format \
+        install uninstall dist clean distclean help
+
+all: build
+
+# ---- Configuration ---------------------------------------------------------------
+
+# These goals need none. All others need config.mk, which make remakes before anything
+# else, and for which `deps` comes first where it is among the goals: so that
+# `make deps run` begins with nothing.
+UNCONFIGURED := deps format clean distclean help
+DEPS_FIRST   := $(if $(filter deps,$(MAKECMDGOALS)),deps-first)
+
+ifneq ($(filter-out $(UNCONFIGURED),$(or $(MAKECMDGOALS),all)),)
+include config.mk
+endif
+
+config.mk: configure tools/config.mk.in | $(DEPS_FIRST)
+	@if [ -x config.status ]; then \
+	    ./config.status --recheck && ./config.status; \
+	else \
+	    ./configure; \
+	fi
+
+configure: configure.ac | $(DEPS_FIRST)
+	autoreconf
+
+deps deps-first:
+	@tools/deps
+
+# ---- Flags -----------------------------------------------------------------------
+
+# CC, CPPFLAGS, CFLAGS, LDFLAGS and LIBS belong to whoever builds; ours stand before.
+comma   := ,
+VARIANT := $(or $(subst $(comma),-,$(SAN)),release)
+OUT     := build/$(VARIANT)
+
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
+            $(if $(WERROR),-Werror)
+RELEASE  := -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
+CHECKED  := -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer \
+            -DLARDER_DEBUG=1
+COMPILE   = $(CC) -std=c11 -D_GNU_SOURCE -I. $(XXHASH_CFLAGS) $(LIBEVENT_CFLAGS) \
+            $(WARNINGS) -fPIE -pthread $(if $(SAN),$(CHECKED),$(RELEASE)) \
+            $(CPPFLAGS) $(CFLAGS)
+LINK      = $(CC) -pie -pthread -Wl,-z,relro,-z,now,--as-needed \
+            $(if $(SAN),-fsanitize=$(SAN)) $(CFLAGS) $(LDFLAGS)
+
+Q := $(if $(V),,@)
+
+# ---- The program: server -> protocol -> slabs ------------------------------------
+
+objects = $(patsubst %.c,$(OUT)/%.o,$(wildcard $(1)/*.c))
+
+SERVER_OBJECTS := $(call objects,server)
+LIBPROTOCOL    := $(OUT)/libprotocol.a
+LIBSLABS       := $(OUT)/libslabs.a
+PROGRAM        := $(if $(SAN),$(OUT)/larder,./larder)
+
+build: $(PROGRAM)
+
+./larder: $(OUT)/larder
+	@ln -f $< $@
+
+$(OUT)/larder: $(SERVER_OBJECTS) $(LIBPROTOCOL) $(LIBSLABS)
+	@echo LINK $@
+	$(Q)$(LINK) -o $@ $^ $(LIBEVENT_LIBS) $(LIBS)
+
+$(LIBPROTOCOL): $(call objects,protocol)
+$(LIBSLABS):    $(call objects,slabs)
+$(LIBPROTOCOL) $(LIBSLABS):
+	@echo AR $@
+	$(Q)rm -f $@
+	$(Q)$(AR) rcs $@ $^
+
+$(OUT)/%.o: %.c Makefile config.mk
+	@echo CC $(if $(SAN),$(SAN) )$<
+	@mkdir -p $(@D)
+	$(Q)$(COMPILE) -MMD -MP -c -o $@ $<
+
+-include $(wildcard $(OUT)/*/*.d $(OUT)/*/*/*.d)
+
+# As root it is told whom to become.
+run: ./larder
+	./larder $(if $(filter 0,$(shell id -u)),-u nobody) $(ARGS)
+
+# ---- Tests -----------------------------------------------------------------------
+
+# Every t/unit/test_*.c is a program. It is linked with the layer that its name says
+# and those below; from server/ it takes all but main().
+$(OUT)/t/unit/test_slabs_%: $(OUT)/t/unit/test_slabs_%.o $(LIBSLABS)
+	$(link_test)
+
+$(OUT)/t/unit/test_protocol_%: $(OUT)/t/unit/test_protocol_%.o $(LIBPROTOCOL) $(LIBSLABS)
+	$(link_test)
+
+$(OUT)/t/unit/test_server_%: $(OUT)/t/unit/test_server_%.o \
+        $(filter-out %/main.o,$(SERVER_OBJECTS)) $(LIBPROTOCOL) $(LIBSLABS)
+	$(link_test)
+
+# Check is asked for here and not by configure: only tests need it, and `make deps` may
+# bring it after all else was configured.
+define link_test
+	@echo LINK $@
+	$(Q)$(LINK) -o $@ $^ $$($(PKG_CONFIG) --libs check) $(LIBEVENT_LIBS) $(LIBS)
+endef
+
+# What is tested: sources of unit tests, files for prove, scripts that count themselves.
+UNIT := $(wildcard t/unit/test_*.c)
+WIRE := $(wildcard t/wire/*.t t/regress/*.t)
+
+TESTS_release := $(UNIT) $(WIRE) $(wildcard t/clients/*.t t/system/*.t) t/golden/check
+TESTS_thread  := $(UNIT) t/stress/run
+TESTS_other   := $(UNIT) $(WIRE) t/golden/check
+TESTS          = $(or $(TESTS_$(VARIANT)),$(TESTS_other))
+
+programs = $(patsubst %.c,$(OUT)/%,$(filter %.c,$(1)))
+proved   = $(if $(filter %.t,$(1)),'prove $(filter %.t,$(1))')
+scripts  = $(filter-out %.c %.t,$(1))
+commands = $(call programs,$(1)) $(call proved,$(1)) $(call scripts,$(1))
+
+# Without SAN and TESTS, the same again under these sanitizers.
+CHECK_AGAIN = $(MAKE) --no-print-directory check SAN=address,undefined
+again       = $(if $(SAN)$(filter-out file,$(origin TESTS)),,'$(CHECK_AGAIN)')
+
+# The tests take the server from the environment. The sanitizers of Debian 12 do not
+# start under the address randomisation of newer kernels, which setarch turns off.
+SERVER    = $(PROGRAM)
+REFERENCE = /usr/bin/memcached
+FIXED     = $(if $(SAN),$(shell setarch -R true 2>/dev/null && echo setarch -R))
+TALLY     = $(FIXED) tools/tally
+export SERVER
+export UBSAN_OPTIONS = print_stacktrace=1
+
+check: $(call programs,$(TESTS)) $(PROGRAM)
+	+@$(TALLY) $(call commands,$(TESTS)) $(again)
+
+check-reference:
+	@SERVER=$(REFERENCE) tools/tally $(call proved,$(filter t/wire/% t/clients/%,$(TESTS)))
+
+stress: $(PROGRAM)
+	@$(TALLY) t/stress/run
+
+# ---- The source itself -----------------------------------------------------------
+
+LAYOUT := $(wildcard slabs/*.[ch] protocol/*.[ch] server/*.[ch] t/*/*.[ch] bench/*.[ch])
+
+lint: $(SERVER_OBJECTS) $(LIBPROTOCOL) $(LIBSLABS)
+	@COMPILE='$(COMPILE)' OUT=$(OUT) tools/lint
+
+format:
+	@tools/format $(LAYOUT)
+
+compile_commands.json: Makefile config.mk $(filter %.c,$(LAYOUT))
+	@{ for c in $(sort $(filter %.c,$(LAYOUT))); do \
+	    printf '%s\n  { "directory": "%s", "file": "%s", "command": "%s -c %s" }' \
+	        "$${comma-[}" '$(CURDIR)' $$c '$(COMPILE)' $$c; \
+	    comma=,; \
+	done; printf '\n]\n'; } >$@
+
+# ---- Installation ----------------------------------------------------------------
+
+DOCS := README COPYING $(filter-out %.1,$(wildcard doc/*))
+MAN  := doc/larder.1
+
+install: $(PROGRAM)
+	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(mandir)/man1 $(DESTDIR)$(docdir)
+	install -m 755 $(PROGRAM) $(DESTDIR)$(bindir)/larder
+	install -m 644 $(MAN) $(DESTDIR)$(mandir)/man1
+	install -m 644 $(DOCS) $(DESTDIR)$(docdir)
+
+uninstall:
+	rm -f $(DESTDIR)$(bindir)/larder
+	rm -f $(addprefix $(DESTDIR)$(mandir)/man1/,$(notdir $(MAN)))
+	rm -f $(addprefix $(DESTDIR)$(docdir)/,$(notdir $(DOCS)))
+	-rmdir $(DESTDIR)$(docdir)
+
+dist: configure
+	git archive --prefix=larder-$(PACKAGE_VERSION)/ --add-file=configure \
+	    --add-file=config.h.in -o larder-$(PACKAGE_VERSION).tar.gz HEAD
+
+clean:
+	rm -rf build larder compile_commands.json
+
+distclean: clean
+	rm -rf config.h config.h.in config.log config.mk config.status \
+	    configure aclocal.m4 autom4te.cache
+
+help:
+	@sed -n '3,/^$$/s/^# \{0,1\}//p' Makefile

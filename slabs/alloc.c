@@ -1,0 +1,160 @@
+/* slabs/alloc.c - memory for items, by eviction when it has to be.
+ *
+ * Order of locks: a victim is named under the LRU lock, which ranks above the stripe,
+ * so that lock is let go before the stripe is taken. In between the victim may have been
+ * deleted, read or replaced by another item in the same chunk; item_evict() looks again.
+ */
+#include "slabs/cache_priv.h"
+#include "slabs/must.h"
+
+enum {
+    ROUNDS_MAX = 16,        /* searches before an allocation gives up        */
+    VICTIMS_MAX = 8,        /* found in one search...                        */
+    VICTIM_BYTES = 16 << 10 /* ...but no more than about this much memory    */
+};
+
+static unsigned
+victims_wanted(const struct cache *cache, unsigned size_class)
+{
+    uint32_t wanted = VICTIM_BYTES / cache->pages.classes.bytes[size_class];
+
+    if (wanted == 0)
+        return 1;
+    return wanted < VICTIMS_MAX ? wanted : VICTIMS_MAX;
+}
+
+/* Look for victims once and evict them. Only the last round takes active items; where
+ * nothing may be evicted, only dead items go. */
+static void
+evict_some(struct cache_thread *thread, unsigned size_class, bool last_round)
+{
+    struct cache *cache = thread->cache;
+    struct victim victims[VICTIMS_MAX];
+    struct search search = {
+        .now = clock_now(cache->clock),
+        .flushed_below =
+            atomic_load_explicit(&cache->flushed_below, memory_order_relaxed),
+        .spare_active = cache->evicts && !last_round,
+        .dead_only = !cache->evicts,
+        .most = victims_wanted(cache, size_class),
+    };
+    unsigned found;
+
+    counter_add(&thread->counters.direct_reclaims, 1);
+    found = lru_find_victims(&cache->lru[size_class], &cache->pages, &cache->table,
+                             &search, victims);
+    for (unsigned i = 0; i < found; i++)
+        item_evict(thread, victims[i]);
+}
+
+static bool
+is_dead(const struct cache *cache, const struct item *item)
+{
+    return item_is_flushed(cache, item) || item_is_expired(cache, item);
+}
+
+static void
+count_eviction(struct cache_thread *thread, const struct item *item)
+{
+    struct cache_counters *counters = &thread->counters;
+    uint8_t                marks = item_marks(item);
+
+    if (is_dead(thread->cache, item)) {
+        counter_add(&counters->reclaimed, 1);
+        if (!(marks & ITEM_FETCHED))
+            counter_add(&counters->expired_unfetched, 1);
+        return;
+    }
+    counter_add(&counters->evictions, 1);
+    if (!(marks & ITEM_FETCHED))
+        counter_add(&counters->evicted_unfetched, 1);
+    if (marks & ITEM_ACTIVE)
+        counter_add(&counters->evicted_active, 1);
+}
+
+void
+item_evict(struct cache_thread *thread, struct victim victim)
+{
+    struct cache  *cache = thread->cache;
+    struct stripe *stripe = table_stripe(&cache->table, victim.hash);
+
+    lock_take(&stripe->lock);
+    if (table_has(&cache->table, victim.hash, victim.handle)) {
+        struct item *item = pages_item(&cache->pages, victim.handle);
+
+        if (!item_is_pinned(item) && (cache->evicts || is_dead(cache, item))) {
+            count_eviction(thread, item);
+            item_unlink_locked(thread, victim.hash, item);
+        }
+    }
+    lock_drop(&stripe->lock);
+}
+
+struct item *
+item_take(struct cache_thread *thread, unsigned size_class)
+{
+    struct cache *cache = thread->cache;
+
+    locks_must_be_none();
+    for (unsigned round = 0;; round++) {
+        struct item *item =
+            pages_take_chunk(&cache->pages, &thread->magazine[size_class], size_class);
+
+        if (item != NULL) {
+            item->traits = ITEM_TAKEN;
+            return item;
+        }
+        if (round == ROUNDS_MAX)
+            break;
+        evict_some(thread, size_class, round + 1 == ROUNDS_MAX);
+    }
+    counter_add(&thread->counters.out_of_memory, 1);
+    return NULL;
+}
+
+void
+item_give(struct cache_thread *thread, struct item *item)
+{
+    struct pages *pages = &thread->cache->pages;
+    unsigned      size_class = pages_class(pages, item);
+
+    pages_give_chunk(pages, &thread->magazine[size_class], size_class, item);
+}
+
+void
+item_unref(struct cache_thread *thread, struct item *item)
+{
+    uint16_t before =
+        atomic_fetch_sub_explicit(&item->references, 1, memory_order_acq_rel);
+
+    must(before > 0);
+    if (before == 1)
+        item_give(thread, item);
+}
+
+bool
+spare_has(struct spare *spare, unsigned size_class)
+{
+    if (spare->item != NULL && spare->size_class == size_class)
+        return true;
+    spare->wanted = size_class;
+    return false;
+}
+
+bool
+spare_fetch(struct cache_thread *thread, struct spare *spare)
+{
+    spare_return(thread, spare);
+    spare->size_class = spare->wanted;
+    spare->wanted = 0;
+    spare->item = item_take(thread, spare->size_class);
+    return spare->item != NULL;
+}
+
+void
+spare_return(struct cache_thread *thread, struct spare *spare)
+{
+    if (spare->item != NULL)
+        item_give(thread, spare->item);
+    spare->item = NULL;
+}

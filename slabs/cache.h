@@ -1,0 +1,279 @@
+/* slabs/cache.h - the storage engine as its users see it.
+ *
+ * Threads: every function that takes a `struct cache_thread` is called by the thread
+ *          that owns the handle; the rest may be called by any thread.
+ * Locks:   none may be held on entry, none are held on return - but for a reading,
+ *          which may hold the stripe of its item until cache_read_end().
+ * Time:    read from config.clock, never from the system.
+ * Keys:    1..CACHE_KEY_MAX bytes of any value.
+ */
+#ifndef LARDER_SLABS_CACHE_H
+#define LARDER_SLABS_CACHE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "slabs/span.h"
+
+struct cache;        /* opaque: layout in slabs/cache_priv.h */
+struct cache_thread; /* a thread's handle: its counters and its free chunks */
+struct cache_counters;
+struct clock;
+struct item;
+struct stripe;
+
+enum {
+    CACHE_KEY_MAX = 250,
+    CACHE_CLASS_MAX = 127,
+};
+
+struct cache_config {
+    size_t              memory_bytes;   /* ceiling for pages; the table is extra        */
+    size_t              item_bytes_max; /* by cache_item_weight(), at most a page       */
+    uint32_t            smallest_value; /* least room for key, flags and value a chunk  */
+    double              growth;         /* ratio between large size classes, > 1        */
+    bool                evicts;         /* false: out of memory is an answer            */
+    bool                large_pages;    /* ask for huge pages                           */
+    uint64_t            hash_seed;      /* random, or keys can be made to collide       */
+    const struct clock *clock;          /* borrowed; outlives the cache                 */
+};
+
+enum cache_status {
+    CACHE_OK,
+    CACHE_MISS,        /* no live item under that key                                   */
+    CACHE_EXISTS,      /* the item's CAS id is another                                  */
+    CACHE_NOT_STORED,  /* the rule of add, replace, append or prepend said no           */
+    CACHE_TOO_LARGE,   /* no item may be that large                                     */
+    CACHE_NO_MEMORY,   /* nothing could be evicted right now; a retry is fair           */
+    CACHE_NOT_NUMERIC, /* the value is not a decimal number that fits 64 bits           */
+};
+
+/* NULL when memory is not to be had. destroy: no thread may use the cache any more. */
+struct cache *cache_create(const struct cache_config *config);
+void          cache_destroy(struct cache **cache);
+
+/* Handles are created and destroyed by any thread; NULL when out of memory. What a
+ * destroyed handle has counted stays in the sums. */
+struct cache_thread *cache_thread_create(struct cache *cache);
+void                 cache_thread_destroy(struct cache_thread **thread);
+struct cache        *cache_of(const struct cache_thread *thread);
+
+/* ---- keys ------------------------------------------------------------------------ */
+
+struct cache_key {
+    struct span bytes; /* borrowed */
+    uint64_t    hash;  /* cache_key() sets it */
+};
+
+struct cache_key cache_key(const struct cache *cache, struct span bytes);
+
+/* Hints before a batch of look-ups: ask for all buckets first, then for all items. */
+void cache_prefetch_bucket(const struct cache *cache, const struct cache_key *key);
+void cache_prefetch_item(const struct cache *cache, const struct cache_key *key);
+
+/* ---- reading --------------------------------------------------------------------- */
+
+/*
+ * An item that is being read. A small value is to be copied at once, since its stripe is
+ * held (`pinned` is false) until cache_read_end(). A large one is pinned: the reading may
+ * be kept, moved and ended later, and the value will not change meanwhile.
+ */
+struct cache_reading {
+    uint64_t       cas;
+    uint32_t       client_flags;
+    uint32_t       size_class;
+    size_t         value_length;
+    const char    *value;      /* see cache_read_value()                           */
+    int32_t        ttl_s;      /* seconds left before this reading, -1: never ends */
+    uint32_t       idle_s;     /* seconds since it was last used                   */
+    bool           fetched;    /* had been read before                             */
+    bool           binary_key; /* stored with cache_store.binary_key               */
+    bool           stale;      /* out of date: see cache_drop_how.invalidates      */
+    bool           leased;     /* another reader is refreshing it                  */
+    bool           won;        /* this reader is to refresh it                     */
+    bool           created;    /* there was nothing: see cache_read_how.creates    */
+    bool           pinned;
+    struct item   *item;
+    struct stripe *stripe; /* held while not NULL */
+};
+
+enum { CACHE_COPY_MAX = 4096 }; /* values up to this are copied, not pinned */
+
+/* What a reading is to do besides; all zero is a plain reading. Expiry times are those
+ * of clock_deadline(). */
+struct cache_read_how {
+    bool    unnoticed; /* do not count as a use                                        */
+    bool    touches;   /* give the item a new expiry: `expiry`                         */
+    bool    touches_first;   /* before it is asked whether it is about to expire       */
+    bool    touches_created; /* also an item that was created just now                 */
+    bool    creates; /* where nothing is, make an empty item that ends at create_expiry */
+    bool    leases;  /* of all readers of an item that is stale, new by `creates`, or
+                           about to expire, let one win, and tell the others            */
+    bool    refreshes; /* about to expire means: in less than refresh_s seconds        */
+    bool    names_cas; /* an item that is created gets new_cas, even 0, as its id      */
+    int64_t expiry;
+    int64_t create_expiry;
+    int32_t refresh_s;
+    uint64_t new_cas;
+};
+
+/* Find a live item and begin to read it. CACHE_OK or CACHE_MISS; on a miss there is
+ * nothing to end. */
+enum cache_status cache_read(struct cache_thread *thread, const struct cache_key *key,
+                             struct cache_reading *reading);
+enum cache_status cache_read_as(struct cache_thread *thread, const struct cache_key *key,
+                                const struct cache_read_how *how,
+                                struct cache_reading        *reading);
+/* The next piece of the value, from offset `from` on; its length is 0 at the end. */
+struct span cache_read_value(const struct cache_reading *reading, size_t from);
+void        cache_read_end(struct cache_thread *thread, struct cache_reading *reading);
+
+/* ---- writing --------------------------------------------------------------------- */
+
+enum cache_store_mode {
+    CACHE_SET,
+    CACHE_ADD,     /* only where nothing is                  */
+    CACHE_REPLACE, /* only where something is                */
+    CACHE_APPEND,  /* to what is there, whose flags and expiry stay */
+    CACHE_PREPEND,
+    CACHE_CAS, /* only where the item's id is store.cas      */
+};
+
+struct cache_store {
+    enum cache_store_mode mode;
+    bool                  compares; /* append, prepend: only where the id is `cas`      */
+    bool                  invalidates; /* CACHE_CAS: where the item is newer than `cas`,
+                                          store all the same, as a stale value that keeps
+                                          the item's expiry                                */
+    bool                  creates; /* append, prepend: store where nothing is          */
+    bool             binary_key;   /* readings are to tell so                          */
+    struct cache_key key;
+    uint32_t         client_flags;
+    int64_t          expiry; /* as the protocols mean it, see clock_deadline() */
+    uint64_t         cas;
+    uint64_t         new_cas; /* the item's id from now on; 0: draw one        */
+};
+
+/* What a write found or made. */
+struct cache_result {
+    uint64_t cas;          /* of the item that is there now */
+    uint32_t size_class;   /* of the item that was found or made */
+    uint64_t number;       /* cache_arithmetic: the new value */
+    uint32_t client_flags; /* cache_touch */
+    size_t   value_length; /* cache_store: of the value that was sent or that is there */
+    int32_t  ttl_s;        /* cache_arithmetic: seconds left before it, -1: never ends */
+    bool     created;      /* cache_arithmetic: there was nothing */
+};
+
+/* Store a value that is at hand as a whole. OK, MISS, EXISTS, NOT_STORED, TOO_LARGE or
+ * NO_MEMORY; after the last two nothing has changed. */
+enum cache_status cache_store(struct cache_thread      *thread,
+                              const struct cache_store *store, struct span value,
+                              struct cache_result *result);
+
+/*
+ * A value that is still arriving: memory is reserved for it at once, it is filled
+ * piece by piece, and nobody sees it before cache_upload_commit().
+ */
+struct cache_upload {
+    struct item *item;
+    size_t       length;
+    size_t       filled;
+};
+
+/* The size class that such an item would be of; 0 if it is too large to be stored. */
+unsigned cache_class_for(const struct cache *cache, size_t key_length,
+                         uint32_t client_flags, size_t value_length);
+/* OK, TOO_LARGE or NO_MEMORY. The upload ends by commit or abandon. */
+enum cache_status cache_upload_begin(struct cache_thread      *thread,
+                                     const struct cache_store *store, size_t length,
+                                     struct cache_upload *upload);
+/* Where the next bytes go: a piece of the value's memory, of length 0 when it is full.
+ * *room is written to, then cache_upload_fill() says how much. */
+char *cache_upload_room(const struct cache_upload *upload, size_t *room);
+void  cache_upload_fill(struct cache_upload *upload, size_t bytes);
+/* Store what has arrived; the key in `store` is not read, its hash and the rest are. */
+enum cache_status cache_upload_commit(struct cache_thread      *thread,
+                                      const struct cache_store *store,
+                                      struct cache_upload      *upload,
+                                      struct cache_result      *result);
+void cache_upload_abandon(struct cache_thread *thread, struct cache_upload *upload);
+
+/* How an item is to go. */
+struct cache_drop_how {
+    bool     compares;    /* only where its id is `cas`                               */
+    bool     invalidates; /* it stays, marked as stale, under a new id                */
+    bool     empties;     /* it stays, with an empty value and client_flags; its expiry
+                             becomes `expiry`, or never                               */
+    bool     touches;     /* with one of these: its expiry becomes `expiry`           */
+    int64_t  expiry;
+    uint32_t client_flags;
+    uint64_t cas;
+    uint64_t new_cas; /* of an item that stays; 0: draw one, or keep it when emptied  */
+};
+
+/* Drop an item. OK, MISS or EXISTS; NO_MEMORY when it cannot be emptied. */
+enum cache_status cache_drop(struct cache_thread *thread, const struct cache_key *key,
+                             const struct cache_drop_how *how,
+                             struct cache_result         *result);
+/* Give an item a new expiry. OK or MISS. */
+enum cache_status cache_touch(struct cache_thread *thread, const struct cache_key *key,
+                              int64_t expiry, struct cache_result *result);
+struct cache_count_how {
+    bool     subtracts;
+    bool     compares; /* only where the item's id is `cas`                   */
+    bool     creates;  /* where nothing is, make `initial`, ending at create_expiry */
+    bool     touches;  /* give it a new expiry: `expiry`                      */
+    int64_t  expiry;
+    int64_t  create_expiry;
+    uint64_t delta;
+    uint64_t initial;
+    uint64_t cas;
+    uint64_t new_cas; /* the item's id from now on; 0: draw one */
+};
+
+/* Add to (modulo 2^64) or subtract from (not below 0) a decimal value. A shorter result
+ * is padded with spaces to the old length where it is written in place. OK, MISS, EXISTS,
+ * NOT_NUMERIC or NO_MEMORY. */
+enum cache_status cache_arithmetic(struct cache_thread          *thread,
+                                   const struct cache_key       *key,
+                                   const struct cache_count_how *how,
+                                   struct cache_result          *result);
+
+/* ---- the whole ------------------------------------------------------------------- */
+
+/* Everything stored up to now is gone; costs nothing. */
+void cache_flush(struct cache_thread *thread);
+/* The same at an expiry time to come; one flush at most is pending, the latest. Times
+ * <= 0 and Unix times that have passed mean now, those before the clock's start nothing
+ * but that what was pending is taken back. A flush to come happens in the cache_tick()
+ * that finds its time reached. */
+void cache_flush_later(struct cache_thread *thread, int64_t expiry);
+/* To be called whenever the clock has moved. */
+void cache_tick(struct cache_thread *thread);
+
+/* Seconds that an item with this expiry would have left, -1: it would never end. */
+int32_t cache_ttl_of(const struct cache *cache, int64_t expiry);
+/* What memcached 1.6.45 would call the item's size: limits are given in it. */
+size_t cache_item_weight(size_t key_length, uint32_t client_flags, size_t value_length);
+
+/* Sums over all threads, these too that have ended. */
+void   cache_counters_sum(struct cache *cache, struct cache_counters *sum);
+size_t cache_memory_limit(const struct cache *cache);
+size_t cache_table_bytes(const struct cache *cache);
+/* log2 of the number of slots in the table. */
+unsigned cache_table_power(const struct cache *cache);
+/* Bytes that a size class gets at a time. */
+uint32_t cache_page_bytes(void);
+/* Chunk size of a class, 0 if there is no such class. */
+uint32_t cache_class_bytes(const struct cache *cache, unsigned size_class);
+
+/*
+ * For tests: walk everything while no thread is at work, and abort unless every chunk is
+ * in exactly one place, lists are linked both ways, counters are sums, and (quiet = true)
+ * nothing is pinned or being uploaded.
+ */
+void cache_check(struct cache *cache, bool quiet);
+
+#endif

@@ -1,0 +1,122 @@
+/* slabs/cache_priv.h - how the parts of the engine hang together.
+ *
+ * CAS ids. An id is drawn under the stripe's lock:
+ *
+ *    63              32 31             12 11        0
+ *    +-----------------+-----------------+-----------+
+ *    | era             | counter         | stripe    |
+ *    +-----------------+-----------------+-----------+
+ *
+ * so ids of a key only grow, ids of two keys differ, and no two threads share a counter.
+ * The era is the cache's. A flush raises it and moves `flushed_below` to it: an item
+ * whose era is lower is dead. So a flush costs nothing and is exact.
+ */
+#ifndef LARDER_SLABS_CACHE_PRIV_H
+#define LARDER_SLABS_CACHE_PRIV_H
+
+#include "slabs/cache.h"
+#include "slabs/clock.h"
+#include "slabs/counters.h"
+#include "slabs/item_priv.h"
+#include "slabs/lock.h"
+#include "slabs/lru_priv.h"
+#include "slabs/pages_priv.h"
+#include "slabs/table_priv.h"
+
+_Static_assert((int)CACHE_CLASS_MAX == (int)CLASS_MAX, "one number of size classes");
+_Static_assert(CACHE_KEY_MAX <= UINT8_MAX, "an item's key length has 8 bits");
+
+enum { CAS_ERA_SHIFT = 32, CAS_COUNTER_SHIFT = STRIPE_BITS_MAX };
+
+struct cache_thread {
+    _Alignas(128) struct cache_counters counters;
+    struct cache        *cache;
+    struct cache_thread *next; /* under cache->threads_lock */
+    struct magazine      magazine[CLASS_MAX + 1];
+};
+
+struct cache {
+    /* Read at every request, written at a flush. */
+    const struct clock *clock;
+    _Atomic uint32_t    era;
+    _Atomic uint32_t    flushed_below;
+    size_t              item_bytes_max;
+    bool                evicts;
+    struct table        table;
+    struct pages        pages;
+
+    struct lru            lru[CLASS_MAX + 1];
+    struct lock           threads_lock; /* RANK_LEAF; guards the two below */
+    struct cache_thread  *threads;
+    struct cache_counters ended;      /* what destroyed handles have counted */
+    struct lock           flush_lock; /* RANK_LEAF; guards raising the era and the next */
+    uint32_t              flush_at;   /* deadline of the pending flush, or CLOCK_NEVER  */
+};
+
+/*
+ * A chunk that an operation has got beforehand, to build an item in. Chunks are not to be
+ * had under a stripe, so an operation that finds that it needs one notes which
+ * (spare_has), does nothing, and is run again with it.
+ */
+struct spare {
+    struct item *item;       /* NULL: none                              */
+    unsigned     size_class; /* that it is of                           */
+    unsigned     wanted;     /* class of the chunk to be fetched, or 0  */
+};
+
+/* ---- alloc.c: memory for items --------------------------------------------------- */
+
+/* A chunk of the class, by evicting if need be; NULL when there is none. No lock may be
+ * held. */
+struct item *item_take(struct cache_thread *thread, unsigned size_class);
+/* Give back a chunk that nobody refers to. */
+void item_give(struct cache_thread *thread, struct item *item);
+/* Drop a reference; the last one frees the chunk. */
+void item_unref(struct cache_thread *thread, struct item *item);
+/* Does the spare have a chunk of this class? Otherwise note that it should. */
+bool spare_has(struct spare *spare, unsigned size_class);
+/* Get the chunk that is wanted, in place of what the spare has. */
+bool spare_fetch(struct cache_thread *thread, struct spare *spare);
+void spare_return(struct cache_thread *thread, struct spare *spare);
+/* Evict one item, if it is still linked and idle. */
+void item_evict(struct cache_thread *thread, struct victim victim);
+
+/* ---- links.c: what is in the table and in the lists ------------------------------ */
+
+bool item_is_expired(const struct cache *cache, const struct item *item);
+bool item_is_flushed(const struct cache *cache, const struct item *item);
+/* The live item under the key; a dead one that it meets is unlinked. Stripe held. */
+struct item *item_find_live_locked(struct cache_thread    *thread,
+                                   const struct cache_key *key);
+/* Link an item under a key that has none. False when the table is full. Stripe held. */
+bool item_link_locked(struct cache_thread *thread, uint64_t hash, struct item *item);
+void item_unlink_locked(struct cache_thread *thread, uint64_t hash, struct item *item);
+/* Let `to` take the place of `from`, which is unlinked. Stripe held. */
+void item_replace_locked(struct cache_thread *thread, uint64_t hash, struct item *from,
+                         struct item *to);
+/* Give the item a new id: new_cas, which needs an item that was made with room for its
+ * era, or with 0 the next one of its stripe. Stripe held. */
+void item_stamp_locked(struct cache *cache, uint64_t hash, struct item *item,
+                       uint64_t new_cas);
+/* Count the item as used. Stripe held. */
+void item_used_locked(struct cache *cache, struct item *item);
+/* Seconds until the item ends, -1 if it never does. */
+int32_t item_ttl_s(const struct cache *cache, const struct item *item);
+
+/* ---- making items: cache.c, store.c ---------------------------------------------- */
+
+/* What an item is to look like. */
+struct item_shape {
+    struct span key;
+    uint32_t    client_flags;
+    bool        own_era;
+    size_t      value_length;
+};
+
+/* The class whose chunks hold it; 0 where none may. */
+unsigned item_class_for(const struct cache *cache, const struct item_shape *shape);
+/* Write header, key and flags of a new item. The value is the caller's to fill; dates and
+ * id come when it is linked. */
+void item_write_head(struct item *item, const struct item_shape *shape);
+
+#endif

@@ -1,0 +1,40 @@
+/* slabs/classes.h - which chunk sizes there are.
+ *
+ * A size class is a chunk size. Class 0 does not exist (it names the free pages);
+ * classes 1..count grow. Small classes step by 8 bytes and then by a sixteenth,
+ * since most items are small and every byte of theirs counts; from FINE_BYTES on by
+ * the growth factor. Each chunk size is widened to what divides its page best, and
+ * the last class is one chunk a page.
+ */
+#ifndef LARDER_SLABS_CLASSES_H
+#define LARDER_SLABS_CLASSES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { CLASS_MAX = 127, CLASS_FINE_BYTES = 1024 };
+
+struct classes {
+    unsigned count;                /* classes are 1..count                    */
+    uint32_t bytes[CLASS_MAX + 1]; /* chunk size; bytes[0] is 0               */
+    uint8_t  of_small[CLASS_FINE_BYTES / 8 + 1]; /* class by (size + 7) / 8      */
+};
+
+/* Sizes from `smallest` to `page_bytes`, all multiples of `unit` (8 or more, a
+ * power of two). `growth` is the ratio between large classes, > 1; it is raised where
+ * CLASS_MAX classes would not reach a page with it. */
+void classes_init(struct classes *classes, uint32_t smallest, uint32_t page_bytes,
+                  double growth, uint32_t unit);
+
+unsigned classes_find_large(const struct classes *classes, size_t bytes);
+
+/* The smallest class whose chunks hold `bytes`, or 0 where none does. */
+static inline unsigned
+classes_find(const struct classes *classes, size_t bytes)
+{
+    if (bytes <= CLASS_FINE_BYTES)
+        return classes->of_small[(bytes + 7) / 8];
+    return classes_find_large(classes, bytes);
+}
+
+#endif

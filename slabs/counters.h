@@ -1,0 +1,49 @@
+/* slabs/counters.h - what the engine counts.
+ *
+ * Each thread counts in memory of its own: plain additions, no shared cache line. Who
+ * wants a figure sums over the threads. A counter is only ever written by its thread;
+ * resetting is done by who reads, who remembers what to subtract.
+ */
+#ifndef LARDER_SLABS_COUNTERS_H
+#define LARDER_SLABS_COUNTERS_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+/* name, meaning */
+#define CACHE_COUNTERS(X)                                                                \
+    X(items_linked, "items that entered the table")                                      \
+    X(items_unlinked, "items that left it")                                              \
+    X(bytes_linked, "their sizes, with headers")                                         \
+    X(bytes_unlinked, "their sizes, with headers")                                       \
+    X(evictions, "live items dropped for memory")                                        \
+    X(evicted_unfetched, "of these, never read")                                         \
+    X(evicted_active, "of these, recently used")                                         \
+    X(reclaimed, "chunks got by dropping a dead item")                                   \
+    X(expired_unfetched, "items that expired and were never read")                       \
+    X(expired_found, "look-ups that met an expired item")                                \
+    X(flushed_found, "look-ups that met a flushed item")                                 \
+    X(direct_reclaims, "searches for a victim by who needed memory")                     \
+    X(out_of_memory, "allocations that found none")
+
+struct cache_counters {
+#define CACHE_COUNTER_FIELD(name, meaning) uint64_t name;
+    CACHE_COUNTERS(CACHE_COUNTER_FIELD)
+#undef CACHE_COUNTER_FIELD
+};
+
+/* Add to a counter that only the calling thread writes. */
+static inline void
+counter_add(uint64_t *counter, uint64_t n)
+{
+    __atomic_store_n(counter, *counter + n, __ATOMIC_RELAXED);
+}
+
+/* Read a counter of any thread. */
+static inline uint64_t
+counter_read(const uint64_t *counter)
+{
+    return __atomic_load_n(counter, __ATOMIC_RELAXED);
+}
+
+#endif

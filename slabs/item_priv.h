@@ -1,0 +1,223 @@
+/* slabs/item_priv.h - what lies in a chunk.
+ *
+ *    0        8        16       20       24       27 28   30 31 32
+ *    +--------+--------+--------+--------+--------+--+----+--+--+-----+-------+-------+
+ *    | list   | CAS id |deadline|accessed| value  |k | r  |m |t | key | extra | value |
+ *    | links  |        |        |        | length |  |    |  |  |     | 0/4/8 |       |
+ *    +--------+--------+--------+--------+--------+--+----+--+--+-----+-------+-------+
+ *             k key length   r references   m marks   t traits
+ *
+ * Extra are four bytes of client flags, only where they are not zero, and four bytes of
+ * era, only where a client chose the CAS id. A free chunk has no traits, and its `next`
+ * links the free list of its class.
+ *
+ * Who may touch what:
+ *   next, prev          under the LRU lock of the class; while free, under the class lock
+ *   marks               atomic; written under the stripe, cleared under the LRU lock too
+ *   deadline, cas       atomic; written under the stripe, read under the LRU lock too
+ *   references          atomic; raised only under the stripe by who found the item in the
+ *                       table, so it cannot rise again once it fell to zero
+ *   everything else     under the stripe once linked, and only while nobody has a pin;
+ *                       before that by whoever allocated the chunk
+ * The key of a linked item never changes, so who holds the LRU lock may read it.
+ */
+#ifndef LARDER_SLABS_ITEM_PRIV_H
+#define LARDER_SLABS_ITEM_PRIV_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "slabs/span.h"
+
+/* Offset of a chunk in the region, in units (8 bytes up to 32 GiB). 0 is no chunk. */
+typedef uint32_t handle_t;
+
+enum item_trait {
+    ITEM_TAKEN = 1,        /* the chunk holds an item, or one that is being made    */
+    ITEM_LINKED = 2,       /* it is in the table and in a list                      */
+    ITEM_CLIENT_FLAGS = 4, /* four bytes of flags stand behind the key              */
+    ITEM_OWN_ERA = 8,      /* four bytes of era stand before the value              */
+};
+
+enum item_mark {
+    ITEM_FETCHED = 1,     /* somebody has read it since it was stored                   */
+    ITEM_ACTIVE = 2,      /* used since the eviction list last looked at it             */
+    ITEM_STALE = 4,       /* a client has said that the value is out of date            */
+    ITEM_LEASED = 8,      /* one reader has been told to refresh the value              */
+    ITEM_BINARY_KEY = 16, /* stored under a key that came in base64                 */
+};
+
+enum {
+    ITEM_HEADER = 32,
+    ITEM_REFERENCES_MAX = 60000, /* one by the link, the rest pins            */
+};
+
+struct item {
+    handle_t         next;
+    handle_t         prev;
+    _Atomic uint64_t cas;
+    _Atomic uint32_t deadline; /* ticks, see clock.h */
+    uint32_t         accessed; /* ticks               */
+    uint8_t          value_length[3];
+    uint8_t          key_length;
+    _Atomic uint16_t references;
+    _Atomic uint8_t  marks;
+    uint8_t          traits;
+    char             bytes[];
+};
+
+_Static_assert(sizeof(struct item) == ITEM_HEADER, "an item's header is 32 bytes");
+
+static inline struct span
+item_key(const struct item *item)
+{
+    return (struct span){ item->bytes, item->key_length };
+}
+
+static inline size_t
+item_value_length(const struct item *item)
+{
+    const uint8_t *bytes = item->value_length;
+
+    return bytes[0] | (size_t)bytes[1] << 8 | (size_t)bytes[2] << 16;
+}
+
+static inline void
+item_set_value_length(struct item *item, size_t length)
+{
+    item->value_length[0] = (uint8_t)length;
+    item->value_length[1] = (uint8_t)(length >> 8);
+    item->value_length[2] = (uint8_t)(length >> 16);
+}
+
+static inline uint32_t
+item_deadline(const struct item *item)
+{
+    return atomic_load_explicit(&item->deadline, memory_order_relaxed);
+}
+
+static inline void
+item_set_deadline(struct item *item, uint32_t deadline)
+{
+    atomic_store_explicit(&item->deadline, deadline, memory_order_relaxed);
+}
+
+static inline uint64_t
+item_cas(const struct item *item)
+{
+    return atomic_load_explicit(&item->cas, memory_order_relaxed);
+}
+
+static inline void
+item_set_cas(struct item *item, uint64_t cas)
+{
+    atomic_store_explicit(&item->cas, cas, memory_order_relaxed);
+}
+
+static inline size_t
+item_flags_room(uint32_t client_flags)
+{
+    return client_flags != 0 ? sizeof(client_flags) : 0;
+}
+
+/* Bytes of the chunk that an item of this shape uses. */
+static inline size_t
+item_size_of(size_t key_length, uint32_t client_flags, bool own_era, size_t value_length)
+{
+    return ITEM_HEADER + key_length + item_flags_room(client_flags) +
+           (own_era ? sizeof(uint32_t) : 0) + value_length;
+}
+
+static inline size_t
+item_value_offset(const struct item *item)
+{
+    return item->key_length + (item->traits & ITEM_CLIENT_FLAGS ? 4u : 0u) +
+           (item->traits & ITEM_OWN_ERA ? 4u : 0u);
+}
+
+static inline char *
+item_value(struct item *item)
+{
+    return item->bytes + item_value_offset(item);
+}
+
+static inline const char *
+item_cvalue(const struct item *item)
+{
+    return item->bytes + item_value_offset(item);
+}
+
+static inline size_t
+item_size(const struct item *item)
+{
+    return ITEM_HEADER + item_value_offset(item) + item_value_length(item);
+}
+
+static inline uint32_t
+item_client_flags(const struct item *item)
+{
+    uint32_t flags = 0;
+
+    if (item->traits & ITEM_CLIENT_FLAGS)
+        memcpy(&flags, item->bytes + item->key_length, sizeof(flags));
+    return flags;
+}
+
+/* Write the client flags; the value's place depends on them. */
+static inline void
+item_set_client_flags(struct item *item, uint32_t flags)
+{
+    item->traits &= (uint8_t)~ITEM_CLIENT_FLAGS;
+    if (flags == 0)
+        return;
+    item->traits |= ITEM_CLIENT_FLAGS;
+    memcpy(item->bytes + item->key_length, &flags, sizeof(flags));
+}
+
+/* The era beside a CAS id that a client chose; it stands behind the client flags. */
+static inline uint32_t
+item_own_era(const struct item *item)
+{
+    uint32_t era;
+
+    memcpy(&era, item->bytes + item_value_offset(item) - sizeof(era), sizeof(era));
+    return era;
+}
+
+static inline void
+item_set_own_era(struct item *item, uint32_t era)
+{
+    item->traits |= ITEM_OWN_ERA;
+    memcpy(item->bytes + item_value_offset(item) - sizeof(era), &era, sizeof(era));
+}
+
+static inline uint8_t
+item_marks(const struct item *item)
+{
+    return atomic_load_explicit(&item->marks, memory_order_relaxed);
+}
+
+/* Set marks; writes only when one is missing, so that reads of a hot item leave its
+ * cache line alone. */
+static inline void
+item_mark(struct item *item, uint8_t marks)
+{
+    if ((item_marks(item) & marks) != marks)
+        atomic_fetch_or_explicit(&item->marks, marks, memory_order_relaxed);
+}
+
+static inline void
+item_unmark(struct item *item, uint8_t marks)
+{
+    atomic_fetch_and_explicit(&item->marks, (uint8_t)~marks, memory_order_relaxed);
+}
+
+static inline bool
+item_is_pinned(const struct item *item)
+{
+    return atomic_load_explicit(&item->references, memory_order_acquire) > 1;
+}
+
+#endif

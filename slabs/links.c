@@ -1,0 +1,198 @@
+/* slabs/links.c - putting items into the table and its list, and taking them out.
+ *
+ * An item is in the table exactly while it is in the list of its class and its link
+ * holds one reference. All of that changes together, under the item's stripe.
+ */
+#include "slabs/cache_priv.h"
+#include "slabs/must.h"
+
+bool
+item_is_expired(const struct cache *cache, const struct item *item)
+{
+    return clock_is_past(item_deadline(item), clock_now(cache->clock));
+}
+
+bool
+item_is_flushed(const struct cache *cache, const struct item *item)
+{
+    uint32_t era = item->traits & ITEM_OWN_ERA
+                       ? item_own_era(item)
+                       : (uint32_t)(item_cas(item) >> CAS_ERA_SHIFT);
+
+    return era < atomic_load_explicit(&cache->flushed_below, memory_order_acquire);
+}
+
+static struct lru *
+lru_of(struct cache *cache, const struct item *item)
+{
+    return &cache->lru[pages_class(&cache->pages, item)];
+}
+
+static void
+count_linked(struct cache_thread *thread, const struct item *item)
+{
+    counter_add(&thread->counters.items_linked, 1);
+    counter_add(&thread->counters.bytes_linked, item_size(item));
+}
+
+static void
+count_unlinked(struct cache_thread *thread, const struct item *item)
+{
+    counter_add(&thread->counters.items_unlinked, 1);
+    counter_add(&thread->counters.bytes_unlinked, item_size(item));
+}
+
+bool
+item_link_locked(struct cache_thread *thread, uint64_t hash, struct item *item)
+{
+    struct cache *cache = thread->cache;
+
+    must_hot(atomic_load(&item->references) == 1);
+    if (!table_insert(&cache->table, &cache->pages, hash,
+                      pages_handle(&cache->pages, item)))
+        return false;
+    item->traits |= ITEM_LINKED;
+    lru_add(lru_of(cache, item), &cache->pages, item);
+    count_linked(thread, item);
+    return true;
+}
+
+void
+item_unlink_locked(struct cache_thread *thread, uint64_t hash, struct item *item)
+{
+    struct cache *cache = thread->cache;
+
+    table_remove(&cache->table, hash, pages_handle(&cache->pages, item));
+    lru_remove(lru_of(cache, item), &cache->pages, item);
+    item->traits &= (uint8_t)~ITEM_LINKED;
+    count_unlinked(thread, item);
+    item_unref(thread, item);
+}
+
+void
+item_replace_locked(struct cache_thread *thread, uint64_t hash, struct item *from,
+                    struct item *to)
+{
+    struct cache *cache = thread->cache;
+    struct lru   *before = lru_of(cache, from), *after = lru_of(cache, to);
+
+    must_hot(atomic_load(&to->references) == 1);
+    table_replace(&cache->table, hash, pages_handle(&cache->pages, from),
+                  pages_handle(&cache->pages, to));
+    to->traits |= ITEM_LINKED;
+    from->traits &= (uint8_t)~ITEM_LINKED;
+    if (before == after) {
+        lru_replace(before, &cache->pages, from, to);
+    } else {
+        lru_remove(before, &cache->pages, from);
+        lru_add(after, &cache->pages, to);
+    }
+    count_linked(thread, to);
+    count_unlinked(thread, from);
+    item_unref(thread, from);
+}
+
+/* Account for a dead item that a look-up met. */
+static void
+count_dead(struct cache_thread *thread, const struct item *item)
+{
+    if (item_is_flushed(thread->cache, item)) {
+        counter_add(&thread->counters.flushed_found, 1);
+        return;
+    }
+    counter_add(&thread->counters.expired_found, 1);
+    if (!(item_marks(item) & ITEM_FETCHED))
+        counter_add(&thread->counters.expired_unfetched, 1);
+}
+
+struct item *
+item_find_live_locked(struct cache_thread *thread, const struct cache_key *key)
+{
+    struct cache *cache = thread->cache;
+    struct item  *item = table_find(&cache->table, &cache->pages, key->hash, key->bytes);
+
+    if (item == NULL)
+        return NULL;
+    if (!item_is_flushed(cache, item) && !item_is_expired(cache, item))
+        return item;
+    count_dead(thread, item);
+    item_unlink_locked(thread, key->hash, item);
+    return NULL;
+}
+
+/* Begin a new era because a stripe has used up its ids of this one; kills nothing. */
+static uint32_t
+era_advance(struct cache *cache, uint32_t used_up)
+{
+    uint32_t era;
+
+    lock_take(&cache->flush_lock);
+    era = atomic_load(&cache->era);
+    if (era == used_up && era < UINT32_MAX)
+        atomic_store(&cache->era, ++era);
+    lock_drop(&cache->flush_lock);
+    return era;
+}
+
+static uint64_t
+cas_draw_locked(struct cache *cache, uint64_t hash)
+{
+    struct stripe *stripe = table_stripe(&cache->table, hash);
+    uint32_t       era = atomic_load_explicit(&cache->era, memory_order_acquire);
+    uint64_t       number = (uint64_t)(stripe - cache->table.stripes);
+    uint32_t       limit = 1u << (CAS_ERA_SHIFT - CAS_COUNTER_SHIFT);
+
+    lock_must_be_held(&stripe->lock);
+    if (stripe->cas_era == era && stripe->cas_counter + 1 == limit)
+        era = era_advance(cache, era);
+    if (stripe->cas_era != era) {
+        stripe->cas_era = era;
+        stripe->cas_counter = 0;
+    }
+    /* When even the eras are used up, after 2^32 flushes, ids come round again. */
+    stripe->cas_counter = (stripe->cas_counter + 1) & (limit - 1);
+    return (uint64_t)era << CAS_ERA_SHIFT |
+           (uint64_t)stripe->cas_counter << CAS_COUNTER_SHIFT | number;
+}
+
+void
+item_stamp_locked(struct cache *cache, uint64_t hash, struct item *item, uint64_t new_cas)
+{
+    must(new_cas == 0 || item->traits & ITEM_OWN_ERA);
+    item_set_cas(item, new_cas != 0 ? new_cas : cas_draw_locked(cache, hash));
+    if (item->traits & ITEM_OWN_ERA)
+        item_set_own_era(item, atomic_load_explicit(&cache->era, memory_order_acquire));
+}
+
+void
+item_used_locked(struct cache *cache, struct item *item)
+{
+    uint32_t now = clock_now(cache->clock);
+
+    item_mark(item, ITEM_FETCHED | ITEM_ACTIVE);
+    /* Not at every use: a hot item's cache line is better left alone. */
+    if (now - item->accessed >= CLOCK_HZ)
+        item->accessed = now;
+}
+
+static int32_t
+ttl_s(const struct cache *cache, uint32_t deadline)
+{
+    uint32_t now = clock_now(cache->clock);
+
+    if (deadline == CLOCK_NEVER)
+        return -1;
+    return deadline > now ? (int32_t)((deadline - now) / CLOCK_HZ) : 0;
+}
+
+int32_t
+item_ttl_s(const struct cache *cache, const struct item *item)
+{
+    return ttl_s(cache, item_deadline(item));
+}
+
+int32_t
+cache_ttl_of(const struct cache *cache, int64_t expiry)
+{
+    return ttl_s(cache, clock_deadline(cache->clock, expiry));
+}

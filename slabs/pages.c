@@ -1,0 +1,182 @@
+/* slabs/pages.c - handing out pages and chunks.
+ *
+ * A thread takes and gives chunks through its magazine and takes the class lock only
+ * to fill or empty half of it. A class cuts its newest page from the front as chunks
+ * are needed, so getting a page costs nothing but a number.
+ */
+#include "slabs/pages_priv.h"
+
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "slabs/must.h"
+
+enum { MAGAZINE_BYTES = 8 * 1024 }; /* a thread keeps at most about this of a class */
+
+/* A class without a page may always have one, whatever the limit says, or the limit
+ * could make a size impossible to store. */
+static uint32_t
+spare_pages(const struct pages *pages)
+{
+    return pages->classes.count;
+}
+
+static unsigned
+unit_shift_for(size_t bytes)
+{
+    unsigned shift = 3;
+
+    while (bytes >> shift > UINT32_MAX)
+        shift++;
+    return shift;
+}
+
+bool
+pages_init(struct pages *pages, size_t limit_bytes, uint32_t smallest_chunk,
+           double growth, bool large_pages)
+{
+    size_t limit = limit_bytes / PAGE_BYTES;
+    size_t bytes;
+
+    *pages = (struct pages){ 0 };
+    pages->unit_shift = unit_shift_for((limit + 1 + CLASS_MAX) * PAGE_BYTES);
+    classes_init(&pages->classes, smallest_chunk, PAGE_BYTES, growth,
+                 1u << pages->unit_shift);
+    atomic_init(&pages->limit, (uint32_t)limit + 1);
+    pages->capacity = (uint32_t)limit + 1 + spare_pages(pages);
+    bytes = (size_t)pages->capacity * PAGE_BYTES;
+    pages->used = 1;
+    pages->class_of = calloc(pages->capacity, sizeof(*pages->class_of));
+    if (pages->class_of == NULL)
+        return false;
+    pages->base = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (pages->base == MAP_FAILED) {
+        free(pages->class_of);
+        return false;
+    }
+    if (large_pages)
+        madvise(pages->base, bytes, MADV_HUGEPAGE); /* advice: nothing depends on it */
+    lock_init(&pages->lock, RANK_PAGES);
+    for (unsigned size_class = 1; size_class <= pages->classes.count; size_class++)
+        lock_init(&pages->class_memory[size_class].lock, RANK_CLASS);
+    return true;
+}
+
+void
+pages_fini(struct pages *pages)
+{
+    munmap(pages->base, (size_t)pages->capacity * PAGE_BYTES);
+    free(pages->class_of);
+    lock_fini(&pages->lock);
+    for (unsigned size_class = 1; size_class <= pages->classes.count; size_class++)
+        lock_fini(&pages->class_memory[size_class].lock);
+}
+
+/* Give the class one more page; false when there is none. Its class lock is held. */
+static bool
+class_grow_locked(struct pages *pages, unsigned size_class)
+{
+    struct class_memory *memory = &pages->class_memory[size_class];
+    uint32_t             page = 0;
+
+    lock_take(&pages->lock);
+    if (pages->used < atomic_load(&pages->limit) ||
+        (memory->pages == 0 && pages->used < pages->capacity)) {
+        page = pages->used++;
+        pages->class_of[page] = (uint8_t)size_class;
+    }
+    lock_drop(&pages->lock);
+    if (page == 0)
+        return false;
+    memory->pages++;
+    memory->fresh = PAGE_BYTES / pages->classes.bytes[size_class];
+    memory->fresh_at = pages->base + (size_t)page * PAGE_BYTES;
+    return true;
+}
+
+/* Fill half of an empty magazine, with one chunk at least where there is one. */
+static void
+magazine_fill(struct pages *pages, struct magazine *magazine, unsigned size_class)
+{
+    struct class_memory *memory = &pages->class_memory[size_class];
+    unsigned             want = magazine->room / 2 + 1;
+
+    lock_take(&memory->lock);
+    while (magazine->count < want) {
+        struct item *chunk;
+
+        if (memory->free != 0) {
+            chunk = pages_item(pages, memory->free);
+            memory->free = chunk->next;
+            memory->free_count--;
+        } else if (memory->fresh > 0 ||
+                   (magazine->count == 0 && class_grow_locked(pages, size_class))) {
+            chunk = (struct item *)(void *)memory->fresh_at;
+            memory->fresh_at += pages->classes.bytes[size_class];
+            memory->fresh--;
+        } else {
+            break;
+        }
+        magazine->chunk[magazine->count++] = pages_handle(pages, chunk);
+    }
+    lock_drop(&memory->lock);
+}
+
+/* Give chunks back until `keep` are left. */
+static void
+magazine_drain(struct pages *pages, struct magazine *magazine, unsigned size_class,
+               unsigned keep)
+{
+    struct class_memory *memory = &pages->class_memory[size_class];
+
+    lock_take(&memory->lock);
+    while (magazine->count > keep) {
+        handle_t     handle = magazine->chunk[--magazine->count];
+        struct item *chunk = pages_item(pages, handle);
+
+        chunk->next = memory->free;
+        memory->free = handle;
+        memory->free_count++;
+    }
+    lock_drop(&memory->lock);
+}
+
+void
+magazine_init(struct magazine *magazine, const struct pages *pages, unsigned size_class)
+{
+    unsigned room = MAGAZINE_BYTES / pages->classes.bytes[size_class];
+
+    magazine->count = 0;
+    magazine->room = (uint16_t)(room > MAGAZINE_MAX ? MAGAZINE_MAX : room);
+    if (magazine->room == 0)
+        magazine->room = 1;
+}
+
+struct item *
+pages_take_chunk(struct pages *pages, struct magazine *magazine, unsigned size_class)
+{
+    if (magazine->count == 0)
+        magazine_fill(pages, magazine, size_class);
+    if (magazine->count == 0)
+        return NULL;
+    return pages_item(pages, magazine->chunk[--magazine->count]);
+}
+
+void
+pages_give_chunk(struct pages *pages, struct magazine *magazine, unsigned size_class,
+                 struct item *chunk)
+{
+    must_hot(pages_class(pages, chunk) == size_class);
+    chunk->traits = 0;
+    if (magazine->count == magazine->room)
+        magazine_drain(pages, magazine, size_class, magazine->room / 2);
+    magazine->chunk[magazine->count++] = pages_handle(pages, chunk);
+}
+
+void
+pages_empty_magazine(struct pages *pages, struct magazine *magazine, unsigned size_class)
+{
+    if (magazine->count > 0)
+        magazine_drain(pages, magazine, size_class, 0);
+}

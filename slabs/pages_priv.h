@@ -1,0 +1,94 @@
+/* slabs/pages_priv.h - memory: a region of pages, cut into chunks.
+ *
+ * One range of address space is reserved at start and cut into pages of 1 MiB. A page
+ * belongs to one size class or is free. The first page is the region's own: it keeps
+ * handle 0 from being a chunk. Memory is only used once a chunk is handed out; a page
+ * is not written to when a class gets it.
+ *
+ * Threads: a `struct magazine` belongs to one thread and is used without a lock.
+ * Locks:   RANK_CLASS guards the free chunks of a class, RANK_PAGES the pages.
+ */
+#ifndef LARDER_SLABS_PAGES_PRIV_H
+#define LARDER_SLABS_PAGES_PRIV_H
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "slabs/classes.h"
+#include "slabs/item_priv.h"
+#include "slabs/lock.h"
+
+enum { PAGE_BYTES = 1 << 20, MAGAZINE_MAX = 16 };
+
+_Static_assert(PAGE_BYTES <= 1 << 24, "an item's value length has 24 bits");
+
+/* A thread's own free chunks of one class. */
+struct magazine {
+    uint16_t count;
+    uint16_t room; /* set at start by the chunk size */
+    handle_t chunk[MAGAZINE_MAX];
+};
+
+struct class_memory {
+    _Alignas(64) struct lock lock; /* guards the rest, RANK_CLASS */
+    handle_t free;                 /* list of free chunks         */
+    uint32_t free_count;
+    uint32_t fresh;    /* chunks never used in the newest page, at its end */
+    char    *fresh_at; /* the first of them                                */
+    uint32_t pages;    /* pages that the class owns                        */
+};
+
+struct pages {
+    char               *base; /* of the region; frozen                      */
+    unsigned            unit_shift;
+    uint32_t            capacity; /* pages in the region, the first included    */
+    struct classes      classes;  /* frozen                                     */
+    struct lock         lock;     /* guards `used` and `class_of`; RANK_PAGES   */
+    uint32_t            used;     /* pages handed out, the first included       */
+    _Atomic uint32_t    limit;    /* pages that may be, the first included      */
+    uint8_t            *class_of; /* by page number; written once, then frozen  */
+    struct class_memory class_memory[CLASS_MAX + 1];
+};
+
+/* `limit_bytes` is rounded down to pages. False where the address space is not to be
+ * had. */
+bool pages_init(struct pages *pages, size_t limit_bytes, uint32_t smallest_chunk,
+                double growth, bool large_pages);
+void pages_fini(struct pages *pages);
+
+void magazine_init(struct magazine *magazine, const struct pages *pages,
+                   unsigned size_class);
+
+/* A chunk of the class, or NULL when neither a free one nor a page is left. Its bytes
+ * are undefined. */
+struct item *pages_take_chunk(struct pages *pages, struct magazine *magazine,
+                              unsigned size_class);
+void pages_give_chunk(struct pages *pages, struct magazine *magazine, unsigned size_class,
+                      struct item *chunk);
+/* Give all that a thread has kept back to the class. */
+void pages_empty_magazine(struct pages *pages, struct magazine *magazine,
+                          unsigned size_class);
+
+static inline struct item *
+pages_item(const struct pages *pages, handle_t handle)
+{
+    return (struct item *)(void *)(pages->base + ((size_t)handle << pages->unit_shift));
+}
+
+static inline handle_t
+pages_handle(const struct pages *pages, const struct item *item)
+{
+    size_t offset = (size_t)((const char *)item - pages->base);
+
+    return (handle_t)(offset >> pages->unit_shift);
+}
+
+/* The class of a chunk that is in use. */
+static inline unsigned
+pages_class(const struct pages *pages, const struct item *item)
+{
+    return pages->class_of[(size_t)((const char *)item - pages->base) / PAGE_BYTES];
+}
+
+#endif

@@ -1,0 +1,106 @@
+/* slabs/table_priv.h - the hash table: from a key's hash to an item's handle.
+ *
+ * The table is striped. The low bits of a hash choose the stripe, which has a lock, a
+ * count and a CAS counter; the bits above choose the bucket within it, the top byte is
+ * the tag. A bucket is one cache line of twelve slots:
+ *
+ *    0                    12     16                                     64
+ *    +--------------------+------+--------------------------------------+
+ *    | 12 tags of a byte  | next | 12 handles of 32 bits (0: free)      |
+ *    +--------------------+------+--------------------------------------+
+ *
+ * A stripe grows by linear hashing: bucket n is split off from bucket n - 2^k when
+ * there are too many items for n buckets, one bucket at a write, so no write waits
+ * for the table and a stripe never knows a "resize". Buckets that are full meanwhile
+ * continue in an overflow bucket (`next`).
+ *
+ * Bucket i of stripe s lies at [i * stripes + s]. All stripes grow at the same pace, so
+ * the memory in use is one range from the start of a reservation that never moves.
+ *
+ * Locks: a stripe's lock (RANK_STRIPE) guards its buckets and the items linked there.
+ * table_prefetch_* read without it: they only guess what to load, with relaxed atomics.
+ */
+#ifndef LARDER_SLABS_TABLE_PRIV_H
+#define LARDER_SLABS_TABLE_PRIV_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "slabs/lock.h"
+#include "slabs/pages_priv.h"
+
+enum { BUCKET_SLOTS = 12, STRIPE_BITS_MAX = 12 };
+
+struct bucket {
+    _Alignas(64) uint64_t tags_low; /* tags of slots 0..7, in memory order         */
+    uint32_t tags_high;             /* tags of slots 8..11                         */
+    uint32_t next;                  /* 1 + index of an overflow bucket, 0: none    */
+    handle_t slot[BUCKET_SLOTS];
+};
+
+_Static_assert(sizeof(struct bucket) == 64, "a bucket is one cache line");
+
+struct stripe {
+    _Alignas(64) struct lock lock;
+    uint32_t         items;
+    _Atomic uint32_t buckets;     /* written under the lock, read by prefetches too */
+    uint32_t         cas_counter; /* of the era below                               */
+    uint32_t         cas_era;
+    uint32_t         free_overflow; /* list of overflow buckets given back          */
+};
+
+#if !LARDER_DEBUG
+_Static_assert(sizeof(struct stripe) == 64, "a stripe is one cache line");
+#endif
+
+struct table {
+    struct stripe   *stripes; /* frozen */
+    struct bucket   *buckets; /* frozen: the reservation          */
+    struct bucket   *overflow;
+    uint64_t         seed; /* of the hash; frozen              */
+    unsigned         stripe_bits;
+    uint32_t         buckets_max; /* a stripe                         */
+    uint32_t         overflow_max;
+    _Atomic uint32_t overflow_used; /* buckets ever taken from overflow */
+};
+
+/* Room for `items_max` items. False where memory is not to be had. */
+bool table_init(struct table *table, size_t items_max, uint64_t seed);
+void table_fini(struct table *table);
+
+static inline struct stripe *
+table_stripe(const struct table *table, uint64_t hash)
+{
+    return &table->stripes[hash & ((1u << table->stripe_bits) - 1)];
+}
+
+/* The item under the key, or NULL. The stripe is held. */
+struct item *table_find(const struct table *table, const struct pages *pages,
+                        uint64_t hash, struct span key);
+/* True if this very chunk is linked under the hash. The stripe is held. */
+bool table_has(const struct table *table, uint64_t hash, handle_t handle);
+/* Link an item whose key is not there. False when no bucket is to be had. The stripe is
+ * held; it may grow by a bucket. */
+bool table_insert(struct table *table, const struct pages *pages, uint64_t hash,
+                  handle_t handle);
+/* Point the slot of an item to another that takes its place. The stripe is held. */
+void table_replace(struct table *table, uint64_t hash, handle_t from, handle_t to);
+void table_remove(struct table *table, uint64_t hash, handle_t handle);
+/* Any item of the stripe, or NULL when it is empty: for emptying it. The stripe is
+ * held. `*bucket` starts at 0 and remembers where to look on. */
+struct item *table_any(const struct table *table, const struct pages *pages,
+                       const struct stripe *stripe, uint32_t *bucket);
+
+uint64_t table_hash(const struct table *table, struct span key);
+
+/* Load what a look-up will need: first the bucket, later what its slots point to. */
+void table_prefetch_bucket(const struct table *table, uint64_t hash);
+void table_prefetch_item(const struct table *table, const struct pages *pages,
+                         uint64_t hash);
+
+/* Bytes of buckets in use, for statistics. */
+size_t table_bytes(const struct table *table);
+
+#endif

@@ -1,0 +1,142 @@
+/* t/unit/test_slabs_pages.c - pages, chunks and magazines. */
+#include "slabs/pages_priv.h"
+
+#include "t/unit/fixture.h"
+
+static unsigned
+take_all(struct pages *pages, struct magazine *magazine, unsigned size_class,
+         struct item **chunks, unsigned most)
+{
+    unsigned count = 0;
+
+    while (count < most) {
+        struct item *chunk = pages_take_chunk(pages, magazine, size_class);
+
+        if (chunk == NULL)
+            break;
+        chunks[count++] = chunk;
+    }
+    return count;
+}
+
+START_TEST(chunks_are_disjoint_and_of_their_class)
+{
+    struct pages    pages;
+    struct magazine magazine;
+    unsigned        size_class;
+    unsigned        per_page;
+    struct item   **chunks = calloc(1 << 20, sizeof(*chunks));
+    unsigned        count;
+
+    ck_assert(pages_init(&pages, 4 * MIB, 40, 1.25, false));
+    size_class = classes_find(&pages.classes, 100);
+    per_page = PAGE_BYTES / pages.classes.bytes[size_class];
+    magazine_init(&magazine, &pages, size_class);
+    count = take_all(&pages, &magazine, size_class, chunks, 1 << 20);
+    ck_assert_uint_eq(count, 4 * per_page);
+    for (unsigned i = 0; i < count; i++) {
+        quick_assert(pages_class(&pages, chunks[i]) == size_class);
+        memset((void *)chunks[i], (int)i, pages.classes.bytes[size_class]);
+    }
+    for (unsigned i = 0; i < count; i++) {
+        const unsigned char *bytes = (const unsigned char *)chunks[i];
+
+        for (uint32_t at = 0; at < pages.classes.bytes[size_class]; at++)
+            quick_assert(bytes[at] == (unsigned char)i);
+    }
+    pages_fini(&pages);
+    free(chunks);
+}
+END_TEST
+
+START_TEST(a_handle_leads_back_to_its_chunk_and_is_never_0)
+{
+    struct pages    pages;
+    struct magazine magazine;
+    struct item    *chunk;
+
+    ck_assert(pages_init(&pages, 4 * MIB, 40, 1.25, false));
+    magazine_init(&magazine, &pages, 1);
+    while ((chunk = pages_take_chunk(&pages, &magazine, 1)) != NULL) {
+        handle_t handle = pages_handle(&pages, chunk);
+
+        quick_assert(handle != 0 && pages_item(&pages, handle) == chunk);
+    }
+    pages_fini(&pages);
+}
+END_TEST
+
+START_TEST(a_class_without_a_page_gets_its_first_one_beyond_the_limit)
+{
+    struct pages    pages;
+    struct magazine small, large;
+    unsigned        last;
+
+    ck_assert(pages_init(&pages, 2 * MIB, 40, 1.25, false));
+    last = pages.classes.count;
+    magazine_init(&small, &pages, 1);
+    magazine_init(&large, &pages, last);
+    while (pages_take_chunk(&pages, &small, 1) != NULL)
+        ;
+    ck_assert_uint_eq(pages.class_memory[1].pages, 2);
+    ck_assert_ptr_nonnull(pages_take_chunk(&pages, &large, last));
+    ck_assert_ptr_null(pages_take_chunk(&pages, &large, last));
+    ck_assert_uint_eq(pages.class_memory[last].pages, 1);
+    pages_fini(&pages);
+}
+END_TEST
+
+START_TEST(what_one_thread_gives_back_another_can_have)
+{
+    struct pages    pages;
+    struct magazine one, two;
+    struct item   **chunks = calloc(1 << 20, sizeof(*chunks));
+    unsigned        count;
+
+    ck_assert(pages_init(&pages, 2 * MIB, 40, 1.25, false));
+    magazine_init(&one, &pages, 1);
+    magazine_init(&two, &pages, 1);
+    count = take_all(&pages, &one, 1, chunks, 1 << 20);
+    ck_assert_ptr_null(pages_take_chunk(&pages, &two, 1));
+    for (unsigned i = 0; i < count; i++)
+        pages_give_chunk(&pages, &one, 1, chunks[i]);
+    ck_assert_uint_le(one.count, one.room);
+    pages_empty_magazine(&pages, &one, 1);
+    ck_assert_uint_eq(one.count, 0);
+    ck_assert_uint_eq(take_all(&pages, &two, 1, chunks, 1 << 20), count);
+    pages_fini(&pages);
+    free(chunks);
+}
+END_TEST
+
+START_TEST(a_magazine_keeps_few_large_chunks_and_one_at_least)
+{
+    struct pages pages;
+
+    ck_assert(pages_init(&pages, 2 * MIB, 40, 1.25, false));
+    for (unsigned size_class = 1; size_class <= pages.classes.count; size_class++) {
+        struct magazine magazine;
+
+        magazine_init(&magazine, &pages, size_class);
+        ck_assert_uint_ge(magazine.room, 1);
+        ck_assert_uint_le(magazine.room, MAGAZINE_MAX);
+        ck_assert(magazine.room == 1 ||
+                  magazine.room * pages.classes.bytes[size_class] <= 8 * 1024);
+    }
+    pages_fini(&pages);
+}
+END_TEST
+
+int
+main(void)
+{
+    Suite *suite = suite_create("slabs/pages");
+    TCase *tcase = fixture_case(suite, "pages");
+
+    tcase_add_test(tcase, chunks_are_disjoint_and_of_their_class);
+    tcase_add_test(tcase, a_handle_leads_back_to_its_chunk_and_is_never_0);
+    tcase_add_test(tcase, a_class_without_a_page_gets_its_first_one_beyond_the_limit);
+    tcase_add_test(tcase, what_one_thread_gives_back_another_can_have);
+    tcase_add_test(tcase, a_magazine_keeps_few_large_chunks_and_one_at_least);
+    return fixture_run(suite);
+}
