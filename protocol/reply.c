@@ -1,0 +1,217 @@
+/* protocol/reply.c - gathering what is to be sent. */
+#include "protocol/reply.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+
+#include "slabs/must.h"
+
+static struct reply *
+create(struct cache_thread *thread, size_t flat_room, unsigned pieces)
+{
+    size_t        pieces_bytes = pieces * sizeof(struct reply_piece);
+    struct reply *reply = malloc(sizeof(*reply) + pieces_bytes + flat_room);
+
+    if (reply == NULL)
+        return NULL;
+    *reply = (struct reply){ .thread = thread, .flat_room = flat_room };
+    reply->pieces = (struct reply_piece *)(reply + 1);
+    reply->flat = (char *)(reply + 1) + pieces_bytes;
+    return reply;
+}
+
+struct reply *
+reply_create(struct cache_thread *thread)
+{
+    return create(thread, REPLY_BYTES, REPLY_PIECES);
+}
+
+void
+reply_destroy(struct reply **reply)
+{
+    if (*reply != NULL)
+        reply_clear(*reply);
+    free(*reply);
+    *reply = NULL;
+}
+
+void
+reply_clear(struct reply *reply)
+{
+    reply_retract(reply, 0, 0);
+    reply->sent = 0;
+}
+
+void
+reply_retract(struct reply *reply, size_t flat_used, unsigned count)
+{
+    must(flat_used <= reply->flat_used && count <= reply->count);
+    while (reply->count > count) {
+        struct cache_reading *value = &reply->pieces[--reply->count].value;
+
+        reply->total -= value->value_length;
+        cache_read_end(reply->thread, value);
+    }
+    reply->total -= reply->flat_used - flat_used;
+    reply->flat_used = flat_used;
+}
+
+char *
+reply_room(struct reply *reply, size_t n)
+{
+    if (n > reply->flat_room - reply->flat_used)
+        return NULL;
+    return reply->flat + reply->flat_used;
+}
+
+void
+reply_wrote(struct reply *reply, const char *end)
+{
+    size_t used = (size_t)(end - reply->flat);
+
+    must(used >= reply->flat_used && used <= reply->flat_room);
+    reply->total += used - reply->flat_used;
+    reply->flat_used = used;
+}
+
+bool
+reply_say(struct reply *reply, struct span text)
+{
+    char *to = reply_room(reply, text.length);
+
+    if (to == NULL)
+        return false;
+    memcpy(to, text.at, text.length);
+    reply_wrote(reply, to + text.length);
+    return true;
+}
+
+static void
+copy_value(struct reply *reply, const struct cache_reading *reading)
+{
+    char       *to = reply_room(reply, reading->value_length);
+    struct span piece;
+
+    must(to != NULL);
+    for (size_t from = 0; from < reading->value_length; from += piece.length) {
+        piece = cache_read_value(reading, from);
+        memcpy(to + from, piece.at, piece.length);
+    }
+    reply_wrote(reply, to + reading->value_length);
+}
+
+void
+reply_value(struct reply *reply, struct cache_reading *reading)
+{
+    if (!reading->pinned) {
+        copy_value(reply, reading);
+        cache_read_end(reply->thread, reading);
+        return;
+    }
+    must(reply->count < REPLY_PIECES);
+    reply->pieces[reply->count++] = (struct reply_piece){ reply->flat_used, *reading };
+    reply->total += reading->value_length;
+}
+
+/* Walks over a reply and leaves out what was sent. */
+struct gathering {
+    struct iovec *vectors;
+    unsigned      count, most;
+    size_t        skip; /* bytes still to leave out */
+};
+
+static void
+gather(struct gathering *g, const char *at, size_t length)
+{
+    size_t skipped = g->skip < length ? g->skip : length;
+
+    g->skip -= skipped;
+    if (skipped == length || g->count == g->most)
+        return;
+    g->vectors[g->count++] =
+        (struct iovec){ (void *)(uintptr_t)(at + skipped), length - skipped };
+}
+
+unsigned
+reply_vectors(const struct reply *reply, struct iovec *vectors, unsigned most)
+{
+    struct gathering g = { .vectors = vectors, .most = most, .skip = reply->sent };
+    size_t           flat = 0;
+
+    for (unsigned i = 0; i < reply->count; i++) {
+        const struct reply_piece *piece = &reply->pieces[i];
+        struct span               part;
+
+        gather(&g, reply->flat + flat, piece->at - flat);
+        flat = piece->at;
+        for (size_t from = 0; from < piece->value.value_length; from += part.length) {
+            part = cache_read_value(&piece->value, from);
+            gather(&g, part.at, part.length);
+        }
+    }
+    gather(&g, reply->flat + flat, reply->flat_used - flat);
+    return g.count;
+}
+
+void
+reply_advance(struct reply *reply, size_t bytes)
+{
+    must(bytes <= reply_left(reply));
+    reply->sent += bytes;
+}
+
+/* What has gone out as a whole: flat bytes and pieces; and how much of the next piece. */
+struct gone {
+    size_t   flat;
+    unsigned pieces;
+    size_t   part;
+};
+
+static struct gone
+count_gone(const struct reply *reply)
+{
+    struct gone gone = { 0 };
+    size_t      left = reply->sent;
+
+    for (; gone.pieces < reply->count; gone.pieces++) {
+        const struct reply_piece *piece = &reply->pieces[gone.pieces];
+        size_t                    before = piece->at - gone.flat;
+
+        if (left < before)
+            break;
+        gone.flat += before;
+        left -= before;
+        if (left < piece->value.value_length) {
+            gone.part = left;
+            return gone;
+        }
+        left -= piece->value.value_length;
+    }
+    gone.flat += left;
+    return gone;
+}
+
+struct reply *
+reply_save(struct reply *reply)
+{
+    struct gone   gone = count_gone(reply);
+    struct reply *saved =
+        create(reply->thread, reply->flat_used - gone.flat, reply->count - gone.pieces);
+
+    if (saved == NULL)
+        return NULL;
+    memcpy(saved->flat, reply->flat + gone.flat, saved->flat_room);
+    saved->flat_used = saved->flat_room;
+    saved->total = reply_left(reply) + gone.part;
+    saved->sent = gone.part;
+    for (unsigned i = gone.pieces; i < reply->count; i++) {
+        saved->pieces[saved->count] = reply->pieces[i];
+        saved->pieces[saved->count++].at -= gone.flat;
+    }
+    /* The readings are the saved reply's now; those that have gone are at an end. */
+    reply->count = gone.pieces;
+    reply->total -= saved->total - saved->flat_used;
+    reply_clear(reply);
+    return saved;
+}

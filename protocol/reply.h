@@ -1,0 +1,85 @@
+/* protocol/reply.h - what is to be sent.
+ *
+ * A flat buffer, and large values gathered from where they lie: each piece is a pinned
+ * reading that goes out at a certain offset of the flat bytes. Whoever writes makes sure
+ * first, with reply_is_full(), that there is room for one more answer: that much
+ * (REPLY_RESERVE) is always left. Nothing here blocks or allocates but reply_save().
+ */
+#ifndef LARDER_PROTOCOL_REPLY_H
+#define LARDER_PROTOCOL_REPLY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "slabs/cache.h"
+#include "slabs/span.h"
+
+struct iovec;
+
+enum {
+    REPLY_BYTES = 96 << 10,  /* flat bytes of a worker's reply                   */
+    REPLY_RESERVE = 8 << 10, /* the longest answer: a copied value, or statistics */
+    REPLY_PIECES = 32,
+    REPLY_TOTAL = 512 << 10, /* with this much it is sent before more is added: what a
+                                client that does not read can hold on to, and one value */
+};
+
+_Static_assert(CACHE_COPY_MAX + 1024 <= REPLY_RESERVE, "a copied value with its line");
+
+struct reply_piece {
+    size_t               at; /* it stands before this flat offset */
+    struct cache_reading value;
+};
+
+struct reply {
+    struct cache_thread *thread; /* ends the readings      */
+    char                *flat;
+    size_t               flat_used;
+    size_t               flat_room;
+    size_t               total; /* bytes, flat and pieces */
+    size_t               sent;  /* of these               */
+    unsigned             count;
+    struct reply_piece  *pieces; /* REPLY_PIECES of them   */
+};
+
+/* A reply with room of its own; NULL when out of memory. */
+struct reply *reply_create(struct cache_thread *thread);
+void          reply_destroy(struct reply **reply);
+
+/* Forget everything and end the readings. */
+void reply_clear(struct reply *reply);
+/* Go back to what it was when flat_used and count were these. */
+void reply_retract(struct reply *reply, size_t flat_used, unsigned count);
+
+static inline size_t
+reply_left(const struct reply *reply)
+{
+    return reply->total - reply->sent;
+}
+
+static inline bool
+reply_is_full(const struct reply *reply)
+{
+    return reply->flat_room - reply->flat_used < REPLY_RESERVE ||
+           reply->count == REPLY_PIECES || reply->total >= REPLY_TOTAL;
+}
+
+/* The place for n more flat bytes, n <= what is left; NULL where that is less. */
+char *reply_room(struct reply *reply, size_t n);
+/* Bytes were written up to `end`, from where reply_room() said. */
+void reply_wrote(struct reply *reply, const char *end);
+/* Append bytes; false (and nothing done) when there is no room. */
+bool reply_say(struct reply *reply, struct span text);
+/* Append the value and end the reading, or keep it until it is sent. */
+void reply_value(struct reply *reply, struct cache_reading *reading);
+
+/* Up to `most` vectors of what is still to be sent; their number. */
+unsigned reply_vectors(const struct reply *reply, struct iovec *vectors, unsigned most);
+/* Count bytes as sent. */
+void reply_advance(struct reply *reply, size_t bytes);
+/* What is still to be sent, in memory of its own; `reply` is empty after it. NULL, with
+ * `reply` as it was, when out of memory. */
+struct reply *reply_save(struct reply *reply);
+
+#endif

@@ -1,0 +1,284 @@
+/* protocol/session.c - the pipeline: parse ahead, prefetch, execute in order, render.
+ *
+ * Requests are parsed into a batch first, so that their memory can be asked for all at
+ * once. When the reply is full in the middle of a batch, the rest of the batch is
+ * forgotten and parsed again later: parsing is pure.
+ */
+#include "protocol/session.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "protocol/binary.h"
+#include "protocol/meta.h"
+
+void
+session_init(struct session *session, enum session_protocol protocol)
+{
+    *session = (struct session){ .protocol = (uint8_t)protocol };
+}
+
+static void
+give_up_arriving(struct session *session, struct session_worker *worker)
+{
+    if (session->arriving != NULL)
+        cache_upload_abandon(worker->executor.thread, &session->arriving->upload);
+    free(session->arriving);
+    session->arriving = NULL;
+}
+
+void
+session_fini(struct session *session, struct session_worker *worker)
+{
+    give_up_arriving(session, worker);
+    session_init(session, SESSION_AUTO);
+}
+
+bool
+session_is_idle(const struct session *session)
+{
+    return session->arriving == NULL && session->swallow == 0 && !session->text.in_keys &&
+           !session->text.in_long_line;
+}
+
+static void
+render(struct session_worker *worker, const struct request *request,
+       struct result *result, struct reply *reply)
+{
+    const struct host *host = worker->executor.host;
+
+    switch ((enum codec)request->codec) {
+    case CODEC_TEXT:
+        text_render(host, request, result, reply);
+        break;
+    case CODEC_META:
+        meta_render(host, request, result, reply);
+        break;
+    case CODEC_BINARY:
+        binary_render(host, request, result, reply);
+        break;
+    }
+}
+
+/* ---- values that arrive ---------------------------------------------------------- */
+
+char *
+session_upload_room(const struct session *session, size_t *room)
+{
+    *room = 0;
+    if (session->arriving == NULL)
+        return NULL;
+    return cache_upload_room(&session->arriving->upload, room);
+}
+
+void
+session_upload_fill(struct session *session, size_t bytes)
+{
+    cache_upload_fill(&session->arriving->upload, bytes);
+}
+
+/* Take over an upload that has begun, with what its answer needs of the input. */
+static bool
+arriving_begin(struct session *session, const struct request *request,
+               const struct cache_upload *upload)
+{
+    size_t           key = request->key.bytes.length, text = request->text.length;
+    struct arriving *arriving = malloc(sizeof(*arriving) + key + text);
+
+    if (arriving == NULL)
+        return false;
+    arriving->request = *request;
+    arriving->upload = *upload;
+    memcpy(arriving->copied, request->key.bytes.at, key);
+    arriving->request.key.bytes.at = arriving->copied;
+    if (text > 0)
+        memcpy(arriving->copied + key, request->text.at, text);
+    arriving->request.text.at = arriving->copied + key;
+    session->arriving = arriving;
+    return true;
+}
+
+/* Take input into the upload; false while its end, tail included, is not there. */
+static bool
+arriving_take(struct arriving *arriving, struct span input, size_t *used)
+{
+    struct cache_upload *upload = &arriving->upload;
+    size_t               tail = arriving->request.tail, room;
+    char                *to;
+
+    while (to = cache_upload_room(upload, &room), room > 0) {
+        size_t here = input.length - *used;
+
+        if (here == 0)
+            return false;
+        if (here > room)
+            here = room;
+        memcpy(to, input.at + *used, here);
+        cache_upload_fill(upload, here);
+        *used += here;
+    }
+    if (input.length - *used < tail)
+        return false;
+    if (memcmp(input.at + *used, "\r\n", tail) != 0)
+        arriving->request.flags |= REQUEST_BAD_CHUNK;
+    *used += tail;
+    return true;
+}
+
+static void
+arriving_end(struct session *session, struct session_worker *worker, struct reply *reply)
+{
+    struct arriving *arriving = session->arriving;
+    struct result    result;
+
+    session->arriving = NULL;
+    exec_commit(&worker->executor, &arriving->request, &arriving->upload, &result);
+    render(worker, &arriving->request, &result, reply);
+    free(arriving);
+}
+
+/* ---- batches --------------------------------------------------------------------- */
+
+/* Requests after which the input is not to be parsed as commands right away. */
+static bool
+ends_batch(const struct request *request)
+{
+    return request->operation == OP_QUIT ||
+           request->flags &
+               (REQUEST_ARRIVING | REQUEST_SWALLOW | REQUEST_RETRACT | REQUEST_CLOSE);
+}
+
+/* Fill the batch and ask for the memory that it will touch; returns its size, and in
+ * *status how the parsing ended. */
+static unsigned
+parse_ahead(const struct session *session, struct session_worker *worker,
+            struct span input, unsigned most, enum parse_status *status)
+{
+    struct cache     *cache = worker->executor.cache;
+    struct text_state state = session->text;
+    unsigned          count = 0;
+
+    *status = PARSE_OK;
+    while (count < most) {
+        struct request *request = &worker->batch[count];
+
+        *status = session->protocol == SESSION_BINARY
+                      ? binary_parse(input, request)
+                      : text_parse(&state, input, worker->key_room[count], request);
+        if (*status != PARSE_OK)
+            break;
+        count++;
+        if (request->key.bytes.length > 0) {
+            request->key = cache_key(cache, request->key.bytes);
+            cache_prefetch_bucket(cache, &request->key);
+        }
+        if (ends_batch(request))
+            break;
+        state = text_state_after(request);
+        input =
+            (struct span){ input.at + request->length, input.length - request->length };
+    }
+    for (unsigned i = 0; count > 1 && i < count; i++) {
+        if (worker->batch[i].key.bytes.length > 0)
+            cache_prefetch_item(cache, &worker->batch[i].key);
+    }
+    return count;
+}
+
+static void
+run_request(struct session *session, struct session_worker *worker,
+            const struct request *request, struct reply *reply)
+{
+    struct executor    *executor = &worker->executor;
+    struct cache_upload upload = { 0 };
+    struct result       result;
+
+    exec_request(executor, request, &upload, &result);
+    session->text = text_state_after(request);
+    if (request->flags & REQUEST_ARRIVING && result.status == CACHE_OK) {
+        if (arriving_begin(session, request, &upload))
+            return;
+        cache_upload_abandon(executor->thread, &upload);
+        result.status = CACHE_NO_MEMORY;
+    }
+    if (request->flags & (REQUEST_SWALLOW | REQUEST_ARRIVING))
+        session->swallow = request->value_length + request->tail;
+    render(worker, request, &result, reply);
+}
+
+/* Skip and take what is not commands; false when that needs more input. */
+static bool
+pass_data(struct session *session, struct session_worker *worker, struct span input,
+          size_t *used, struct reply *reply)
+{
+    if (session->swallow > 0) {
+        size_t here = input.length - *used;
+
+        if (here > session->swallow)
+            here = session->swallow;
+        session->swallow -= here;
+        *used += here;
+        return session->swallow == 0;
+    }
+    if (session->arriving != NULL) {
+        if (!arriving_take(session->arriving, input, used))
+            return false;
+        arriving_end(session, worker, reply);
+    }
+    return true;
+}
+
+static void
+choose_protocol(struct session *session, struct span input)
+{
+    if (session->protocol == SESSION_AUTO && input.length > 0)
+        session->protocol =
+            binary_begins_with(input.at[0]) ? SESSION_BINARY : SESSION_TEXT;
+}
+
+enum session_status
+session_run(struct session *session, struct session_worker *worker, struct span input,
+            size_t *used, struct reply *reply, unsigned *budget)
+{
+    size_t   line_flat = reply->flat_used;
+    unsigned line_count = reply->count;
+
+    *used = 0;
+    choose_protocol(session, input);
+    for (;;) {
+        enum parse_status status;
+        struct span       rest;
+        unsigned          count, most;
+
+        if (reply_is_full(reply))
+            return SESSION_FULL;
+        if (*budget == 0)
+            return *used == input.length ? SESSION_MORE : SESSION_YIELD;
+        if (!pass_data(session, worker, input, used, reply))
+            return SESSION_MORE;
+        rest = (struct span){ input.at + *used, input.length - *used };
+        most = *budget < SESSION_BATCH ? *budget : SESSION_BATCH;
+        count = parse_ahead(session, worker, rest, most, &status);
+        if (count == 0)
+            return status == PARSE_BAD ? SESSION_CLOSE : SESSION_MORE;
+        for (unsigned i = 0; i < count; i++) {
+            const struct request *request = &worker->batch[i];
+
+            if (reply_is_full(reply))
+                return SESSION_FULL;
+            if (!session->text.in_keys) {
+                line_flat = reply->flat_used;
+                line_count = reply->count;
+            }
+            if (request->flags & REQUEST_RETRACT)
+                reply_retract(reply, line_flat, line_count);
+            *used += request->length;
+            --*budget;
+            run_request(session, worker, request, reply);
+            if (request->flags & REQUEST_DROP)
+                return SESSION_DROP;
+            if (request->operation == OP_QUIT || request->flags & REQUEST_CLOSE)
+                return SESSION_CLOSE;
+        }
+    }
+}

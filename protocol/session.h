@@ -1,0 +1,74 @@
+/* protocol/session.h - one client's dialogue: bytes in, bytes out, no sockets.
+ *
+ * Whoever owns the connection reads bytes, calls session_run(), sends what the reply
+ * holds, and calls again with the bytes that were not used. A session that waits for its
+ * client owns no buffers: a few hundred bytes in all.
+ *
+ * Threads: a session and all it is called with belong to one worker.
+ */
+#ifndef LARDER_PROTOCOL_SESSION_H
+#define LARDER_PROTOCOL_SESSION_H
+
+#include "protocol/exec.h"
+#include "protocol/reply.h"
+#include "protocol/text.h"
+
+enum { SESSION_BATCH = 64 }; /* requests that are parsed ahead */
+
+enum session_status {
+    SESSION_MORE,  /* more input is needed to go on                                   */
+    SESSION_FULL,  /* the reply is full: send it and call again                       */
+    SESSION_YIELD, /* the budget is used up: let others have their turn               */
+    SESSION_CLOSE, /* send the reply, then close                                      */
+    SESSION_DROP,  /* close at once                                                   */
+};
+
+/* What a connection speaks. */
+enum session_protocol {
+    SESSION_AUTO, /* the first byte tells */
+    SESSION_TEXT, /* classic and meta     */
+    SESSION_BINARY,
+};
+
+/* A store whose value is arriving, with its own copy of what the answer repeats. */
+struct arriving {
+    struct request      request;
+    struct cache_upload upload;
+    char                copied[]; /* key and flags */
+};
+
+struct session {
+    struct text_state text;
+    uint8_t           protocol; /* enum session_protocol      */
+    uint64_t          swallow;  /* input bytes to skip        */
+    struct arriving  *arriving; /* NULL while there is none   */
+};
+
+/* What one worker's sessions share. */
+struct session_worker {
+    struct executor executor;
+    struct request  batch[SESSION_BATCH];
+    char            key_room[SESSION_BATCH][TEXT_KEY_ROOM];
+};
+
+void session_init(struct session *session, enum session_protocol protocol);
+/* Gives up an upload that is under way. */
+void session_fini(struct session *session, struct session_worker *worker);
+
+/*
+ * Go on with the dialogue. *used is how much of the input is done with; *budget is
+ * lowered by each request. The reply need not be empty.
+ */
+enum session_status session_run(struct session *session, struct session_worker *worker,
+                                struct span input, size_t *used, struct reply *reply,
+                                unsigned *budget);
+
+/* Where the next bytes from the client may be written to directly, ahead of any other
+ * input; *room is 0 when no value is arriving. Then session_upload_fill(). */
+char *session_upload_room(const struct session *session, size_t *room);
+void  session_upload_fill(struct session *session, size_t bytes);
+
+/* True between two requests: nothing has begun that has not ended. */
+bool session_is_idle(const struct session *session);
+
+#endif
