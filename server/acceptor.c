@@ -1,0 +1,207 @@
+/* server/acceptor.c - accepting connections. See acceptor.h. */
+#include "server/acceptor.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "server/conn.h"
+#include "server/server.h"
+#include "slabs/counters.h"
+
+enum {
+    ACCEPTS_A_TURN = 64, /* then the clock and the signals have their turn */
+    RETRY_US = 10 * 1000,
+};
+
+static int64_t
+monotonic_us(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+static struct worker *
+least_loaded(struct server *server)
+{
+    struct worker *best = &server->workers[0];
+    unsigned       fewest = atomic_load(&best->connections);
+
+    for (unsigned i = 1; i < server->options.threads; i++) {
+        unsigned connections = atomic_load(&server->workers[i].connections);
+
+        if (connections < fewest) {
+            fewest = connections;
+            best = &server->workers[i];
+        }
+    }
+    return best;
+}
+
+/* ---- at the limit ---------------------------------------------------------------- */
+
+static void
+reject(struct acceptor *acceptor, int fd)
+{
+    static const char text[] = "ERROR Too many open connections\r\n";
+    ssize_t           n = send(fd, text, sizeof(text) - 1, MSG_NOSIGNAL);
+
+    (void)n; /* a courtesy: who cannot take it is closed all the same */
+    close(fd);
+    counter_add(&acceptor->counters.rejected_connections, 1);
+}
+
+static void
+pause_accepting(struct acceptor *acceptor)
+{
+    static const struct timeval retry = { 0, RETRY_US };
+
+    if (atomic_load(&acceptor->paused))
+        return;
+    atomic_store(&acceptor->paused, true);
+    acceptor->paused_at_us = monotonic_us();
+    counter_add(&acceptor->counters.listen_disabled_num, 1);
+    for (size_t i = 0; i < acceptor->count; i++)
+        event_del(acceptor->events[i]);
+    event_add(acceptor->retry_event, &retry);
+}
+
+static void
+on_retry(evutil_socket_t fd, short what, void *arg)
+{
+    struct acceptor *acceptor = arg;
+
+    (void)fd, (void)what;
+    if (!atomic_exchange(&acceptor->somebody_left, false))
+        return;
+    event_del(acceptor->retry_event);
+    counter_add(&acceptor->counters.time_in_listen_disabled,
+                (uint64_t)(monotonic_us() - acceptor->paused_at_us));
+    atomic_store(&acceptor->paused, false);
+    for (size_t i = 0; i < acceptor->count; i++)
+        event_add(acceptor->events[i], NULL);
+}
+
+/* ---- accepting ------------------------------------------------------------------- */
+
+static enum session_protocol
+protocol_of(const struct server *server, int listener)
+{
+    for (size_t i = 0; i < server->listeners.count; i++) {
+        if (server->listeners.list[i].fd != listener)
+            continue;
+        switch (server->listeners.list[i].protocol) {
+        case OPTIONS_PROTOCOL_ASCII:
+            return SESSION_TEXT;
+        case OPTIONS_PROTOCOL_BINARY:
+            return SESSION_BINARY;
+        case OPTIONS_PROTOCOL_AUTO:
+            return SESSION_AUTO;
+        }
+    }
+    return SESSION_AUTO;
+}
+
+static void
+take_in(struct acceptor *acceptor, int listener, int fd, bool is_local)
+{
+    struct server *server = acceptor->server;
+    struct conn   *conn;
+    unsigned       open;
+
+    if (server->options.connections_fast &&
+        (unsigned)fd + 1 >= server->options.connections_max) {
+        reject(acceptor, fd);
+        return;
+    }
+    conn = conn_create(fd, is_local, protocol_of(server, listener));
+    if (conn == NULL) {
+        reject(acceptor, fd);
+        return;
+    }
+    counter_add(&acceptor->counters.total_connections, 1);
+    open = atomic_fetch_add(&acceptor->open, 1) + 1;
+    if (open > atomic_load(&acceptor->most))
+        atomic_store(&acceptor->most, open);
+    worker_give(least_loaded(server), conn);
+}
+
+static void
+on_connection(evutil_socket_t listener, short what, void *arg)
+{
+    struct acceptor        *acceptor = arg;
+    struct sockaddr_storage peer;
+
+    (void)what;
+    for (unsigned i = 0; i < ACCEPTS_A_TURN; i++) {
+        socklen_t length = sizeof(peer);
+        int       fd = accept4(listener, (struct sockaddr *)&peer, &length,
+                               SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+        if (fd >= 0) {
+            take_in(acceptor, listener, fd, peer.ss_family == AF_UNIX);
+            continue;
+        }
+        /* ECONNABORTED and the like are about that one client. */
+        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+            pause_accepting(acceptor);
+        if (errno != ECONNABORTED && errno != EINTR)
+            return;
+    }
+}
+
+/* ---- birth and death ------------------------------------------------------------- */
+
+bool
+acceptor_start(struct acceptor *acceptor, struct server *server, struct event_base *base,
+               const struct listeners *listeners)
+{
+    acceptor->server = server;
+    acceptor->events = calloc(listeners->count + 1, sizeof(*acceptor->events));
+    acceptor->retry_event = event_new(base, -1, EV_PERSIST, on_retry, acceptor);
+    if (acceptor->events == NULL || acceptor->retry_event == NULL)
+        return false;
+    for (; acceptor->count < listeners->count; acceptor->count++) {
+        struct event *event = event_new(base, listeners->list[acceptor->count].fd,
+                                        EV_READ | EV_PERSIST, on_connection, acceptor);
+
+        if (event == NULL)
+            return false;
+        acceptor->events[acceptor->count] = event;
+        if (event_add(event, NULL) != 0) {
+            acceptor->count++;
+            return false;
+        }
+    }
+    return true;
+}
+
+void
+acceptor_stop(struct acceptor *acceptor)
+{
+    for (size_t i = 0; i < acceptor->count; i++)
+        event_free(acceptor->events[i]);
+    if (acceptor->retry_event != NULL)
+        event_free(acceptor->retry_event);
+    free(acceptor->events);
+    acceptor->events = NULL;
+    acceptor->retry_event = NULL;
+    acceptor->count = 0;
+}
+
+void
+acceptor_count(const struct acceptor *acceptor, struct acceptor_counters *counters)
+{
+    const struct acceptor_counters *now = &acceptor->counters;
+
+    *counters = (struct acceptor_counters){
+        .total_connections = counter_read(&now->total_connections),
+        .rejected_connections = counter_read(&now->rejected_connections),
+        .listen_disabled_num = counter_read(&now->listen_disabled_num),
+        .time_in_listen_disabled = counter_read(&now->time_in_listen_disabled),
+    };
+}

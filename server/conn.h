@@ -1,0 +1,47 @@
+/* server/conn.h - one client's connection.
+ *
+ * Reads into its worker's buffer, runs the session, sends what comes of it. It owns
+ * memory only for what could not be finished at once: input that is not a whole request
+ * yet, and output that the client does not take. While there is such output nothing is
+ * read, so a client that does not read is not served either.
+ *
+ * Threads: created by the main thread, then its worker's alone.
+ */
+#ifndef LARDER_SERVER_CONN_H
+#define LARDER_SERVER_CONN_H
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "protocol/session.h"
+
+struct worker;
+
+struct conn {
+    struct event   event; /* reading, or writing while there is pending output */
+    struct worker *worker;
+    int            fd;
+    uint32_t       heard_at; /* clock, when the client last sent something */
+    bool           is_local; /* a unix socket: exempt from idle_timeout    */
+    bool           closing;  /* once the pending output is gone            */
+    bool           in_again; /* on the worker's list for another turn      */
+    uint32_t       kept_length;
+    char          *kept;        /* input that is not a whole request yet, or NULL  */
+    struct reply  *pending;     /* output that the socket would not take, or NULL  */
+    struct conn   *next, *prev; /* of the worker's connections                 */
+    struct conn   *next_again;
+    struct session session;
+};
+
+/* Takes over the descriptor (non-blocking); NULL when out of memory, with fd open. */
+struct conn *conn_create(int fd, bool is_local, enum session_protocol protocol);
+/* Begin to serve, on the worker's thread. False: it could not, and is closed. */
+bool conn_start(struct conn *conn, struct worker *worker);
+/* Go on with input that was kept because its turn was over. */
+void conn_continue(struct conn *conn);
+/* Close and free. */
+void conn_close(struct conn *conn);
+
+#endif

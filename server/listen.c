@@ -1,0 +1,548 @@
+/* server/listen.c - from -l, -p and -s to sockets that listen.
+ *
+ * An element of -l is read into a struct wish; each address of its host becomes a socket.
+ * An address whose family the host lacks is passed over as long as the same element gives
+ * another one (`*` without IPv6, `localhost` without ::1); anything else that goes wrong
+ * fails the start, so nobody finds out later that half of the listeners are missing.
+ */
+#include "server/listen.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum {
+    TAG_MAX = 8,
+    PORT_MAX = 65535,
+    NAME_BYTES = 160, /* an address and its port, for a message */
+};
+
+/* What one element of -l asks for. */
+struct wish {
+    const char           *host; /* NULL: all addresses */
+    int                   port; /* 0: any              */
+    enum options_protocol protocol;
+};
+
+/* One run of listen_open(). */
+struct opening {
+    struct listeners     *l;
+    const struct options *o;
+    char                 *text;
+    size_t                text_bytes;
+    uint16_t any_port; /* the first that the system chose: others follow it */
+};
+
+static enum listen_status fail(const struct opening *opening, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static enum listen_status
+fail(const struct opening *opening, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(opening->text, opening->text_bytes, format, arguments);
+    va_end(arguments);
+    return LISTEN_FAILED;
+}
+
+/* ---- Reading an element of -l ---------------------------------------------------- */
+
+/* If *text begins with `prefix`, step over it. */
+static bool
+skip(char **text, const char *prefix)
+{
+    size_t length = strlen(prefix);
+
+    if (strncmp(*text, prefix, length) != 0)
+        return false;
+    *text += length;
+    return true;
+}
+
+/* If *text begins with `open`, something, and `close`, step over them and cut something
+ * out. */
+static bool
+cut_bracketed(char **text, const char *open, const char *close, char **inside)
+{
+    char *rest = *text, *end;
+
+    if (!skip(&rest, open) || (end = strstr(rest, close)) == NULL)
+        return false;
+    *end = '\0';
+    *inside = rest;
+    *text = end + strlen(close);
+    return true;
+}
+
+static enum listen_status
+read_prefixes(const struct opening *opening, char **text, struct wish *wish)
+{
+    char *name;
+
+    if (skip(text, "btls:") || skip(text, "mtls:")) {
+        fail(opening, "-l with btls: or mtls: is not there yet: TLS comes with a later "
+                      "version");
+        return LISTEN_NOT_YET;
+    }
+    skip(text, "notls:");
+    if (cut_bracketed(text, "proto[", "]:", &name)) {
+        if (strcmp(name, "binary") == 0)
+            wish->protocol = OPTIONS_PROTOCOL_BINARY;
+        else if (strcmp(name, "ascii") == 0)
+            wish->protocol = OPTIONS_PROTOCOL_ASCII;
+        else if (strcmp(name, "negotiating") == 0)
+            wish->protocol = OPTIONS_PROTOCOL_AUTO;
+    }
+    /* Tags are for memcached's proxy; larder has none and only checks them. */
+    if (cut_bracketed(text, "tag[", "]:", &name) ||
+        cut_bracketed(text, "tag_", "_:", &name)) {
+        if (*name == '\0' || strlen(name) > TAG_MAX)
+            return fail(opening, "-l: a tag has 1 to %d characters, not \"%s\"", TAG_MAX,
+                        name);
+    }
+    return LISTEN_OK;
+}
+
+/* Digits, or -1 and 0 for any port. */
+static bool
+read_port(const char *text, int *port)
+{
+    *port = 0;
+    if (strcmp(text, "-1") == 0)
+        return true;
+    if (*text == '\0')
+        return false;
+    for (; *text != '\0'; text++) {
+        if (*text < '0' || *text > '9')
+            return false;
+        *port = *port * 10 + (*text - '0');
+        if (*port > PORT_MAX)
+            return false;
+    }
+    return true;
+}
+
+/* host, host:port, [v6], [v6]:port, or an IPv6 address without brackets and port. */
+static enum listen_status
+read_address(const struct opening *opening, char *text, struct wish *wish)
+{
+    char *port = NULL, *colon;
+
+    wish->host = text;
+    if (*text == '[') {
+        char *end = strchr(text, ']');
+
+        if (end == NULL || (end[1] != '\0' && end[1] != ':'))
+            return fail(opening, "-l %s: the brackets do not hold an address", text);
+        wish->host = text + 1;
+        port = end[1] == ':' ? end + 2 : NULL;
+        *end = '\0';
+    } else if ((colon = strchr(text, ':')) != NULL && strchr(colon + 1, ':') == NULL) {
+        *colon = '\0';
+        port = colon + 1;
+    }
+    if (port != NULL && !read_port(port, &wish->port))
+        return fail(opening, "-l %s: \"%s\" is not a port", wish->host, port);
+    if (*wish->host == '\0')
+        return fail(opening, "-l: an address is missing");
+    if (strcmp(wish->host, "*") == 0)
+        wish->host = NULL;
+    return LISTEN_OK;
+}
+
+/* ---- TCP ------------------------------------------------------------------------- */
+
+static void
+set_flag(int fd, int level, int name)
+{
+    int on = 1;
+
+    /* What cannot be set on this kind of socket does no harm when it is missing. */
+    (void)setsockopt(fd, level, name, &on, sizeof(on));
+}
+
+void
+listen_tune_stream(int fd)
+{
+    struct linger none = { .l_onoff = 0 };
+
+    set_flag(fd, SOL_SOCKET, SO_KEEPALIVE);
+    set_flag(fd, IPPROTO_TCP, TCP_NODELAY);
+    (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
+}
+
+static uint16_t
+bound_port(int fd)
+{
+    struct sockaddr_storage address = { 0 };
+    socklen_t               length = sizeof(address);
+
+    if (getsockname(fd, (struct sockaddr *)&address, &length) != 0)
+        return 0;
+    if (address.ss_family == AF_INET6)
+        return ntohs(((struct sockaddr_in6 *)&address)->sin6_port);
+    return ntohs(((struct sockaddr_in *)&address)->sin_port);
+}
+
+static void
+set_port(struct sockaddr *address, uint16_t port)
+{
+    if (address->sa_family == AF_INET6)
+        ((struct sockaddr_in6 *)(void *)address)->sin6_port = htons(port);
+    else
+        ((struct sockaddr_in *)(void *)address)->sin_port = htons(port);
+}
+
+/* A socket bound to the address and listening; -1 and errno when one step fails. */
+static int
+open_tcp(const struct opening *opening, const struct addrinfo *info)
+{
+    const struct options *o = opening->o;
+    int                   saved, fd;
+
+    fd = socket(info->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -1;
+    set_flag(fd, SOL_SOCKET, SO_REUSEADDR);
+    if (info->ai_family == AF_INET6)
+        set_flag(fd, IPPROTO_IPV6, IPV6_V6ONLY);
+    listen_tune_stream(fd); /* accepted sockets inherit it */
+    /* A packet filter relies on the mark: no mark, no listener. */
+    if (o->socket_mark != 0 &&
+        setsockopt(fd, SOL_SOCKET, SO_MARK, &o->socket_mark, sizeof(o->socket_mark)) != 0)
+        goto fail;
+    if (bind(fd, info->ai_addr, info->ai_addrlen) != 0 ||
+        listen(fd, (int)o->backlog) != 0)
+        goto fail;
+    return fd;
+
+fail:
+    saved = errno;
+    close(fd);
+    errno = saved;
+    return -1;
+}
+
+/* Any port, but the one that the first such listener got, if it is free here too: who
+ * asks for any port on 127.0.0.1 and ::1 wants to tell people one number. */
+static int
+open_any_port(struct opening *opening, const struct addrinfo *info)
+{
+    int fd;
+
+    set_port(info->ai_addr, opening->any_port);
+    fd = open_tcp(opening, info);
+    if (fd < 0 && errno == EADDRINUSE && opening->any_port != 0) {
+        set_port(info->ai_addr, 0);
+        fd = open_tcp(opening, info);
+    }
+    if (fd >= 0 && opening->any_port == 0)
+        opening->any_port = bound_port(fd);
+    return fd;
+}
+
+static bool
+add_listener(struct listeners *l, const struct listener *listener)
+{
+    struct listener *list = reallocarray(l->list, l->count + 1, sizeof(*list));
+
+    if (list == NULL)
+        return false;
+    l->list = list;
+    l->list[l->count++] = *listener;
+    return true;
+}
+
+/* "127.0.0.1 port 11211" */
+static void
+name_address(const struct addrinfo *info, char *name, size_t name_bytes)
+{
+    char host[NAME_BYTES / 2], port[16];
+
+    if (getnameinfo(info->ai_addr, info->ai_addrlen, host, sizeof(host), port,
+                    sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+        snprintf(name, name_bytes, "an address");
+    else
+        snprintf(name, name_bytes, "%s port %s", host, port);
+}
+
+/* What errno says of an address that this host does not have. */
+static bool
+is_missing(int error)
+{
+    return error == EADDRNOTAVAIL || error == EAFNOSUPPORT || error == EPROTONOSUPPORT;
+}
+
+/* Resolvers may name an address twice. */
+static bool
+is_repeated(const struct addrinfo *first, const struct addrinfo *info)
+{
+    for (const struct addrinfo *i = first; i != info; i = i->ai_next) {
+        if (i->ai_addrlen == info->ai_addrlen &&
+            memcmp(i->ai_addr, info->ai_addr, info->ai_addrlen) == 0)
+            return true;
+    }
+    return false;
+}
+
+static enum listen_status
+open_address(struct opening *opening, const struct wish *wish,
+             const struct addrinfo *info, bool *missing)
+{
+    struct listener listener = { .protocol = wish->protocol };
+    char            name[NAME_BYTES];
+
+    listener.fd =
+        wish->port == 0 ? open_any_port(opening, info) : open_tcp(opening, info);
+    if (listener.fd < 0) {
+        int error = errno;
+
+        *missing = is_missing(error);
+        name_address(info, name, sizeof(name));
+        return fail(opening, "cannot listen on %s: %s", name, strerror(error));
+    }
+    listener.family = info->ai_family == AF_INET6 ? LISTEN_INET6 : LISTEN_INET;
+    listener.port = bound_port(listener.fd);
+    if (!add_listener(opening->l, &listener)) {
+        close(listener.fd);
+        return fail(opening, "out of memory");
+    }
+    return LISTEN_OK;
+}
+
+/* Every address of the list; at least one has to be there. */
+static enum listen_status
+open_addresses(struct opening *opening, const struct wish *wish, struct addrinfo *first)
+{
+    size_t before = opening->l->count;
+
+    for (struct addrinfo *i = first; i != NULL; i = i->ai_next) {
+        enum listen_status status;
+        bool               missing = false;
+
+        if ((i->ai_family != AF_INET && i->ai_family != AF_INET6) ||
+            is_repeated(first, i))
+            continue;
+        status = open_address(opening, wish, i, &missing);
+        if (status != LISTEN_OK && !missing)
+            return status;
+    }
+    if (opening->l->count > before)
+        return LISTEN_OK;
+    /* Nobody asked for ::1 by name: a host without it is served on 127.0.0.1. */
+    if (opening->o->listen_is_default && opening->l->count > 0)
+        return LISTEN_OK;
+    return LISTEN_FAILED; /* the text is that of the last address */
+}
+
+static enum listen_status
+open_wish(struct opening *opening, const struct wish *wish)
+{
+    struct addrinfo    hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE };
+    struct addrinfo   *first;
+    enum listen_status status;
+    char               port[16];
+    int                error;
+
+    snprintf(port, sizeof(port), "%d", wish->port);
+    error = getaddrinfo(wish->host, port, &hints, &first);
+    if (error != 0)
+        return fail(opening, "cannot listen on %s: %s", wish->host ? wish->host : "*",
+                    error == EAI_SYSTEM ? strerror(errno) : gai_strerror(error));
+    fail(opening, "cannot listen on %s: it has no address",
+         wish->host ? wish->host : "*");
+    status = open_addresses(opening, wish, first);
+    freeaddrinfo(first);
+    return status;
+}
+
+static enum listen_status
+open_element(struct opening *opening, char *element)
+{
+    int                tcp_port = opening->o->tcp_port;
+    struct wish        wish = { .protocol = opening->o->protocol,
+                                .port = tcp_port < 0 ? 0 : tcp_port };
+    enum listen_status status = read_prefixes(opening, &element, &wish);
+
+    if (status == LISTEN_OK)
+        status = read_address(opening, element, &wish);
+    if (status == LISTEN_OK)
+        status = open_wish(opening, &wish);
+    return status;
+}
+
+static enum listen_status
+open_list(struct opening *opening, const char *list)
+{
+    enum listen_status status = LISTEN_OK;
+
+    while (status == LISTEN_OK && *list != '\0') {
+        size_t length = strcspn(list, ",;");
+
+        if (length > 0) {
+            char *element = strndup(list, length);
+
+            if (element == NULL)
+                return fail(opening, "out of memory");
+            status = open_element(opening, element);
+            free(element);
+        }
+        list += length;
+        list += *list != '\0';
+    }
+    return status;
+}
+
+/* ---- The unix socket ------------------------------------------------------------- */
+
+/* Does somebody listen there? A full backlog is an answer too. */
+static bool
+is_served(const struct sockaddr_un *address)
+{
+    int  fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    bool served = false;
+
+    if (fd >= 0) {
+        served = connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 ||
+                 errno == EAGAIN;
+        close(fd);
+    }
+    return served;
+}
+
+/* Bind, so that at no moment anybody whom `mode` shuts out could connect: the umask takes
+ * the bits away as the file appears, and nobody can connect before listen(). */
+static int
+bind_unix(int fd, const struct sockaddr_un *address, mode_t mode)
+{
+    mode_t before = umask(~mode & 0777);
+    int    result = bind(fd, (const struct sockaddr *)address, sizeof(*address));
+
+    umask(before);
+    if (result != 0)
+        return result;
+    return chmod(address->sun_path,
+                 mode); /* a default ACL of the folder beats the umask */
+}
+
+static enum listen_status
+open_unix(struct opening *opening, const char *path)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    struct listener    listener = { .family = LISTEN_UNIX,
+                                    .protocol = opening->o->protocol };
+    struct stat        there;
+
+    if (strlen(path) >= sizeof(address.sun_path))
+        return fail(opening, "cannot listen on %s: the path is longer than %zu", path,
+                    sizeof(address.sun_path) - 1);
+    memcpy(address.sun_path, path, strlen(path) + 1);
+
+    if (lstat(path, &there) == 0 && S_ISSOCK(there.st_mode)) {
+        if (is_served(&address))
+            return fail(opening, "cannot listen on %s: another server does", path);
+        (void)unlink(path); /* if it stays, bind() says why that matters */
+    }
+    listener.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (listener.fd < 0)
+        return fail(opening, "cannot listen on %s: %s", path, strerror(errno));
+    if (bind_unix(listener.fd, &address, opening->o->unix_mode) != 0 ||
+        listen(listener.fd, (int)opening->o->backlog) != 0)
+        fail(opening, "cannot listen on %s: %s", path, strerror(errno));
+    else if (!add_listener(opening->l, &listener))
+        fail(opening, "out of memory");
+    else
+        return LISTEN_OK;
+    close(listener.fd);
+    return LISTEN_FAILED;
+}
+
+/* ---- What others call ------------------------------------------------------------ */
+
+enum listen_status
+listen_open(struct listeners *l, const struct options *o, char *text, size_t text_bytes)
+{
+    struct opening opening = { .l = l, .o = o, .text = text, .text_bytes = text_bytes };
+    enum listen_status status = LISTEN_OK;
+
+    *l = (struct listeners){ 0 };
+    if (o->unix_path != NULL)
+        status = open_unix(&opening, o->unix_path);
+    else if (o->tcp_port != 0)
+        status = open_list(&opening, o->listen);
+    if (status == LISTEN_OK && l->count == 0 && o->tcp_port != 0)
+        status = fail(&opening, "-l %s: there is no address in it", o->listen);
+    if (status != LISTEN_OK)
+        listen_close(l);
+    return status;
+}
+
+void
+listen_close(struct listeners *l)
+{
+    for (size_t i = 0; i < l->count; i++)
+        close(l->list[i].fd);
+    free(l->list);
+    *l = (struct listeners){ 0 };
+}
+
+static bool
+print_ports(const struct listeners *l, FILE *file)
+{
+    for (size_t i = 0; i < l->count; i++) {
+        const struct listener *listener = &l->list[i];
+
+        if (listener->family != LISTEN_UNIX)
+            fprintf(file, "TCP %s: %u\n",
+                    listener->family == LISTEN_INET6 ? "INET6" : "INET", listener->port);
+    }
+    return fflush(file) == 0 && !ferror(file);
+}
+
+enum listen_status
+listen_write_ports(const struct listeners *l, const char *path, char *text,
+                   size_t text_bytes)
+{
+    struct opening whom = { .text = text, .text_bytes = text_bytes };
+    char          *locked;
+    FILE          *file;
+    bool           good;
+
+    if (asprintf(&locked, "%s.lck", path) < 0)
+        return fail(&whom, "out of memory");
+    file = fopen(locked, "we");
+    good = file != NULL && print_ports(l, file);
+    if (file != NULL)
+        good = fclose(file) == 0 && good;
+    good = good && rename(locked, path) == 0;
+    if (!good) {
+        fail(&whom, "cannot write the ports to %s: %s", path, strerror(errno));
+        (void)unlink(locked);
+    }
+    free(locked);
+    return good ? LISTEN_OK : LISTEN_FAILED;
+}
+
+int
+listen_exit_code(enum listen_status status)
+{
+    switch (status) {
+    case LISTEN_OK:
+        return 0;
+    case LISTEN_NOT_YET:
+        return 1;
+    default:
+        return 71; /* EX_OSERR */
+    }
+}

@@ -1,0 +1,74 @@
+/* server/listen.h - from -l, -p and -s to sockets that listen.
+ *
+ * listen_open() makes every socket the options ask for, or none. Host names are resolved,
+ * so it may block: it is for the start, before there are workers.
+ *
+ * Threads: the main thread alone.
+ * Locks:   none. But the umask is changed for a moment while a unix socket is bound, and
+ *          that is the whole process's: no other thread may create files meanwhile.
+ */
+#ifndef LARDER_SERVER_LISTEN_H
+#define LARDER_SERVER_LISTEN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "server/options.h"
+
+enum listen_family {
+    LISTEN_INET,
+    LISTEN_INET6,
+    LISTEN_UNIX,
+};
+
+/* One listening socket: non-blocking, close-on-exec, in the state LISTEN. */
+struct listener {
+    int                   fd;
+    enum listen_family    family;
+    enum options_protocol protocol; /* what its connections speak                   */
+    uint16_t              port;     /* bound, host order; 0 for a unix socket       */
+};
+
+/* All of them; made by listen_open(), freed by listen_close(). */
+struct listeners {
+    struct listener *list; /* `count` of them; NULL when there are none */
+    size_t           count;
+};
+
+enum listen_status {
+    LISTEN_OK = 0,
+    LISTEN_FAILED,  /* the system or the address said no                         */
+    LISTEN_NOT_YET, /* a listener asks for TLS or for a protocol that comes later */
+};
+
+/*
+ * Open what `o` asks for: with -s the unix socket alone, else TCP on each address of -l,
+ * else loopback. With -p 0 and no -s the result is no listener and LISTEN_OK. On
+ * failure nothing is open and `text` holds one line for a person, without a newline.
+ *
+ * Accepted sockets need no setting up: Linux hands keepalive, no-delay and linger on from
+ * the listener, O_NONBLOCK and FD_CLOEXEC are for accept4().
+ */
+enum listen_status listen_open(struct listeners *l, const struct options *o, char *text,
+                               size_t text_bytes) __attribute__((warn_unused_result));
+
+/* Close all and free the list. The file of a unix socket stays, as memcached's does. */
+void listen_close(struct listeners *l);
+
+/*
+ * Write the ports of the TCP listeners to `path` (MEMCACHED_PORT_FILENAME), a line
+ * each, `TCP INET: 11211` or `TCP INET6: 11211`. The file appears whole: it is
+ * written as `path`.lck and renamed.
+ */
+enum listen_status listen_write_ports(const struct listeners *l, const char *path,
+                                      char *text, size_t text_bytes)
+    __attribute__((warn_unused_result));
+
+/* Keepalive, no-delay, no linger: for a TCP socket that did not come from a listener. */
+void listen_tune_stream(int fd);
+
+/* 1 for LISTEN_NOT_YET, else 71 (EX_OSERR): PROTOCOL.md section 13. */
+int listen_exit_code(enum listen_status status);
+
+#endif

@@ -1,0 +1,132 @@
+/* server/main.c - from the command line to a server that serves, and back.
+ *
+ * Only this file ends the process. The order of the steps is memcached's, because file
+ * owners and rights follow from it: server/process.h.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "server/options.h"
+#include "server/process.h"
+#include "server/server.h"
+#include "server/trace.h"
+
+/* What main() has to undo or remember. */
+struct start {
+    struct server         server;
+    struct process_daemon daemon;
+    char                  text[256]; /* why something failed */
+};
+
+static int
+fail(struct start *start, int exit_code)
+{
+    fprintf(stderr, "%s\n", start->text);
+    return exit_code;
+}
+
+static void
+warn(const struct start *start, enum process_status status)
+{
+    if (status != PROCESS_OK)
+        fprintf(stderr, "warning: %s\n", start->text);
+}
+
+/* Limits and user, while the process may still be root. */
+static enum process_status
+prepare_process(struct start *start)
+{
+    const struct options *options = &start->server.options;
+    char                 *text = start->text;
+    size_t                bytes = sizeof(start->text);
+    enum process_status   status = PROCESS_OK;
+
+    if (options->core_dumps)
+        status = process_raise_core_limit(text, bytes);
+    if (status == PROCESS_OK)
+        status = process_limit_descriptors(options->connections_max, text, bytes);
+    if (options->lock_memory)
+        process_raise_lock_limit();
+    if (status == PROCESS_OK)
+        status = process_drop_privileges(options->user, options->core_dumps, text, bytes);
+    if (status == PROCESS_OK && options->daemon)
+        status = process_daemonize(&start->daemon, options->core_dumps,
+                                   options->verbosity > 0, text, bytes);
+    return status;
+}
+
+/* With everything open. */
+static enum process_status
+finish_process(struct start *start)
+{
+    const struct options *options = &start->server.options;
+    char                 *text = start->text;
+    size_t                bytes = sizeof(start->text);
+    enum process_status   status;
+
+    status = process_check_descriptors(options->connections_max, text, bytes);
+    if (status != PROCESS_OK)
+        return status;
+    if (options->lock_memory)
+        warn(start, process_lock_memory(text, bytes));
+    if (options->pid_file != NULL)
+        warn(start, process_write_pid(options->pid_file, text, bytes));
+    return process_daemon_ready(&start->daemon, text, bytes);
+}
+
+static void
+say_where(const struct start *start)
+{
+    const struct options *options = &start->server.options;
+
+    if (options->verbosity >= TRACE_DIALOGUE)
+        trace_classes(start->server.cache);
+    if (options->verbosity > 0 && options->listen_is_default)
+        fprintf(stderr, "listening on loopback only; -l opens other addresses\n");
+}
+
+static int
+serve(struct start *start)
+{
+    struct server      *server = &start->server;
+    enum process_status status = prepare_process(start);
+    int                 exit_code;
+
+    if (status == PROCESS_PARENT)
+        return start->daemon.exit_code;
+    if (status != PROCESS_OK)
+        return fail(start, process_exit_code(status));
+    signal(SIGPIPE, SIG_IGN);
+    if (!server_start(server, start->text, sizeof(start->text), &exit_code))
+        return fail(start, exit_code);
+    status = finish_process(start);
+    if (status == PROCESS_OK) {
+        say_where(start);
+        server_run(server);
+        exit_code = 0;
+    } else {
+        exit_code = fail(start, process_exit_code(status));
+    }
+    server_stop(server);
+    if (server->options.daemon && server->options.pid_file != NULL)
+        process_remove_pid(server->options.pid_file);
+    return exit_code;
+}
+
+int
+main(int argc, char **argv)
+{
+    struct start       *start = calloc(1, sizeof(*start));
+    enum options_status status;
+    int                 exit_code;
+
+    if (start == NULL)
+        return EXIT_FAILURE;
+    start->daemon.ready_fd = -1;
+    status = options_parse(&start->server.options, argc, argv, stdout, stderr);
+    exit_code = status == OPTIONS_OK ? serve(start) : options_exit_code(status);
+    options_fini(&start->server.options);
+    free(start);
+    return exit_code;
+}

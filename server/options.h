@@ -1,0 +1,147 @@
+/* server/options.h - the command line, read into one plain struct.
+ *
+ * Every option of memcached 1.6.45 is known here, short, long and as a -o sub-option,
+ * so that a start script written for memcached starts larder. What an option is called,
+ * takes, means and shows in `stats settings` stands in server/options_table.c and
+ * nowhere else: parsing, -h and `stats settings` read it there, and a test holds
+ * the manual page against it.
+ *
+ * Threads: options_parse() uses getopt_long() and therefore its globals: call it from
+ *          one thread. The struct is constant after start; any thread may read it.
+ * Errors:  nothing here exits. The status says how main() ends.
+ */
+#ifndef LARDER_SERVER_OPTIONS_H
+#define LARDER_SERVER_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+enum options_protocol {
+    OPTIONS_PROTOCOL_AUTO, /* the first byte of a connection decides */
+    OPTIONS_PROTOCOL_ASCII,
+    OPTIONS_PROTOCOL_BINARY,
+};
+
+enum options_hash {
+    OPTIONS_HASH_JENKINS,
+    OPTIONS_HASH_MURMUR3,
+    OPTIONS_HASH_XXH3,
+};
+
+/* The parsed command line. Text is owned by the struct; NULL where nothing was given. */
+struct options {
+    /* Where to listen. */
+    int      tcp_port;          /* -p: 1..65535, 0 no TCP, -1 any free port            */
+    unsigned udp_port;          /* -U: 0; there is no UDP yet                          */
+    char    *listen;            /* -l: list for server/listen; NULL with -s or -p 0    */
+    bool     listen_is_default; /* nobody said -l: loopback, and ::1 may be missing    */
+    char    *unix_path;         /* -s: then there is no TCP                            */
+    unsigned unix_mode;         /* -a: permission bits                                 */
+    unsigned backlog;           /* -b: connections the kernel holds for accept()       */
+    unsigned socket_mark;       /* -o sock_cookie_id: SO_MARK of listeners, 0 none     */
+    char    *port_file;         /* MEMCACHED_PORT_FILENAME: where to write the ports   */
+
+    /* Connections. */
+    unsigned connections_max;   /* -c: descriptors, as memcached counts them           */
+    bool     connections_fast;  /* refuse at the limit, rather than let them wait      */
+    unsigned idle_timeout_s;    /* -o idle_timeout: seconds, 0 never                   */
+    unsigned requests_max;      /* -R: requests of one connection before the others    */
+    uint64_t read_memory_bytes; /* -o read_buf_mem_limit: 0 none                       */
+    enum options_protocol protocol; /* -B: for listeners that name none                */
+
+    /* The cache. */
+    uint64_t memory_bytes;          /* -m: for items                                    */
+    uint64_t item_bytes_max;        /* -I: header, key and value of one item            */
+    uint64_t chunk_bytes_max;       /* -o slab_chunk_max: shown, checked, not used      */
+    unsigned value_bytes_min;       /* -n: least room for key, value and flags          */
+    bool     value_bytes_min_given; /* somebody said -n; else small classes go lower   */
+    double   growth;                /* -f: from size class to size class, > 1           */
+    char    *class_sizes;           /* -o slab_sizes: as given, not used                */
+    bool     evicts;                /* false with -M: out of memory is an answer        */
+    bool     cas;                   /* false with -C                                    */
+    bool     flush;                 /* false with -F: flush_all is refused              */
+    bool     large_pages;           /* -L: ask for huge pages                           */
+    bool     lock_memory;           /* -k                                               */
+    bool     track_sizes;           /* -o track_sizes                                   */
+
+    /* Threads and process. */
+    unsigned threads;         /* -t: workers                                           */
+    unsigned threads_per_udp; /* for `stats settings` alone                            */
+    unsigned napi_ids;        /* -N                                                    */
+    unsigned verbosity;       /* -v: how often it was said                             */
+    bool     daemon;          /* -d                                                    */
+    bool     core_dumps;      /* -r                                                    */
+    char    *user;            /* -u                                                    */
+    char    *pid_file;        /* -P                                                    */
+
+    /* What clients may do. */
+    bool shutdown_command; /* -A: clients may stop the server          */
+    bool dump;             /* false with -X: no cachedump, no metadump */
+    bool watch;            /* false with -W: no watch                  */
+    bool debug_commands;   /* -o debug_commands: debugtime, for tests  */
+
+    /* Known to memcached's engine, shown in `stats settings`, of no effect here. */
+    char              prefix_delimiter[2]; /* -D: one character                        */
+    bool              prefix_stats;        /* -D turns them on                         */
+    unsigned          hashpower;           /* 12..32, or 0: not given                  */
+    enum options_hash hash;                /* larder hashes with XXH3 whatever it says */
+    bool              slab_reassign;
+    unsigned          slab_automove;
+    double            slab_automove_ratio;
+    double            slab_automove_freeratio;
+    unsigned          slab_automove_window; /* seconds                                 */
+    bool              lru_crawler;
+    unsigned          lru_crawler_sleep_us;
+    unsigned          lru_crawler_tocrawl; /* items a class, 0 all                     */
+    bool              lru_maintainer;
+    bool              lru_segmented;
+    unsigned          lru_hot_percent;
+    unsigned          lru_warm_percent;
+    double            lru_hot_factor;
+    double            lru_warm_factor;
+    bool              temporary_lru;
+    unsigned          temporary_ttl_s;
+    unsigned          tail_repair_s; /* 0 off */
+    uint64_t          watcher_log_bytes;
+    uint64_t          worker_log_bytes;
+
+    /* No option sets it: whoever shows settings of a running server may fill it in. */
+    unsigned oldest_s; /* server time of the last flush_all, as memcached shows it */
+};
+
+enum options_status {
+    OPTIONS_OK = 0,    /* go on                                                       */
+    OPTIONS_DONE,      /* -h, -i or -V has been answered on `out`                     */
+    OPTIONS_BAD_VALUE, /* an unknown option, or a value out of bounds                 */
+    OPTIONS_NOT_YET,   /* it asks for what a later version brings                     */
+    OPTIONS_CONFLICT,  /* options that cannot stand together                          */
+    OPTIONS_NO_MEMORY,
+};
+
+/*
+ * Read the command line and the environment into *o. What a person asked to see goes to
+ * `out`; complaints, and at -v notes on options that have no effect, go to `err`. Any
+ * status other than OPTIONS_OK means: end now, with options_exit_code(). *o is to be
+ * handed to options_fini() in every case. argv is permuted as getopt_long() does.
+ */
+enum options_status options_parse(struct options *o, int argc, char **argv, FILE *out,
+                                  FILE *err) __attribute__((warn_unused_result));
+
+/* Free the text in *o. */
+void options_fini(struct options *o);
+
+/* 0, 1 or 64 (EX_USAGE): PROTOCOL.md section 13. */
+int options_exit_code(enum options_status status);
+
+/*
+ * The rows of `stats settings` in wire order (PROTOCOL.md section 4.4), one call each;
+ * both strings are gone after the call. A server whose values have changed since its
+ * start (verbosity, oldest_s) hands in a copy of its options with the new ones.
+ */
+void options_emit_settings(const struct options *o,
+                           void (*emit)(void *ctx, const char *name, const char *value),
+                           void *ctx);
+
+#endif

@@ -1,0 +1,241 @@
+/* server/options_show.c - the table of options as people and clients see it: -h, -i, -V
+ * and `stats settings`.
+ */
+#include "server/options_table.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "config.h"
+#include "server/options.h"
+
+enum {
+    HELP_COLUMN = 30,    /* where explanations begin in -h */
+    HELP_WIDTH = 80,     /* of a line of it                */
+    RIGHT_BYTES = 512,   /* of an explanation              */
+    LEFT_BYTES = 128,    /* of what stands before them     */
+    SETTING_BYTES = 512, /* of a value that has to be made */
+};
+
+/* ---- -h, -i, -V ------------------------------------------------------------------ */
+
+void
+options_print_version(FILE *out)
+{
+    fputs("larder " PACKAGE_VERSION " (speaks memcached 1.6.45)\n", out);
+}
+
+/* "-p, --port=<num>", "-D <char>", "-o [no_]slab_automove[=<num>]" */
+static void
+left_side(const struct option_row *row, char *text, size_t text_bytes)
+{
+    const char *no = row->negatable ? "[no_]" : "";
+    const char *argument = row->argument == NULL ? "" : row->argument;
+    const char *equals = row->argument == NULL ? "" : "=";
+
+    if (row->place == PLACE_EXTENDED)
+        snprintf(text, text_bytes, row->optional ? "-o %s%s[%s%s]" : "-o %s%s%s%s", no,
+                 row->name, equals, argument);
+    else if (row->name == NULL)
+        snprintf(text, text_bytes, "-%c %s", row->letter, argument);
+    else
+        snprintf(text, text_bytes, "-%c, --%s%s%s", row->letter, row->name, equals,
+                 argument);
+}
+
+/* Whether -h shows the default: where it is not plain from the option. */
+static bool
+shows_preset(const struct option_row *row)
+{
+    return row->state == OPTION_WORKS && row->preset != NULL &&
+           (row->argument != NULL || row->negatable);
+}
+
+/* `text` in the right column, broken between words; the left one is filled already. */
+static void
+print_column(FILE *out, const char *text)
+{
+    int column = HELP_COLUMN;
+
+    while (*text != '\0') {
+        int length = (int)strcspn(text, " ");
+
+        if (column > HELP_COLUMN && column + 1 + length > HELP_WIDTH) {
+            fprintf(out, "\n%*s", HELP_COLUMN, "");
+            column = HELP_COLUMN;
+        }
+        column += fprintf(out, "%s%.*s", column > HELP_COLUMN ? " " : "", length, text);
+        text += length;
+        text += strspn(text, " ");
+    }
+    fputc('\n', out);
+}
+
+static void
+print_row(FILE *out, const struct option_row *row)
+{
+    char left[LEFT_BYTES], right[RIGHT_BYTES];
+    bool fits;
+
+    left_side(row, left, sizeof(left));
+    fits = strlen(left) + 3 <= HELP_COLUMN;
+    fprintf(out, " %s%s%*s", left, fits ? "" : "\n",
+            fits ? HELP_COLUMN - 1 - (int)strlen(left) : HELP_COLUMN, "");
+    snprintf(right, sizeof(right), "%s%s%s%s%s%s", row->help,
+             row->changed_by != NULL ? "; clients change it with " : "",
+             row->changed_by != NULL ? row->changed_by : "",
+             shows_preset(row) ? " (default: " : "", shows_preset(row) ? row->preset : "",
+             shows_preset(row) ? ")" : "");
+    print_column(out, right);
+}
+
+static void
+print_rows(FILE *out, const char *title, enum option_state state,
+           enum option_section section)
+{
+    size_t                   count;
+    const struct option_row *rows = options_table(&count);
+
+    fprintf(out, "\n%s\n", title);
+    for (size_t i = 0; i < count; i++) {
+        const struct option_row *row = &rows[i];
+
+        if (row->place == PLACE_SETTING || row->state != state)
+            continue;
+        if (state != OPTION_WORKS || row->section == section)
+            print_row(out, row);
+    }
+}
+
+void
+options_print_help(FILE *out)
+{
+    options_print_version(out);
+    fputs("usage: larder [option ...]\n", out);
+    print_rows(out, "Where to listen:", OPTION_WORKS, SECTION_LISTEN);
+    print_rows(out, "Connections:", OPTION_WORKS, SECTION_CONNECTIONS);
+    print_rows(out, "Memory:", OPTION_WORKS, SECTION_MEMORY);
+    print_rows(out, "What clients may do:", OPTION_WORKS, SECTION_CLIENTS);
+    print_rows(out, "The process:", OPTION_WORKS, SECTION_PROCESS);
+    print_rows(out, "Other:", OPTION_WORKS, SECTION_HELP);
+    print_rows(out, "Accepted because memcached has them, without effect here:",
+               OPTION_IGNORED, SECTION_NONE);
+    print_rows(out, "Not there yet, larder does not start with them:", OPTION_LATER,
+               SECTION_NONE);
+    fputs("\nEnvironment:\n", out);
+    fprintf(out, " %-*s%s\n", HELP_COLUMN - 1, "MEMCACHED_PORT_FILENAME",
+            "write the TCP ports to this file");
+}
+
+void
+options_print_license(FILE *out)
+{
+    options_print_version(out);
+    fputs(
+        "\n"
+        "Copyright (c) 2026, the Larder authors\n"
+        "All rights reserved.\n"
+        "\n"
+        "Redistribution and use in source and binary forms, with or without\n"
+        "modification, are permitted provided that the following conditions are met:\n"
+        "\n"
+        "1. Redistributions of source code must retain the above copyright notice,\n"
+        "   this list of conditions and the following disclaimer.\n"
+        "\n"
+        "2. Redistributions in binary form must reproduce the above copyright notice,\n"
+        "   this list of conditions and the following disclaimer in the documentation\n"
+        "   and/or other materials provided with the distribution.\n"
+        "\n"
+        "3. Neither the name of the copyright holder nor the names of its\n"
+        "   contributors may be used to endorse or promote products derived from this\n"
+        "   software without specific prior written permission.\n"
+        "\n"
+        "THIS SOFTWARE IS PROVIDED BY THE COPYRIGHT HOLDERS AND CONTRIBUTORS \"AS IS\"\n"
+        "AND ANY EXPRESS OR IMPLIED WARRANTIES, INCLUDING, BUT NOT LIMITED TO, THE\n"
+        "IMPLIED WARRANTIES OF MERCHANTABILITY AND FITNESS FOR A PARTICULAR PURPOSE\n"
+        "ARE DISCLAIMED. IN NO EVENT SHALL THE COPYRIGHT HOLDER OR CONTRIBUTORS BE\n"
+        "LIABLE FOR ANY DIRECT, INDIRECT, INCIDENTAL, SPECIAL, EXEMPLARY, OR\n"
+        "CONSEQUENTIAL DAMAGES (INCLUDING, BUT NOT LIMITED TO, PROCUREMENT OF\n"
+        "SUBSTITUTE GOODS OR SERVICES; LOSS OF USE, DATA, OR PROFITS; OR BUSINESS\n"
+        "INTERRUPTION) HOWEVER CAUSED AND ON ANY THEORY OF LIABILITY, WHETHER IN\n"
+        "CONTRACT, STRICT LIABILITY, OR TORT (INCLUDING NEGLIGENCE OR OTHERWISE)\n"
+        "ARISING IN ANY WAY OUT OF THE USE OF THIS SOFTWARE, EVEN IF ADVISED OF THE\n"
+        "POSSIBILITY OF SUCH DAMAGE.\n"
+        "\n"
+        "It is linked with libevent, which is under a license like this one, and holds\n"
+        "code of xxHash, which is under the BSD license in two clauses.\n",
+        out);
+}
+
+/* ---- stats settings -------------------------------------------------------------- */
+
+static const char *
+bool_word(const struct option_row *row, bool value)
+{
+    if (row->shown != NULL)
+        return row->shown[value];
+    return value ? "yes" : "no";
+}
+
+static const char *
+choice_word(const struct option_row *row, const void *field)
+{
+    unsigned index;
+
+    memcpy(&index, field, sizeof(index)); /* whatever enum it is */
+    return (row->shown != NULL ? row->shown : row->words)[index];
+}
+
+/* The value as memcached writes it; in `text` where it has to be made. */
+static const char *
+setting_value(const struct options *o, const struct option_row *row, char *text,
+              size_t text_bytes)
+{
+    const void *field = (const char *)o + row->offset;
+
+    switch (row->type) {
+    case TYPE_ON:
+    case TYPE_OFF:
+        return bool_word(row, *(const bool *)field);
+    case TYPE_COUNTED:
+    case TYPE_NUMBER:
+        snprintf(text, text_bytes, "%u", *(const unsigned *)field);
+        return text;
+    case TYPE_SIGNED:
+        snprintf(text, text_bytes, "%d", *(const int *)field);
+        return text;
+    case TYPE_OCTAL:
+        snprintf(text, text_bytes, "%o", *(const unsigned *)field);
+        return text;
+    case TYPE_BYTES:
+        snprintf(text, text_bytes, "%" PRIu64, *(const uint64_t *)field);
+        return text;
+    case TYPE_RATIO:
+        snprintf(text, text_bytes, "%.2f", *(const double *)field);
+        return text;
+    case TYPE_CHOICE:
+        return choice_word(row, field);
+    case TYPE_TEXT:
+    case TYPE_LIST:
+        return *(char *const *)field == NULL ? "NULL" : *(char *const *)field;
+    case TYPE_LETTER:
+        return field;
+    default:
+        return row->preset;
+    }
+}
+
+void
+options_emit_settings(const struct options *o,
+                      void (*emit)(void *ctx, const char *name, const char *value),
+                      void *ctx)
+{
+    size_t                   count;
+    const struct option_row *rows = options_table(&count);
+    char                     text[SETTING_BYTES];
+
+    for (size_t i = 0; i < count; i++) {
+        if (rows[i].setting != NULL)
+            emit(ctx, rows[i].setting, setting_value(o, &rows[i], text, sizeof(text)));
+    }
+}

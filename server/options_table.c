@@ -1,0 +1,444 @@
+/* server/options_table.c - the one list of options: what each is called, takes, means,
+ * and shows in `stats settings`. How to read a row: server/options_table.h.
+ *
+ * The order of the rows with a `setting` is what clients see (PROTOCOL.md section 4.4).
+ * Bounds and defaults are memcached's (section 13); where it has no upper bound, ours.
+ */
+#include "server/options_table.h"
+
+#include <limits.h>
+
+#include "server/options.h"
+
+#define KIB 1024
+#define MIB (1024 * KIB)
+#define GIB (1024LL * MIB)
+#define TIB (1024LL * GIB)
+
+#define COMMAND(char, long) .letter = (char), .name = (long)
+#define EXTENDED(suboption) .place = PLACE_EXTENDED, .name = (suboption)
+#define SETTING .place = PLACE_SETTING
+
+/* The offset of a field, which has to be of that type. */
+#define FIELD(ctype, name)                                                               \
+    .offset = offsetof(struct options, name) +                                           \
+              0 * sizeof(&((struct options *)NULL)->name == (__typeof__(ctype) *)NULL)
+
+#define ON(name) .type = TYPE_ON, FIELD(bool, name)
+#define OFF(name) .type = TYPE_OFF, FIELD(bool, name)
+#define COUNTED(name) .type = TYPE_COUNTED, FIELD(unsigned, name)
+#define NUMBER(name, low, high)                                                          \
+    .type = TYPE_NUMBER, FIELD(unsigned, name), .min = (low), .max = (high)
+#define SIGNED(name, low, high)                                                          \
+    .type = TYPE_SIGNED, FIELD(int, name), .min = (low), .max = (high)
+#define OCTAL(name, high) .type = TYPE_OCTAL, FIELD(unsigned, name), .max = (high)
+#define BYTES(name, low, high, of)                                                       \
+    .type = TYPE_BYTES, FIELD(uint64_t, name), .min = (low), .max = (high), .unit = (of)
+#define RATIO(name, low, high)                                                           \
+    .type = TYPE_RATIO, FIELD(double, name), .above = (low), .top = (high)
+#define CHOICE(ctype, name, list) .type = TYPE_CHOICE, FIELD(ctype, name), .words = (list)
+#define TEXT(name) .type = TYPE_TEXT, FIELD(char *, name)
+#define LIST(name) .type = TYPE_LIST, FIELD(char *, name)
+#define LETTER(name) .type = TYPE_LETTER, FIELD(char[2], name)
+
+static const char *const off_on[] = { "off", "on", NULL };
+static const char *const protocol_words[] = { "auto", "ascii", "binary", NULL };
+static const char *const protocol_shown[] = { "auto-negotiate", "ascii", "binary", NULL };
+static const char *const hash_words[] = { "jenkins", "murmur3", "xxh3", NULL };
+
+/* ---- What some options change besides their own field ---------------------------- */
+
+static void
+then_value_given(struct options *o, bool on)
+{
+    o->value_bytes_min_given = on;
+}
+
+static void
+then_prefix_stats(struct options *o, bool on)
+{
+    o->prefix_stats = on;
+}
+
+static void
+then_temporary_lru(struct options *o, bool on)
+{
+    o->temporary_lru = on;
+}
+
+static void
+then_segmented(struct options *o, bool on)
+{
+    o->lru_segmented = on;
+}
+
+static void
+then_automove(struct options *o, bool on)
+{
+    if (!on)
+        o->slab_automove = 0;
+}
+
+static void
+then_whole_pages(struct options *o, bool on)
+{
+    (void)on;
+    o->chunk_bytes_max = MIB;
+}
+
+/* no_modern: the defaults of memcached 1.4. What is said after it counts again. */
+static void
+then_modern(struct options *o, bool on)
+{
+    if (on)
+        return;
+    o->hash = OPTIONS_HASH_JENKINS;
+    o->slab_reassign = false;
+    o->slab_automove = 0;
+    o->lru_crawler = false;
+    o->lru_maintainer = false;
+    o->lru_segmented = false;
+    o->connections_fast = false;
+    o->chunk_bytes_max = MIB;
+}
+
+/* ---- The table ------------------------------------------------------------------- */
+
+/* clang-format off */
+static const struct option_row rows[] = {
+    /* What `stats settings` shows, in its order. */
+    { COMMAND('m', "memory-limit"), .argument = "<mb>", .section = SECTION_MEMORY,
+      BYTES(memory_bytes, MIB, 16 * TIB, MIB), .preset = "64", .setting = "maxbytes",
+      .usage = true,
+      .help = "memory for items, in megabytes; with a suffix k, m or g "
+              "in that unit" },
+    { COMMAND('c', "conn-limit"), .argument = "<num>", .section = SECTION_CONNECTIONS,
+      NUMBER(connections_max, 1, INT_MAX), .preset = "1024", .setting = "maxconns",
+      .help = "file descriptors of the server, and so connections" },
+    { COMMAND('p', "port"), .argument = "<num>", .section = SECTION_LISTEN,
+      SIGNED(tcp_port, -1, 65535), .preset = "11211", .setting = "tcpport",
+      .help = "TCP port; 0: no TCP, -1: any free port" },
+    { COMMAND('U', "udp-port"), .argument = "<num>", .section = SECTION_LISTEN,
+      NUMBER(udp_port, 0, 65535), .preset = "0", .setting = "udpport",
+      .help = "UDP port; only 0, none, is there yet" },
+    { COMMAND('l', "listen"), .argument = "<addr>", .section = SECTION_LISTEN,
+      LIST(listen), .setting = "inter",
+      .help = "addresses to listen on, separated by commas: host, host:port, "
+              "[v6]:port, * for all. The default is loopback only, 127.0.0.1 "
+              "and ::1; memcached listens on all addresses" },
+    { COMMAND('v', "verbose"), .section = SECTION_PROCESS,
+      COUNTED(verbosity), .preset = "0", .setting = "verbosity",
+      .changed_by = "verbosity",
+      .help = "say more on standard error; -vv and -vvv even more" },
+    { SETTING,
+      NUMBER(oldest_s, 0, UINT_MAX), .preset = "0", .setting = "oldest" },
+    { COMMAND('M', "disable-evictions"), .section = SECTION_MEMORY,
+      OFF(evicts), .preset = "on", .shown = off_on, .setting = "evictions",
+      .help = "when memory is full, answer with an error and evict nothing" },
+    { COMMAND('s', "unix-socket"), .argument = "<path>", .section = SECTION_LISTEN,
+      TEXT(unix_path), .setting = "domain_socket",
+      .help = "listen on this unix socket and nowhere else" },
+    { COMMAND('a', "unix-mask"), .argument = "<mode>", .section = SECTION_LISTEN,
+      OCTAL(unix_mode, 07777), .preset = "700", .setting = "umask",
+      .help = "permissions of the unix socket, octal" },
+    { COMMAND('A', "enable-shutdown"), .state = OPTION_IGNORED,
+      ON(shutdown_command), .preset = "off", .setting = "shutdown_command",
+      .help = "the shutdown command is not there yet" },
+    { COMMAND('f', "slab-growth-factor"), .argument = "<ratio>",
+      .section = SECTION_MEMORY,
+      RATIO(growth, 1, 1000), .preset = "1.25", .setting = "growth_factor",
+      .help = "ratio between the sizes of large chunks, more than 1" },
+    { COMMAND('n', "slab-min-size"), .argument = "<bytes>", .section = SECTION_MEMORY,
+      NUMBER(value_bytes_min, 1, MIB), .preset = "48", .setting = "chunk_size",
+      .then = then_value_given,
+      .help = "room for key, flags and value in the smallest chunk; "
+              "where it is not given, chunks start smaller than memcached's" },
+    { COMMAND('t', "threads"), .argument = "<num>", .section = SECTION_PROCESS,
+      NUMBER(threads, 1, 1024), .preset = "4", .setting = "num_threads",
+      .help = "worker threads" },
+    { SETTING,
+      NUMBER(threads_per_udp, 0, UINT_MAX), .preset = "0",
+      .setting = "num_threads_per_udp" },
+    { .letter = 'D', .argument = "<char>", .state = OPTION_IGNORED,
+      LETTER(prefix_delimiter), .preset = ":", .setting = "stat_key_prefix",
+      .then = then_prefix_stats,
+      .help = "statistics by prefix of the key are not there yet" },
+    { SETTING,
+      ON(prefix_stats), .preset = "off", .setting = "detail_enabled" },
+    { COMMAND('R', "max-reqs-per-event"), .argument = "<num>",
+      .section = SECTION_CONNECTIONS,
+      NUMBER(requests_max, 1, INT_MAX), .preset = "20", .setting = "reqs_per_event",
+      .help = "steps of 64 requests before other connections get their turn" },
+    { COMMAND('C', "disable-cas"), .section = SECTION_MEMORY,
+      OFF(cas), .preset = "on", .setting = "cas_enabled",
+      .help = "no CAS: every item shows the number 0" },
+    { COMMAND('b', "listen-backlog"), .argument = "<num>", .section = SECTION_LISTEN,
+      NUMBER(backlog, 0, INT_MAX), .preset = "1024", .setting = "tcp_backlog",
+      .help = "connections that may wait for being accepted" },
+    { COMMAND('B', "protocol"), .argument = "<name>", .section = SECTION_LISTEN,
+      CHOICE(enum options_protocol, protocol, protocol_words), .preset = "auto",
+      .shown = protocol_shown, .setting = "binding_protocol", .usage = true,
+      .help = "auto, ascii or binary" },
+    { COMMAND('S', "enable-sasl"), .state = OPTION_LATER,
+      .preset = "no", .setting = "auth_enabled_sasl",
+      .help = "SASL login" },
+    { COMMAND('Y', "auth-file"), .argument = "<file>", .state = OPTION_LATER,
+      .preset = "no", .setting = "auth_enabled_ascii",
+      .help = "login in the text protocol" },
+    { COMMAND('I', "max-item-size"), .argument = "<size>", .section = SECTION_MEMORY,
+      BYTES(item_bytes_max, KIB, GIB, 1), .preset = "1m", .setting = "item_size_max",
+      .usage = true,
+      .help = "largest item, in bytes or with a suffix k, m or g; "
+              "more than 1m is not there yet" },
+    { EXTENDED("maxconns_fast"), .negatable = true,
+      .section = SECTION_CONNECTIONS,
+      ON(connections_fast), .preset = "on", .setting = "maxconns_fast",
+      .help = "at the limit of connections, refuse new ones at once rather "
+              "than let them wait" },
+    { EXTENDED("hashpower"), .argument = "<num>", .state = OPTION_IGNORED,
+      NUMBER(hashpower, 12, 32), .preset = "0", .setting = "hashpower_init",
+      .help = "the table grows by itself, without a stop" },
+    { EXTENDED("slab_reassign"), .negatable = true, .state = OPTION_IGNORED,
+      ON(slab_reassign), .preset = "on", .setting = "slab_reassign",
+      .help = "pages do not move between classes yet" },
+    { EXTENDED("slab_automove"), .argument = "<num>", .optional = true,
+      .negatable = true, .state = OPTION_IGNORED,
+      NUMBER(slab_automove, 0, 2), .preset = "1", .setting = "slab_automove",
+      .then = then_automove,
+      .help = "pages do not move between classes yet" },
+    { EXTENDED("slab_automove_ratio"), .argument = "<ratio>",
+      .state = OPTION_IGNORED,
+      RATIO(slab_automove_ratio, 0, 1), .preset = "0.8", .setting = "slab_automove_ratio",
+      .help = "pages do not move between classes yet" },
+    { EXTENDED("slab_automove_window"), .argument = "<s>",
+      .state = OPTION_IGNORED,
+      NUMBER(slab_automove_window, 3, 1800), .preset = "10",
+      .setting = "slab_automove_window",
+      .help = "pages do not move between classes yet" },
+    { EXTENDED("slab_chunk_max"), .argument = "<kb>", .state = OPTION_IGNORED,
+      BYTES(chunk_bytes_max, KIB, MIB, KIB), .preset = "512", .setting = "slab_chunk_max",
+      .help = "an item of up to 1m always has one chunk" },
+    { EXTENDED("lru_crawler"), .negatable = true, .state = OPTION_IGNORED,
+      ON(lru_crawler), .preset = "on", .setting = "lru_crawler",
+      .help = "there is no crawler yet" },
+    { EXTENDED("lru_crawler_sleep"), .argument = "<us>",
+      .state = OPTION_IGNORED,
+      NUMBER(lru_crawler_sleep_us, 0, 1000000), .preset = "100",
+      .setting = "lru_crawler_sleep",
+      .help = "there is no crawler yet" },
+    { EXTENDED("lru_crawler_tocrawl"), .argument = "<num>",
+      .state = OPTION_IGNORED,
+      NUMBER(lru_crawler_tocrawl, 0, UINT_MAX), .preset = "0",
+      .setting = "lru_crawler_tocrawl",
+      .help = "there is no crawler yet" },
+    { EXTENDED("tail_repair_time"), .argument = "<s>",
+      .state = OPTION_IGNORED,
+      NUMBER(tail_repair_s, 10, INT_MAX), .preset = "0", .setting = "tail_repair_time",
+      .help = "there are no items to repair: pins do not leak" },
+    { COMMAND('F', "disable-flush-all"), .section = SECTION_CLIENTS,
+      OFF(flush), .preset = "on", .setting = "flush_enabled",
+      .help = "refuse flush_all" },
+    { COMMAND('X', "disable-dumping"), .section = SECTION_CLIENTS,
+      OFF(dump), .preset = "on", .setting = "dump_enabled",
+      .help = "no stats cachedump and no lru_crawler metadump; neither is "
+              "there yet" },
+    { EXTENDED("hash_algorithm"), .argument = "<name>",
+      .state = OPTION_IGNORED,
+      CHOICE(enum options_hash, hash, hash_words), .preset = "murmur3",
+      .setting = "hash_algorithm",
+      .help = "keys are always hashed by XXH3 with a random seed" },
+    { EXTENDED("lru_maintainer"), .negatable = true,
+      .state = OPTION_IGNORED,
+      ON(lru_maintainer), .preset = "on", .setting = "lru_maintainer_thread",
+      .then = then_segmented,
+      .help = "there is no such thread" },
+    { SETTING,
+      ON(lru_segmented), .preset = "on", .setting = "lru_segmented" },
+    { EXTENDED("hot_lru_pct"), .argument = "<num>", .state = OPTION_IGNORED,
+      NUMBER(lru_hot_percent, 1, 79), .preset = "20", .setting = "hot_lru_pct",
+      .help = "the LRU does not have these segments" },
+    { EXTENDED("warm_lru_pct"), .argument = "<num>", .state = OPTION_IGNORED,
+      NUMBER(lru_warm_percent, 1, 79), .preset = "40", .setting = "warm_lru_pct",
+      .help = "the LRU does not have these segments" },
+    { EXTENDED("hot_max_factor"), .argument = "<ratio>",
+      .state = OPTION_IGNORED,
+      RATIO(lru_hot_factor, 0, 1e9), .preset = "0.2", .setting = "hot_max_factor",
+      .help = "the LRU does not have these segments" },
+    { EXTENDED("warm_max_factor"), .argument = "<ratio>",
+      .state = OPTION_IGNORED,
+      RATIO(lru_warm_factor, 0, 1e9), .preset = "2.0", .setting = "warm_max_factor",
+      .help = "the LRU does not have these segments" },
+    { SETTING,
+      ON(temporary_lru), .preset = "off", .setting = "temp_lru" },
+    { EXTENDED("temporary_ttl"), .argument = "<s>", .state = OPTION_IGNORED,
+      NUMBER(temporary_ttl_s, 0, INT_MAX), .preset = "61", .setting = "temporary_ttl",
+      .then = then_temporary_lru,
+      .help = "the LRU does not have these segments" },
+    { EXTENDED("idle_timeout"), .argument = "<s>",
+      .section = SECTION_CONNECTIONS,
+      NUMBER(idle_timeout_s, 0, 100000000), .preset = "0", .setting = "idle_timeout",
+      .help = "close TCP connections that were idle so long; 0: never" },
+    { EXTENDED("watcher_logbuf_size"), .argument = "<kb>",
+      .state = OPTION_IGNORED,
+      BYTES(watcher_log_bytes, KIB, GIB, KIB), .preset = "256",
+      .setting = "watcher_logbuf_size",
+      .help = "the watch command is not there yet" },
+    { EXTENDED("worker_logbuf_size"), .argument = "<kb>",
+      .state = OPTION_IGNORED,
+      BYTES(worker_log_bytes, KIB, GIB, KIB), .preset = "64",
+      .setting = "worker_logbuf_size",
+      .help = "the watch command is not there yet" },
+    { EXTENDED("read_buf_mem_limit"), .argument = "<mb>",
+      .state = OPTION_IGNORED,
+      BYTES(read_memory_bytes, 0, 16 * TIB, MIB), .preset = "0",
+      .setting = "read_buf_mem_limit",
+      .help = "connections share one buffer a worker" },
+    { EXTENDED("track_sizes"), .state = OPTION_IGNORED,
+      ON(track_sizes), .preset = "off", .setting = "track_sizes",
+      .help = "stats sizes is not there yet" },
+    { EXTENDED("inline_ascii_resp"), .negatable = true,
+      .state = OPTION_IGNORED,
+      .preset = "no", .setting = "inline_ascii_response",
+      .help = "memcached ignores it too" },
+    { COMMAND('Z', "enable-ssl"), .state = OPTION_LATER,
+      .preset = "no", .setting = "ssl_enabled",
+      .help = "TLS" },
+    { EXTENDED("ssl_chain_cert"), .argument = "<file>",
+      .state = OPTION_LATER, .preset = "(null)", .setting = "ssl_chain_cert",
+      .help = "TLS" },
+    { EXTENDED("ssl_key"), .argument = "<file>",
+      .state = OPTION_LATER, .preset = "(null)", .setting = "ssl_key",
+      .help = "TLS" },
+    { EXTENDED("ssl_verify_mode"), .argument = "<0-3>",
+      .state = OPTION_LATER, .preset = "0", .setting = "ssl_verify_mode",
+      .help = "TLS" },
+    { EXTENDED("ssl_keyformat"), .argument = "<num>",
+      .state = OPTION_LATER, .preset = "1", .setting = "ssl_keyformat",
+      .help = "TLS" },
+    { EXTENDED("ssl_ciphers"), .argument = "<list>",
+      .state = OPTION_LATER, .preset = "NULL", .setting = "ssl_ciphers",
+      .help = "TLS" },
+    { EXTENDED("ssl_ca_cert"), .argument = "<file>",
+      .state = OPTION_LATER, .preset = "NULL", .setting = "ssl_ca_cert",
+      .help = "TLS" },
+    { EXTENDED("ssl_wbuf_size"), .argument = "<kb>",
+      .state = OPTION_LATER, .preset = "16384", .setting = "ssl_wbuf_size",
+      .help = "TLS" },
+    { EXTENDED("ssl_session_cache"),
+      .state = OPTION_LATER, .preset = "no", .setting = "ssl_session_cache",
+      .help = "TLS" },
+    { EXTENDED("ssl_kernel_tls"),
+      .state = OPTION_LATER, .preset = "no", .setting = "ssl_kernel_tls",
+      .help = "TLS" },
+    { EXTENDED("ssl_min_version"), .argument = "<0-3>",
+      .state = OPTION_LATER, .preset = "tlsv1.2", .setting = "ssl_min_version",
+      .help = "TLS" },
+    { COMMAND('N', "napi-ids"), .argument = "<num>", .state = OPTION_IGNORED,
+      NUMBER(napi_ids, 1, 1024), .preset = "0", .setting = "num_napi_ids",
+      .help = "a connection goes to the worker that has fewest" },
+    { COMMAND('e', "memory-file"), .argument = "<file>", .state = OPTION_LATER,
+      .preset = "(null)", .setting = "memory_file",
+      .help = "a cache that survives a restart" },
+    { SETTING, .preset = "4", .setting = "client_flags_size" },
+
+    /* What it does not show. */
+    { COMMAND('d', "daemon"), .section = SECTION_PROCESS,
+      ON(daemon), .preset = "off",
+      .help = "run in the background; the start ends when it serves" },
+    { COMMAND('u', "user"), .argument = "<name>", .section = SECTION_PROCESS,
+      TEXT(user),
+      .help = "become this user, when started as root; then it is needed, "
+              "and -u root stays root" },
+    { COMMAND('P', "pidfile"), .argument = "<file>", .section = SECTION_PROCESS,
+      TEXT(pid_file),
+      .help = "write the process id there; removed at the end with -d" },
+    { COMMAND('r', "enable-coredumps"), .section = SECTION_PROCESS,
+      ON(core_dumps), .preset = "off",
+      .help = "raise the limit of core files" },
+    { COMMAND('k', "lock-memory"), .section = SECTION_MEMORY,
+      ON(lock_memory), .preset = "off",
+      .help = "keep memory from being swapped out" },
+    { COMMAND('L', "enable-largepages"), .section = SECTION_MEMORY,
+      ON(large_pages), .preset = "off",
+      .help = "ask the system for huge pages" },
+    { COMMAND('W', "disable-watch"), .section = SECTION_CLIENTS,
+      OFF(watch), .preset = "on",
+      .help = "refuse watch, which is not there yet" },
+    { COMMAND('o', "extended"), .argument = "<list>", .section = SECTION_HELP,
+      .type = TYPE_EXTENDED,
+      .help = "more options, shown here with -o, separated by commas; a "
+              "value with a comma in it stands in quotes" },
+    { COMMAND('h', "help"), .section = SECTION_HELP, .type = TYPE_HELP,
+      .help = "print this and end" },
+    { COMMAND('i', "license"), .section = SECTION_HELP, .type = TYPE_LICENSE,
+      .help = "print the license and end" },
+    { COMMAND('V', "version"), .section = SECTION_HELP, .type = TYPE_VERSION,
+      .help = "print the version and end" },
+    { EXTENDED("sock_cookie_id"), .argument = "<num>",
+      .section = SECTION_LISTEN,
+      NUMBER(socket_mark, 0, UINT_MAX), .preset = "0",
+      .help = "mark sockets for packet filters (SO_MARK; needs CAP_NET_ADMIN)" },
+    { EXTENDED("debug_commands"), .section = SECTION_CLIENTS,
+      ON(debug_commands), .preset = "off",
+      .help = "let clients move the server's clock (debugtime); for tests" },
+    { EXTENDED("no_hashexpand"), .state = OPTION_IGNORED,
+      .help = "the table grows by itself, without a stop" },
+    { EXTENDED("no_chunked_items"), .state = OPTION_IGNORED,
+      .then = then_whole_pages,
+      .help = "an item of up to 1m always has one chunk" },
+    { EXTENDED("slab_sizes"), .argument = "<a-b-c>", .state = OPTION_IGNORED,
+      TEXT(class_sizes),
+      .help = "size classes follow from -n and -f" },
+    { EXTENDED("slab_automove_freeratio"), .argument = "<ratio>",
+      .state = OPTION_IGNORED,
+      RATIO(slab_automove_freeratio, 0, 1), .preset = "0.01",
+      .help = "pages do not move between classes yet" },
+    { EXTENDED("modern"), .negatable = true, .state = OPTION_IGNORED,
+      .then = then_modern,
+      .help = "nothing is left to turn on or, but for maxconns_fast, off" },
+    { EXTENDED("drop_privileges"), .negatable = true,
+      .state = OPTION_IGNORED,
+      .help = "there is no filter of system calls" },
+    { EXTENDED("relaxed_privileges"), .state = OPTION_IGNORED,
+      .help = "there is no filter of system calls" },
+    { EXTENDED("resp_obj_mem_limit"), .argument = "<mb>",
+      .state = OPTION_IGNORED,
+      .help = "memcached ignores it too" },
+
+    { EXTENDED("ext_path"), .argument = "<file:size>",
+      .state = OPTION_LATER, .help = "storage on flash" },
+    { EXTENDED("ext_page_size"), .argument = "<mb>",
+      .state = OPTION_LATER, .help = "storage on flash" },
+    { EXTENDED("ext_wbuf_size"), .argument = "<mb>",
+      .state = OPTION_LATER, .help = "storage on flash" },
+    { EXTENDED("ext_threads"), .argument = "<num>",
+      .state = OPTION_LATER, .help = "storage on flash" },
+    { EXTENDED("ext_io_depth"), .argument = "<num>",
+      .state = OPTION_LATER, .help = "storage on flash" },
+    { EXTENDED("ext_item_size"), .argument = "<bytes>",
+      .state = OPTION_LATER, .help = "storage on flash" },
+    { EXTENDED("ext_item_age"), .argument = "<s>",
+      .state = OPTION_LATER, .help = "storage on flash" },
+    { EXTENDED("ext_low_ttl"), .argument = "<s>",
+      .state = OPTION_LATER, .help = "storage on flash" },
+    { EXTENDED("ext_recache_rate"), .argument = "<num>",
+      .state = OPTION_LATER, .help = "storage on flash" },
+    { EXTENDED("ext_compact_under"), .argument = "<num>",
+      .state = OPTION_LATER, .help = "storage on flash" },
+    { EXTENDED("ext_drop_under"), .argument = "<num>",
+      .state = OPTION_LATER, .help = "storage on flash" },
+    { EXTENDED("ext_max_frag"), .argument = "<ratio>",
+      .state = OPTION_LATER, .help = "storage on flash" },
+    { EXTENDED("ext_max_sleep"), .argument = "<us>",
+      .state = OPTION_LATER, .help = "storage on flash" },
+    { EXTENDED("ext_drop_unread"),
+      .state = OPTION_LATER, .help = "storage on flash" },
+};
+/* clang-format on */
+
+const struct option_row *
+options_table(size_t *count)
+{
+    *count = sizeof(rows) / sizeof(rows[0]);
+    return rows;
+}

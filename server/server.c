@@ -1,0 +1,309 @@
+/* server/server.c - putting the daemon together and taking it apart. See server.h. */
+#include "server/server.h"
+
+#include <event2/event.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <sys/time.h>
+#include <sysexits.h>
+
+#include "protocol/number.h"
+#include "server/stats.h"
+#include "slabs/must.h"
+
+enum { REQUESTS_A_STEP = 64 }; /* -R counts steps of so many requests */
+
+/* ---- what sessions ask for ------------------------------------------------------- */
+
+static void
+host_set_verbosity(void *arg, unsigned level)
+{
+    struct server *server = arg;
+
+    atomic_store(&server->verbosity, level);
+}
+
+static bool
+host_debug_time(void *arg, struct cache_thread *thread, struct span what)
+{
+    struct server     *server = arg;
+    struct timekeeper *timekeeper = &server->timekeeper;
+    int32_t            seconds;
+
+    if (span_equal(what, SPAN("p")))
+        timekeeper_pause(timekeeper, true);
+    else if (span_equal(what, SPAN("r")))
+        timekeeper_pause(timekeeper, false);
+    else if (number_strict_i32(what, &seconds))
+        timekeeper_shift(timekeeper, seconds);
+    else
+        return false;
+    cache_tick(thread);
+    return true;
+}
+
+static int32_t
+host_ttl_of(void *arg, int64_t expiry)
+{
+    struct server *server = arg;
+
+    return cache_ttl_of(server->cache, expiry);
+}
+
+static void
+fill_host(struct server *server)
+{
+    const struct options *options = &server->options;
+
+    server->host = (struct host){
+        .server = server,
+        .version = SPAN(LARDER_WIRE_VERSION),
+        .flush_enabled = options->flush,
+        .debug_enabled = options->debug_commands,
+        .cas_enabled = options->cas,
+        .ttl_of = host_ttl_of,
+        .stats_general = stats_general,
+        .stats_settings = stats_settings,
+        .stats_reset = stats_reset,
+        .set_verbosity = host_set_verbosity,
+        .debug_time = host_debug_time,
+    };
+}
+
+/* ---- events of the main thread --------------------------------------------------- */
+
+static void
+on_tick(evutil_socket_t fd, short what, void *arg)
+{
+    struct server *server = arg;
+
+    (void)fd, (void)what;
+    timekeeper_tick(&server->timekeeper);
+    cache_tick(server->cache_thread);
+}
+
+static void
+on_stop_signal(evutil_socket_t signal_number, short what, void *arg)
+{
+    struct server *server = arg;
+
+    (void)what;
+    if (signal_number == SIGUSR1)
+        fprintf(stderr, "Gracefully stopping\n");
+    else if (atomic_load(&server->verbosity) > 0)
+        fprintf(stderr, "Exiting normally\n");
+    event_base_loopbreak(server->base);
+}
+
+/* Nothing can be reloaded yet; but a HUP must not end the server. */
+static void
+on_hangup(evutil_socket_t signal_number, short what, void *arg)
+{
+    (void)signal_number, (void)what, (void)arg;
+}
+
+static bool
+start_events(struct server *server)
+{
+    static const struct timeval tick = { 0, 1000000 / CLOCK_HZ };
+    static const int            numbers[] = { SIGINT, SIGTERM, SIGUSR1, SIGHUP };
+
+    server->base = event_base_new();
+    if (server->base == NULL)
+        return false;
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        event_callback_fn what = numbers[i] == SIGHUP ? on_hangup : on_stop_signal;
+
+        server->signal_events[i] = evsignal_new(server->base, numbers[i], what, server);
+        if (server->signal_events[i] == NULL ||
+            event_add(server->signal_events[i], NULL) != 0)
+            return false;
+    }
+    server->tick_event = event_new(server->base, -1, EV_PERSIST, on_tick, server);
+    return server->tick_event != NULL && event_add(server->tick_event, &tick) == 0;
+}
+
+static void
+stop_events(struct server *server)
+{
+    for (size_t i = 0; i < sizeof(server->signal_events) / sizeof(struct event *); i++) {
+        if (server->signal_events[i] != NULL)
+            event_free(server->signal_events[i]);
+    }
+    if (server->tick_event != NULL)
+        event_free(server->tick_event);
+    if (server->base != NULL)
+        event_base_free(server->base);
+}
+
+/* ---- start ----------------------------------------------------------------------- */
+
+static bool
+create_cache(struct server *server)
+{
+    const struct options *options = &server->options;
+    struct cache_config   config = {
+          .memory_bytes = options->memory_bytes,
+          .item_bytes_max = options->item_bytes_max,
+          .smallest_value = options->value_bytes_min_given ? options->value_bytes_min : 0,
+          .growth = options->growth,
+          .evicts = options->evicts,
+          .large_pages = options->large_pages,
+          .clock = &server->clock,
+    };
+
+    if (getrandom(&config.hash_seed, sizeof(config.hash_seed), 0) !=
+        (ssize_t)sizeof(config.hash_seed))
+        return false;
+    server->cache = cache_create(&config);
+    if (server->cache == NULL)
+        return false;
+    server->cache_thread = cache_thread_create(server->cache);
+    return server->cache_thread != NULL;
+}
+
+static bool
+start_workers(struct server *server)
+{
+    unsigned count = server->options.threads;
+
+    server->workers = calloc(count, sizeof(*server->workers));
+    if (server->workers == NULL)
+        return false;
+    for (; server->workers_started < count; server->workers_started++) {
+        if (!worker_start(&server->workers[server->workers_started], server))
+            return false;
+    }
+    return true;
+}
+
+static bool
+open_listeners(struct server *server, char *text, size_t text_bytes, int *exit_code)
+{
+    const struct options *options = &server->options;
+    enum listen_status    status =
+        listen_open(&server->listeners, options, text, text_bytes);
+
+    if (status == LISTEN_OK && options->port_file != NULL)
+        status =
+            listen_write_ports(&server->listeners, options->port_file, text, text_bytes);
+    *exit_code = status != LISTEN_OK ? listen_exit_code(status) : 0;
+    return status == LISTEN_OK;
+}
+
+/* Standard input to error; loop, signals and two listeners of the main thread; loop and
+ * waker of each worker. More listeners are counted when they are open. */
+static unsigned
+descriptors_needed(unsigned threads)
+{
+    return 3 + 5 + 2 * threads;
+}
+
+static unsigned
+turn_requests(unsigned steps)
+{
+    return steps < UINT_MAX / REQUESTS_A_STEP ? steps * REQUESTS_A_STEP : UINT_MAX;
+}
+
+bool
+server_start(struct server *server, char *text, size_t text_bytes, int *exit_code)
+{
+    const char *lacks = NULL;
+
+    server->turn_requests = turn_requests(server->options.requests_max);
+    atomic_init(&server->verbosity, server->options.verbosity);
+    lock_init(&server->reset_lock, RANK_LEAF);
+    timekeeper_init(&server->timekeeper, &server->clock);
+    fill_host(server);
+    if (server->options.connections_max < descriptors_needed(server->options.threads)) {
+        snprintf(text, text_bytes, "Maxconns setting is too low, use -c to increase.");
+        *exit_code = EXIT_FAILURE;
+        server_stop(server);
+        return false;
+    }
+    if (!create_cache(server))
+        lacks = "memory for the cache";
+    else if (!start_events(server))
+        lacks = "what the event loop needs";
+    else if (!start_workers(server))
+        lacks = "what the worker threads need";
+    if (lacks != NULL) {
+        snprintf(text, text_bytes, "the system does not give %s", lacks);
+        *exit_code = EX_OSERR;
+    } else if (open_listeners(server, text, text_bytes, exit_code)) {
+        if (acceptor_start(&server->acceptor, server, server->base, &server->listeners))
+            return true;
+        snprintf(text, text_bytes, "the system does not give what accepting needs");
+        *exit_code = EX_OSERR;
+    }
+    server_stop(server);
+    return false;
+}
+
+void
+server_run(struct server *server)
+{
+    event_base_dispatch(server->base);
+}
+
+/* From here on nobody listens to signals, and they must not end what is ending. */
+static void
+block_signals(void)
+{
+    sigset_t all;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, NULL);
+}
+
+void
+server_stop(struct server *server)
+{
+    block_signals();
+    acceptor_stop(&server->acceptor);
+    while (server->workers_started > 0)
+        worker_stop(&server->workers[--server->workers_started]);
+    free(server->workers);
+    listen_close(&server->listeners); /* `stats` counts them until the last worker ends */
+    stop_events(server);
+    cache_thread_destroy(&server->cache_thread);
+    cache_destroy(&server->cache);
+    lock_fini(&server->reset_lock);
+}
+
+/* ---- sums ------------------------------------------------------------------------ */
+
+/* The structs are uint64_t throughout, so they are added as arrays. */
+static void
+add_counters(void *sum, const void *part, size_t bytes)
+{
+    uint64_t       *to = sum;
+    const uint64_t *from = part;
+
+    for (size_t i = 0; i < bytes / sizeof(*to); i++)
+        to[i] += counter_read(&from[i]);
+}
+
+void
+server_sum(struct server *server, struct totals *totals)
+{
+    *totals = (struct totals){ 0 };
+    cache_counters_sum(server->cache, &totals->cache);
+    for (unsigned i = 0; i < server->options.threads; i++) {
+        const struct worker *worker = &server->workers[i];
+
+        add_counters(&totals->commands, &worker->session_worker.executor.counters,
+                     sizeof(totals->commands));
+        add_counters(&totals->workers, &worker->counters, sizeof(totals->workers));
+    }
+}
+
+void
+server_connection_closed(struct server *server)
+{
+    atomic_fetch_sub(&server->acceptor.open, 1);
+    atomic_store(&server->acceptor.somebody_left, true);
+}

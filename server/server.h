@@ -1,0 +1,80 @@
+/* server/server.h - the daemon: one cache, its workers, its listeners, its clock.
+ *
+ * The main thread calls server_start(), server_run() and server_stop(), accepts
+ * connections, ticks the clock and turns signals into events. Everything hangs off
+ * struct server and is passed; there are no globals.
+ */
+#ifndef LARDER_SERVER_SERVER_H
+#define LARDER_SERVER_SERVER_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "config.h"
+#include "protocol/counters.h"
+#include "protocol/host.h"
+#include "server/acceptor.h"
+#include "server/listen.h"
+#include "server/options.h"
+#include "server/timekeeper.h"
+#include "server/worker.h"
+#include "slabs/cache.h"
+#include "slabs/clock.h"
+#include "slabs/counters.h"
+#include "slabs/lock.h"
+
+/*
+ * What `version` and `stats` say. Clients read major.minor.micro off its front to learn
+ * what a server can do (libmemcached with strtol, dalli and others with a comparison of
+ * versions), so it begins with the memcached version whose behaviour larder has, and a
+ * suffix tells a person the truth.
+ */
+#define LARDER_WIRE_VERSION "1.6.45-larder-" PACKAGE_VERSION
+
+/* All counters of a moment, summed over the workers. */
+struct totals {
+    struct cache_counters   cache;
+    struct command_counters commands;
+    struct worker_counters  workers;
+};
+
+struct server {
+    struct options       options; /* frozen */
+    struct clock         clock;
+    struct timekeeper    timekeeper;
+    struct cache        *cache;
+    struct cache_thread *cache_thread; /* the main thread's */
+    struct host          host;         /* frozen            */
+    unsigned         turn_requests; /* that one connection may run in one turn; frozen */
+    _Atomic unsigned verbosity;
+
+    struct event_base *base; /* the main thread's */
+    struct event      *tick_event;
+    struct event      *signal_events[4];
+    struct listeners   listeners;
+    struct acceptor    acceptor;
+    struct worker     *workers; /* options.threads of them */
+    unsigned           workers_started;
+
+    struct lock              reset_lock; /* RANK_LEAF; guards the next               */
+    struct totals            reset_at;   /* what `stats reset` wants to be forgotten */
+    struct acceptor_counters reset_acceptor; /* the same for the acceptor  */
+};
+
+/* Create cache, workers and listeners for server->options. False, with one line in
+ * `text` and an exit code, when something is not to be had. */
+bool server_start(struct server *server, char *text, size_t text_bytes, int *exit_code);
+/* Serve until a signal says stop. */
+void server_run(struct server *server);
+/* Stop the workers, close all connections, free everything. */
+void server_stop(struct server *server);
+
+/* Sum what all workers have counted since the start. */
+void server_sum(struct server *server, struct totals *totals);
+
+/* A worker has closed a connection. Any thread. */
+void server_connection_closed(struct server *server);
+
+#endif

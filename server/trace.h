@@ -1,0 +1,27 @@
+/* server/trace.h - what -v and -vv print on standard error.
+ *
+ *    >= 1   notes on options, and how the server ends
+ *    >= 2   the size classes at the start; every line from and to a client
+ *
+ * Lines are cut and bytes that are not printable are escaped, so that no client can
+ * write to the terminal.
+ */
+#ifndef LARDER_SERVER_TRACE_H
+#define LARDER_SERVER_TRACE_H
+
+#include "protocol/reply.h"
+#include "slabs/cache.h"
+#include "slabs/span.h"
+
+enum { TRACE_DIALOGUE = 2 }; /* verbosity that shows every line */
+
+/* A table of the size classes. */
+void trace_classes(const struct cache *cache);
+/* What a client has said: `<fd line`. */
+void trace_input(int fd, struct span bytes);
+/* What it is told: `>fd line`; of large values only that they are there. */
+void trace_reply(int fd, const struct reply *reply);
+/* Something that happened to a connection. */
+void trace_event(int fd, const char *what);
+
+#endif

@@ -1,0 +1,237 @@
+/* server/worker.c - the life of a worker thread. See worker.h. */
+#include "server/worker.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "server/conn.h"
+#include "server/server.h"
+#include "slabs/must.h"
+
+/* ---- another turn ---------------------------------------------------------------- */
+
+void
+worker_serve_again(struct worker *worker, struct conn *conn)
+{
+    static const struct timeval at_once = { 0, 0 };
+
+    conn->in_again = true;
+    conn->next_again = NULL;
+    if (worker->again == NULL) {
+        worker->again = conn;
+        event_add(worker->again_event, &at_once);
+        return;
+    }
+    struct conn *last = worker->again;
+    while (last->next_again != NULL)
+        last = last->next_again;
+    last->next_again = conn;
+}
+
+/* Serve those that wait now; who yields once more waits for the next time. */
+static void
+on_again(evutil_socket_t fd, short what, void *arg)
+{
+    struct worker *worker = arg;
+    struct conn   *conn = worker->again, *next;
+
+    (void)fd, (void)what;
+    worker->again = NULL;
+    for (struct conn *each = conn; each != NULL; each = each->next_again)
+        each->in_again = false;
+    for (; conn != NULL; conn = next) {
+        next = conn->next_again;
+        conn_continue(conn);
+    }
+}
+
+/* ---- what others ask of it ------------------------------------------------------- */
+
+static void
+wake(struct worker *worker)
+{
+    uint64_t one = 1;
+    ssize_t  n;
+
+    do
+        n = write(worker->wake_fd, &one, sizeof(one));
+    while (n < 0 && errno == EINTR);
+    /* EAGAIN: the counter is full, so the worker has been told already. */
+}
+
+void
+worker_give(struct worker *worker, struct conn *conn)
+{
+    atomic_fetch_add(&worker->connections, 1);
+    lock_take(&worker->queue_lock);
+    conn->next = worker->queue;
+    worker->queue = conn;
+    lock_drop(&worker->queue_lock);
+    wake(worker);
+}
+
+static void
+on_wake(evutil_socket_t fd, short what, void *arg)
+{
+    struct worker *worker = arg;
+    struct conn   *given, *next;
+    uint64_t       times;
+    ssize_t        n = read(fd, &times, sizeof(times));
+
+    (void)what, (void)n; /* nothing to read is as good as something: look and see */
+    lock_take(&worker->queue_lock);
+    given = worker->queue;
+    worker->queue = NULL;
+    lock_drop(&worker->queue_lock);
+    for (; given != NULL; given = next) {
+        next = given->next;
+        given->next = NULL;
+        conn_start(given, worker);
+    }
+    if (atomic_load(&worker->stopping))
+        event_base_loopbreak(worker->base);
+}
+
+/* ---- idleness -------------------------------------------------------------------- */
+
+static void
+on_idle_check(evutil_socket_t fd, short what, void *arg)
+{
+    struct worker *worker = arg;
+    uint32_t       now = clock_now(&worker->server->clock);
+    uint32_t       limit = worker->server->options.idle_timeout_s * CLOCK_HZ;
+    struct conn   *conn, *next;
+
+    (void)fd, (void)what;
+    for (conn = worker->conns; conn != NULL; conn = next) {
+        next = conn->next;
+        if (conn->is_local || now - conn->heard_at <= limit)
+            continue;
+        counter_add(&worker->counters.idle_kicks, 1);
+        conn_close(conn);
+    }
+}
+
+/* ---- birth and death ------------------------------------------------------------- */
+
+static void *
+run(void *arg)
+{
+    struct worker *worker = arg;
+
+    event_base_dispatch(worker->base);
+    return NULL;
+}
+
+static void
+free_events(struct worker *worker)
+{
+    struct event **events[] = { &worker->wake_event, &worker->again_event,
+                                &worker->idle_event };
+
+    for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
+        if (*events[i] != NULL)
+            event_free(*events[i]);
+        *events[i] = NULL;
+    }
+}
+
+static void
+fini(struct worker *worker)
+{
+    free_events(worker);
+    if (worker->base != NULL)
+        event_base_free(worker->base);
+    if (worker->wake_fd >= 0)
+        close(worker->wake_fd);
+    reply_destroy(&worker->reply);
+    cache_thread_destroy(&worker->session_worker.executor.thread);
+    free(worker->input);
+    lock_fini(&worker->queue_lock);
+}
+
+/* An event base that is used by one thread alone needs no locks. */
+static struct event_base *
+make_base(void)
+{
+    struct event_config *config = event_config_new();
+    struct event_base   *base = NULL;
+
+    if (config == NULL)
+        return NULL;
+    if (event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK) == 0)
+        base = event_base_new_with_config(config);
+    event_config_free(config);
+    return base;
+}
+
+static bool
+make_events(struct worker *worker)
+{
+    static const struct timeval second = { 1, 0 };
+
+    worker->wake_event =
+        event_new(worker->base, worker->wake_fd, EV_READ | EV_PERSIST, on_wake, worker);
+    worker->again_event = event_new(worker->base, -1, 0, on_again, worker);
+    if (worker->wake_event == NULL || worker->again_event == NULL ||
+        event_add(worker->wake_event, NULL) != 0)
+        return false;
+    if (worker->server->options.idle_timeout_s == 0)
+        return true;
+    worker->idle_event = event_new(worker->base, -1, EV_PERSIST, on_idle_check, worker);
+    return worker->idle_event != NULL && event_add(worker->idle_event, &second) == 0;
+}
+
+/* Signals are the main thread's business. */
+static bool
+start_thread(struct worker *worker)
+{
+    sigset_t all, before;
+    bool     started;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    started = pthread_create(&worker->thread, NULL, run, worker) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return started;
+}
+
+bool
+worker_start(struct worker *worker, struct server *server)
+{
+    struct executor *executor = &worker->session_worker.executor;
+
+    worker->server = server;
+    lock_init(&worker->queue_lock, RANK_LEAF);
+    worker->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    worker->base = make_base();
+    worker->input = malloc(WORKER_INPUT_BYTES);
+    executor->cache = server->cache;
+    executor->host = &server->host;
+    executor->thread = cache_thread_create(server->cache);
+    if (executor->thread != NULL)
+        worker->reply = reply_create(executor->thread);
+    if (worker->wake_fd >= 0 && worker->base != NULL && worker->input != NULL &&
+        worker->reply != NULL && make_events(worker) && start_thread(worker))
+        return true;
+    fini(worker);
+    return false;
+}
+
+void
+worker_stop(struct worker *worker)
+{
+    int joined;
+
+    atomic_store(&worker->stopping, true);
+    wake(worker);
+    joined = pthread_join(worker->thread, NULL);
+    must(joined == 0);
+    on_wake(worker->wake_fd, EV_READ, worker); /* what was given at the last moment */
+    while (worker->conns != NULL)
+        conn_close(worker->conns);
+    fini(worker);
+}

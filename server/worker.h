@@ -1,0 +1,74 @@
+/* server/worker.h - a thread that serves connections.
+ *
+ * Each worker owns an event base and the connections given to it; nothing else touches
+ * those. Other threads give it a connection (worker_give) or tell it to stop
+ * (worker_stop), through a queue and an eventfd.
+ */
+#ifndef LARDER_SERVER_WORKER_H
+#define LARDER_SERVER_WORKER_H
+
+#include <event2/event.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "protocol/session.h"
+#include "slabs/lock.h"
+
+struct conn;
+struct server;
+
+/* What one read may bring, and the longest line of a command. Not more: what does not fit
+ * of a large value is read straight into its chunk. */
+enum { WORKER_INPUT_BYTES = 16 << 10 };
+
+/* name, meaning; counted by the worker, see slabs/counters.h */
+#define WORKER_COUNTERS(X)                                                               \
+    X(bytes_read, "bytes received from clients")                                         \
+    X(bytes_written, "bytes sent to clients")                                            \
+    X(conn_yields, "times a client with more to do had to let others go first")          \
+    X(idle_kicks, "connections closed for idleness")                                     \
+    X(read_buf_oom, "connections closed for want of memory for input")                   \
+    X(response_obj_oom, "connections closed for want of memory for output")
+
+struct worker_counters {
+#define WORKER_COUNTER_FIELD(name, meaning) uint64_t name;
+    WORKER_COUNTERS(WORKER_COUNTER_FIELD)
+#undef WORKER_COUNTER_FIELD
+};
+
+struct worker {
+    struct server     *server;
+    pthread_t          thread;
+    struct event_base *base;
+    struct event      *wake_event;
+    struct event      *again_event; /* fires at once while `again` is not empty       */
+    struct event      *idle_event;  /* looks for idle connections, with idle_timeout  */
+    int                wake_fd;     /* eventfd: there is something in the queue       */
+    _Atomic bool       stopping;
+    _Atomic unsigned   connections; /* given to it and not closed yet                 */
+
+    struct lock  queue_lock; /* RANK_LEAF; guards the next */
+    struct conn *queue;      /* given, not yet taken over  */
+
+    /* The worker's own. */
+    struct conn           *conns; /* all of them                        */
+    struct conn           *again; /* that have used up their turn       */
+    struct reply          *reply; /* of the connection that is served   */
+    char                  *input; /* WORKER_INPUT_BYTES                 */
+    struct session_worker  session_worker;
+    struct worker_counters counters;
+};
+
+/* Set up and start; false with nothing left behind. */
+bool worker_start(struct worker *worker, struct server *server);
+/* Tell it to end, wait, and close its connections. */
+void worker_stop(struct worker *worker);
+/* Hand over a connection; any thread may do this. */
+void worker_give(struct worker *worker, struct conn *conn);
+
+/* For connections: come back to this one after the others had their turn. */
+void worker_serve_again(struct worker *worker, struct conn *conn);
+
+#endif
