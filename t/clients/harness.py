@@ -1,0 +1,271 @@
+"""What the Python client tests share: TAP output, and servers to talk to.
+
+A test file is a list of sections, functions whose names are sentences; run()
+calls each with what setup() made, and turns an exception into one failed test.
+The server is $SERVER (default ./larder, from the work tree's top). Each one
+listens on loopback alone, on a port below the range that the kernel gives to
+outgoing connections, so that nobody takes it while the server restarts; it is
+known to be ours by the pid in its statistics. When the tests end every server
+is stopped and must have exited with 0 and without a sanitizer's report.
+
+A library that is not installed skips its file, or fails it when CI is set.
+"""
+import atexit
+import ctypes
+import faulthandler
+import importlib
+import os
+import random
+import reprlib
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+
+START_S = 20            # a sanitizer build on a busy machine is slow to start
+STOP_S = 20
+SOCKET_S = 20
+TEST_S = 300            # then a library hangs, and no handler would run
+PORTS = (15000, 32000)
+REPORTS = (b'Sanitizer', b'runtime error:')
+LARGE = 1000 * 1000     # near the limit of 1 MiB, with room for any item header
+TOO_LARGE = 1024 * 1024 + 1
+
+# Every byte value, and line ends and protocol words where a careless parser
+# of the value would stop.
+BINARY = bytes(range(256)) + b'\r\nEND\r\nVALUE k 0 1\r\n\0\0\r\n'
+
+
+class Tap:
+    """Prints the Test Anything Protocol and remembers how it went."""
+
+    def __init__(self):
+        self.count = 0
+        self.failed = 0
+
+    def check(self, condition, name, detail=None):
+        self.count += 1
+        self.failed += not condition
+        print('%s %d - %s' % ('ok' if condition else 'not ok', self.count, name),
+              flush=True)
+        if not condition and detail:
+            self.note(detail)
+        return bool(condition)
+
+    def same(self, got, want, name):
+        """got equals want and has its type: b'1', '1' and 1 are three values."""
+        good = type(got) is type(want) and got == want
+        return self.check(good, name, 'got  %s\nwant %s' % (brief(got), brief(want)))
+
+    def raises(self, errors, call, name):
+        try:
+            got = call()
+        except errors:
+            return self.check(True, name)
+        return self.check(False, name, 'returned %s' % brief(got))
+
+    def skip(self, name, why):
+        self.count += 1
+        print('ok %d - %s # SKIP %s' % (self.count, name, why), flush=True)
+
+    def note(self, text):
+        for line in str(text).splitlines():
+            print('# ' + line, flush=True)
+
+    def finish(self):
+        print('1..%d' % self.count, flush=True)
+        sys.exit(1 if self.failed or not self.count else 0)
+
+
+def brief(value):
+    short = reprlib.Repr()
+    short.maxstring = short.maxother = 200
+    short.maxdict = short.maxlist = short.maxset = 8
+    return '%s (%s)' % (short.repr(value), type(value).__name__)
+
+
+def poll(fact, seconds=10):
+    """Call fact() until it is true; its last answer when time is up."""
+    deadline = time.monotonic() + seconds
+    while True:
+        answer = fact()
+        if answer or time.monotonic() > deadline:
+            return answer
+        time.sleep(0.02)
+
+
+class Server:
+    """One server process, on TCP or on a unix socket."""
+    running = []
+
+    def __init__(self, *options, unix=False):
+        self.options = options
+        self.directory = tempfile.mkdtemp(prefix='larder-clients-')
+        self.log_path = os.path.join(self.directory, 'stderr')
+        self.path = os.path.join(self.directory, 'socket') if unix else None
+        self.port = None
+        self.process = None
+        self.told = False       # that this process should end
+        self.clean = True
+        Server.running.append(self)
+        for _ in range(10):
+            self.port = None if unix else random.randrange(*PORTS)
+            if self.start():
+                return
+        raise RuntimeError('no server: %s' % self.log())
+
+    @property
+    def address(self):
+        """host:port, or the socket's path."""
+        return self.path or '127.0.0.1:%d' % self.port
+
+    def start(self):
+        """True when it answers; False when it ended, for want of its port."""
+        command = [os.path.abspath(os.environ.get('SERVER', './larder'))]
+        command += ['-s', self.path] if self.path else \
+            ['-l', '127.0.0.1', '-p', str(self.port)]
+        if os.getuid() == 0:
+            command += ['-u', 'root']
+        with open(self.log_path, 'ab') as log:
+            self.process = subprocess.Popen(command + list(self.options), stderr=log,
+                                            stdin=subprocess.DEVNULL,
+                                            preexec_fn=die_with_parent)
+        self.told = False
+        if not poll(lambda: self.ended() or self.answers(), START_S):
+            raise RuntimeError('%s does not answer: %s' % (command, self.log()))
+        return not self.ended()
+
+    def ended(self):
+        return self.process.poll() is not None
+
+    def answers(self):
+        """True when it is this process that answers there, not a stranger."""
+        try:
+            return int(self.stats()['pid']) == self.process.pid
+        except OSError:
+            return False
+
+    def tell_to_end(self):
+        """Once only: a second signal may find the first one's handler gone."""
+        if self.process and not self.ended() and not self.told:
+            self.told = True
+            self.process.send_signal(signal.SIGTERM)
+
+    def stop(self):
+        """Terminate it; False, now and ever after, unless it went cleanly."""
+        self.tell_to_end()
+        if self.process:
+            try:
+                self.process.wait(STOP_S)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        good = self.process is not None and self.process.returncode == 0
+        self.clean = self.clean and good and not any(r in self.log() for r in REPORTS)
+        return self.clean
+
+    def restart(self):
+        self.stop()
+        if not self.start():
+            raise RuntimeError('no restart: %s' % self.log())
+
+    def log(self):
+        with open(self.log_path, 'rb') as log:
+            return log.read()
+
+    def connect(self):
+        if self.path:
+            plain = socket.socket(socket.AF_UNIX)
+            plain.settimeout(SOCKET_S)
+            plain.connect(self.path)
+            return plain
+        return socket.create_connection(('127.0.0.1', self.port), SOCKET_S)
+
+    def ask(self, request):
+        """Send one request without a library; all that is answered until quit."""
+        with self.connect() as plain:
+            plain.sendall(request + b'\r\nquit\r\n')
+            answer = b''
+            while True:
+                more = plain.recv(65536)
+                if not more:
+                    return answer
+                answer += more
+
+    def wire(self, key):
+        """(flags, bytes) as the server holds them, whatever a library makes of it."""
+        answer = self.ask(b'get ' + key)
+        if answer == b'END\r\n':
+            return None
+        head, rest = answer.split(b'\r\n', 1)
+        _, _, flags, length = head.split(b' ')
+        return int(flags), rest[:int(length)]
+
+    def stats(self):
+        lines = self.ask(b'stats').decode().split('\r\n')
+        return dict(line.split(' ', 2)[1:] for line in lines if line.startswith('STAT '))
+
+    def version(self):
+        """The version as the server says it: bytes after the word VERSION."""
+        return self.ask(b'version').strip().split(b' ', 1)[1]
+
+    def lacks(self, request):
+        """True when larder does not know this command yet (a later part of it)."""
+        return b'larder' in self.version() and self.ask(request) == b'ERROR\r\n'
+
+
+def die_with_parent():
+    """In the child: no server outlives its test, even one that was killed."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)      # 1 is PR_SET_PDEATHSIG
+
+
+def clean_up():
+    for server in Server.running:
+        server.tell_to_end()
+    for server in Server.running:
+        server.stop()
+        shutil.rmtree(server.directory, ignore_errors=True)
+    Server.running = []
+
+
+def need(*modules):
+    """Import the modules, or end the test: skipped, but in CI failed."""
+    try:
+        return [importlib.import_module(name) for name in modules]
+    except ImportError as error:
+        give_up(str(error))
+
+
+def give_up(why):
+    if os.environ.get('CI', '') not in ('', '0', 'false'):
+        print('1..1\nnot ok 1 - %s' % why)
+        sys.exit(1)
+    print('1..0 # SKIP %s' % why)
+    sys.exit(0)
+
+
+def run(setup, *sections):
+    """Call setup(), then each section(tap, *what setup returned)."""
+    atexit.register(clean_up)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    faulthandler.dump_traceback_later(TEST_S, exit=True)
+    tap = Tap()
+    subject = setup()
+    for section in sections:
+        tap.note(section.__name__.replace('_', ' '))
+        try:
+            section(tap, *subject)
+        except Exception:       # one section's death must not hide the next
+            tap.check(False, section.__name__ + ' runs to its end',
+                      traceback.format_exc())
+    for server in Server.running:
+        server.tell_to_end()        # all at once: it may take a second
+    for server in Server.running:
+        tap.check(server.stop(), 'server on %s ended cleanly' % server.address,
+                  'exit %s\n%s' % (server.process.returncode,
+                                   server.log().decode('utf-8', 'replace')))
+    tap.finish()

@@ -1,0 +1,812 @@
+/* t/clients/libmemcached.c - libmemcached's own interface against live servers.
+ *
+ * Run by libmemcached.t, which compiles it, starts the servers and numbers what
+ * this prints: "ok - name", "not ok - name" and "# remark". The line "@restart"
+ * asks for the first server to be restarted; a line on stdin says that it was.
+ *
+ *   libmemcached PORT PORT PORT SOCKET VERSION PID
+ *
+ * VERSION and PID are those of the first server. Every section makes its own
+ * connections, so none inherits another's behaviour or its unread replies.
+ * Threads: one, but for those of the section on pools, which print nothing.
+ */
+#include <libmemcached/memcached.h>
+#include <libmemcachedutil-1.0/util.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum {
+    SERVERS = 3,
+    MANY = 600, /* keys that are there, of twice as many asked for */
+    KEY_BYTES = 251,
+    LARGE = 1000 * 1000, /* near the limit of 1 MiB, with room for any header */
+    TOO_LARGE = 1024 * 1024 + 1,
+    THREADS = 4,
+    ROUNDS = 500,
+    DEADLINE_S = 10,
+};
+
+struct place { /* where the servers are; constant */
+    in_port_t   port[SERVERS];
+    const char *socket;
+    const char *version;
+    long        pid;
+};
+
+struct bytes { /* a value or a key, not terminated */
+    const char *at;
+    size_t      length;
+};
+
+struct sums { /* what a callback counted */
+    unsigned count;
+    unsigned wrong;
+};
+
+static bool
+check(bool good, const char *format, ...)
+{
+    va_list arguments;
+
+    printf("%s - ", good ? "ok" : "not ok");
+    va_start(arguments, format);
+    vprintf(format, arguments);
+    va_end(arguments);
+    printf("\n");
+    return good;
+}
+
+static void
+returns(memcached_return_t got, memcached_return_t want, const char *name)
+{
+    if (!check(got == want, "%s", name))
+        printf("# got %s, want %s\n", memcached_strerror(NULL, got),
+               memcached_strerror(NULL, want));
+}
+
+static struct bytes
+text(const char *string)
+{
+    return (struct bytes){ string, strlen(string) };
+}
+
+/* --- the commands, with keys that are strings ----------------------------- */
+
+typedef memcached_return_t store_fn(memcached_st *, const char *, size_t, const char *,
+                                    size_t, time_t, uint32_t);
+
+static memcached_return_t
+store(memcached_st *m, store_fn *command, const char *key, const char *value)
+{
+    return command(m, key, strlen(key), value, strlen(value), 0, 0);
+}
+
+static memcached_return_t
+set_for(memcached_st *m, const char *key, time_t expiry)
+{
+    return memcached_set(m, key, strlen(key), "v", 1, expiry, 0);
+}
+
+static memcached_return_t
+forget(memcached_st *m, const char *key)
+{
+    return memcached_delete(m, key, strlen(key), 0);
+}
+
+static void
+holds(memcached_st *m, const char *key, struct bytes want, uint32_t want_flags,
+      const char *name)
+{
+    memcached_return_t rc;
+    uint32_t           flags = 0;
+    size_t             length = 0;
+    char              *got;
+
+    got = memcached_get(m, key, strlen(key), &length, &flags, &rc);
+    if (!check(rc == MEMCACHED_SUCCESS && length == want.length && flags == want_flags &&
+                   (length == 0 || memcmp(got, want.at, length) == 0),
+               "%s", name))
+        printf("# %s: %zu bytes, flags %u: %.60s\n", memcached_strerror(m, rc), length,
+               flags, got == NULL ? "" : got);
+    free(got);
+}
+
+static void
+holds_text(memcached_st *m, const char *key, const char *want, const char *name)
+{
+    holds(m, key, text(want), 0, name);
+}
+
+static memcached_return_t
+look_up(memcached_st *m, const char *key)
+{
+    memcached_return_t rc;
+    uint32_t           flags;
+    size_t             length;
+
+    free(memcached_get(m, key, strlen(key), &length, &flags, &rc));
+    return rc;
+}
+
+static void
+lacks(memcached_st *m, const char *key, const char *name)
+{
+    returns(look_up(m, key), MEMCACHED_NOTFOUND, name);
+}
+
+/* --- connections ---------------------------------------------------------- */
+
+static memcached_st *
+client(void)
+{
+    memcached_st *m = memcached_create(NULL);
+
+    /* Long enough for a sanitizer build on a busy machine. */
+    memcached_behavior_set(m, MEMCACHED_BEHAVIOR_POLL_TIMEOUT, 20000);
+    memcached_behavior_set(m, MEMCACHED_BEHAVIOR_CONNECT_TIMEOUT, 20000);
+    memcached_behavior_set(m, MEMCACHED_BEHAVIOR_TCP_NODELAY, 1);
+    return m;
+}
+
+static memcached_st *
+client_of_first(const struct place *place)
+{
+    memcached_st *m = client();
+
+    memcached_server_add(m, "127.0.0.1", place->port[0]);
+    return m;
+}
+
+static memcached_st *
+client_of_all(const struct place *place)
+{
+    memcached_st *m = client();
+
+    memcached_behavior_set(m, MEMCACHED_BEHAVIOR_KETAMA, 1);
+    for (unsigned i = 0; i < SERVERS; i++)
+        memcached_server_add(m, "127.0.0.1", place->port[i]);
+    return m;
+}
+
+/* --- sections ------------------------------------------------------------- */
+
+static void
+stores_answer_as_each_command_should(const struct place *place)
+{
+    memcached_st *m = client_of_first(place);
+
+    returns(store(m, memcached_replace, "k", "r"), MEMCACHED_NOTSTORED,
+            "replace nothing");
+    returns(store(m, memcached_append, "k", "r"), MEMCACHED_NOTSTORED, "append nothing");
+    returns(store(m, memcached_prepend, "k", "r"), MEMCACHED_NOTSTORED,
+            "prepend nothing");
+    lacks(m, "k", "none of them stored");
+    returns(store(m, memcached_add, "k", "one"), MEMCACHED_SUCCESS, "add a new key");
+    returns(store(m, memcached_add, "k", "two"), MEMCACHED_NOTSTORED, "add an old key");
+    holds_text(m, "k", "one", "which keeps its value");
+    returns(store(m, memcached_replace, "k", "three"), MEMCACHED_SUCCESS, "replace");
+    returns(store(m, memcached_append, "k", "-end"), MEMCACHED_SUCCESS, "append");
+    returns(store(m, memcached_prepend, "k", "start-"), MEMCACHED_SUCCESS, "prepend");
+    holds_text(m, "k", "start-three-end", "all in place");
+    returns(forget(m, "k"), MEMCACHED_SUCCESS, "delete");
+    returns(forget(m, "k"), MEMCACHED_NOTFOUND, "delete nothing");
+    lacks(m, "k", "it is gone");
+    memcached_free(m);
+}
+
+static void
+values_of_any_bytes_and_sizes_come_back(const struct place *place)
+{
+    static const size_t sizes[] = { 0, 1, 256, 1024, 16384, 65536, 524288, LARGE };
+    memcached_st       *m = client_of_first(place);
+    char               *value = malloc(TOO_LARGE);
+    char                name[80];
+
+    for (size_t i = 0; i < TOO_LARGE; i++)
+        value[i] = (char)(i + i / 256);
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        uint32_t flags = i % 2 ? UINT32_MAX : 0x12345678;
+
+        snprintf(name, sizeof(name), "%zu bytes, flags %u", sizes[i], flags);
+        memcached_set(m, "sized", 5, value, sizes[i], 0, flags);
+        holds(m, "sized", (struct bytes){ value, sizes[i] }, flags, name);
+    }
+    returns(memcached_set(m, "sized", 5, value, TOO_LARGE, 0, 0), MEMCACHED_E2BIG,
+            "more than 1 MiB is refused");
+    lacks(m, "sized", "and a refused set takes the old value away");
+    memcached_set(m, "words", 5, "\r\nEND\r\nVALUE a 0 1\r\n", 21, 0, 0);
+    holds(m, "words", (struct bytes){ "\r\nEND\r\nVALUE a 0 1\r\n", 21 }, 0,
+          "words of the protocol inside a value");
+    free(value);
+    memcached_free(m);
+}
+
+static void
+keys_may_be_long_and_prefixed(const struct place *place)
+{
+    memcached_st *m = client_of_first(place);
+    memcached_st *prefixed = client_of_first(place);
+    char          key[KEY_BYTES + 1];
+
+    memset(key, 'k', KEY_BYTES);
+    key[KEY_BYTES - 1] = '\0';
+    returns(store(m, memcached_set, key, "longest"), MEMCACHED_SUCCESS, "250 bytes");
+    store(m, memcached_set, key + 1, "shorter");
+    holds_text(m, key, "longest", "differ from 249");
+    memcached_callback_set(prefixed, MEMCACHED_CALLBACK_PREFIX_KEY, "pre:");
+    store(prefixed, memcached_set, "k", "with");
+    holds_text(prefixed, "k", "with", "a prefix is taken off again");
+    holds_text(m, "pre:k", "with", "and was on the wire");
+    memcached_free(prefixed);
+    memcached_free(m);
+}
+
+/* The CAS of a key by gets; 0 when it is not there. */
+static uint64_t
+cas_of(memcached_st *m, const char *key)
+{
+    const char         *keys[] = { key };
+    size_t              lengths[] = { strlen(key) };
+    memcached_result_st result, *found;
+    memcached_return_t  rc;
+    uint64_t            cas = 0;
+
+    memcached_result_create(m, &result);
+    memcached_mget(m, keys, lengths, 1);
+    while ((found = memcached_fetch_result(m, &result, &rc)) != NULL)
+        cas = memcached_result_cas(found);
+    memcached_result_free(&result);
+    return cas;
+}
+
+static memcached_return_t
+set_if(memcached_st *m, const char *key, const char *value, uint64_t cas)
+{
+    return memcached_cas(m, key, strlen(key), value, strlen(value), 0, 0, cas);
+}
+
+static void
+compare_and_set_notices_a_change(const struct place *place)
+{
+    memcached_st *m = client_of_first(place);
+    uint64_t      cas, value;
+
+    memcached_behavior_set(m, MEMCACHED_BEHAVIOR_SUPPORT_CAS, 1);
+    returns(set_if(m, "cas", "v", 1), MEMCACHED_NOTFOUND, "cas of nothing");
+    store(m, memcached_set, "cas", "1");
+    cas = cas_of(m, "cas");
+    check(cas != 0 && cas == cas_of(m, "cas"), "gets gives a number, twice the same");
+    returns(set_if(m, "cas", "2", cas), MEMCACHED_SUCCESS, "cas with it stores");
+    returns(set_if(m, "cas", "3", cas), MEMCACHED_DATA_EXISTS, "and only once");
+    holds_text(m, "cas", "2", "the second attempt changed nothing");
+    cas = cas_of(m, "cas");
+    memcached_increment(m, "cas", 3, 1, &value);
+    returns(set_if(m, "cas", "4", cas), MEMCACHED_DATA_EXISTS, "incr spends it");
+    cas = cas_of(m, "cas");
+    memcached_touch(m, "cas", 3, 600);
+    returns(set_if(m, "cas", "5", cas), MEMCACHED_SUCCESS, "touch does not");
+    memcached_free(m);
+}
+
+static void
+counters_wrap_at_64_bits_and_stop_at_nought(const struct place *place)
+{
+    memcached_st *m = client_of_first(place);
+    uint64_t      n = 0;
+
+    returns(memcached_increment(m, "n", 1, 1, &n), MEMCACHED_NOTFOUND, "incr nothing");
+    returns(memcached_decrement(m, "n", 1, 1, &n), MEMCACHED_NOTFOUND, "decr nothing");
+    store(m, memcached_set, "n", "9");
+    returns(memcached_increment(m, "n", 1, 1, &n), MEMCACHED_SUCCESS, "incr");
+    check(n == 10, "over a digit");
+    holds_text(m, "n", "10", "which the value shows");
+    returns(memcached_decrement(m, "n", 1, 100, &n), MEMCACHED_SUCCESS, "decr");
+    check(n == 0, "stops at nought");
+    store(m, memcached_set, "n", "18446744073709551614");
+    returns(memcached_increment(m, "n", 1, 1, &n), MEMCACHED_SUCCESS, "incr");
+    check(n == UINT64_MAX, "to the largest");
+    returns(memcached_increment(m, "n", 1, 2, &n), MEMCACHED_SUCCESS, "incr");
+    check(n == 1, "wraps around");
+    store(m, memcached_set, "n", "five");
+    returns(memcached_increment(m, "n", 1, 1, &n), MEMCACHED_CLIENT_ERROR, "incr a word");
+    holds_text(m, "n", "five", "leaves it");
+    memcached_free(m);
+}
+
+/* Key number i, as long as its number says; length, and the key in place. */
+static size_t
+key_of(char key[KEY_BYTES], unsigned i)
+{
+    return (size_t)snprintf(key, KEY_BYTES, "many:%u:%0*d", i, (int)(i % 180) + 1, 0);
+}
+
+/* Its value is its number, as often as its length asks for. */
+static size_t
+value_of(char value[KEY_BYTES], unsigned i)
+{
+    return (size_t)snprintf(value, KEY_BYTES, "%0*u", (int)(i % 90) + 1, i);
+}
+
+static void
+set_many(memcached_st *m)
+{
+    char     key[KEY_BYTES], value[KEY_BYTES];
+    unsigned wrong = 0;
+
+    for (unsigned i = 0; i < MANY; i++) {
+        size_t             length = key_of(key, i);
+        memcached_return_t rc =
+            memcached_set(m, key, length, value, value_of(value, i), 0, i);
+
+        wrong += rc != MEMCACHED_SUCCESS && rc != MEMCACHED_BUFFERED;
+    }
+    check(wrong == 0, "%d keys are set", MANY);
+}
+
+/* Called for each value of a multi-get. */
+static memcached_return_t
+count_value(const memcached_st *m, memcached_result_st *result, void *context)
+{
+    struct sums *sums = context;
+    unsigned     i = memcached_result_flags(result);
+    char         key[KEY_BYTES], value[KEY_BYTES];
+    size_t       key_length = key_of(key, i), length = value_of(value, i);
+
+    (void)m;
+    sums->count++;
+    if (i >= MANY || memcached_result_key_length(result) != key_length ||
+        memcmp(memcached_result_key_value(result), key, key_length) != 0 ||
+        memcached_result_length(result) != length ||
+        memcmp(memcached_result_value(result), value, length) != 0)
+        sums->wrong++;
+    return MEMCACHED_SUCCESS;
+}
+
+/* One multi-get of all keys and as many that are not there; true if it was done. */
+static bool
+count_many(memcached_st *m, struct sums *sums)
+{
+    static char          keys[2 * MANY][KEY_BYTES];
+    const char          *pointers[2 * MANY];
+    size_t               lengths[2 * MANY];
+    memcached_execute_fn callbacks[] = { count_value };
+    memcached_return_t   rc;
+
+    *sums = (struct sums){ 0, 0 };
+    for (unsigned i = 0; i < 2 * MANY; i++) {
+        lengths[i] = key_of(keys[i], i);
+        pointers[i] = keys[i];
+    }
+    rc = memcached_mget(m, pointers, lengths, 2 * MANY);
+    memcached_fetch_execute(m, callbacks, sums, 1);
+    return rc == MEMCACHED_SUCCESS;
+}
+
+static void
+get_many(memcached_st *m, const char *name)
+{
+    struct sums sums;
+
+    check(count_many(m, &sums), "%s: mget of %d keys", name, 2 * MANY);
+    if (!check(sums.count == MANY && sums.wrong == 0, "%s: finds %d", name, MANY))
+        printf("# found %u, of them wrong: %u\n", sums.count, sums.wrong);
+}
+
+static void
+hundreds_of_keys_go_in_one_request(const struct place *place)
+{
+    memcached_st *m = client_of_first(place);
+
+    set_many(m);
+    get_many(m, "get");
+    memcached_behavior_set(m, MEMCACHED_BEHAVIOR_SUPPORT_CAS, 1);
+    get_many(m, "gets");
+    memcached_behavior_set(m, MEMCACHED_BEHAVIOR_NO_BLOCK, 1);
+    get_many(m, "non-blocking");
+    memcached_behavior_set(m, MEMCACHED_BEHAVIOR_IO_KEY_PREFETCH, 10);
+    get_many(m, "ten keys prefetched");
+    memcached_free(m);
+}
+
+static void
+sleep_a_little(void)
+{
+    nanosleep(&(struct timespec){ .tv_nsec = 20 * 1000 * 1000 }, NULL);
+}
+
+static bool
+vanishes(memcached_st *m, const char *key)
+{
+    time_t deadline = time(NULL) + DEADLINE_S;
+
+    while (look_up(m, key) != MEMCACHED_NOTFOUND) {
+        if (time(NULL) > deadline)
+            return false;
+        sleep_a_little();
+    }
+    return true;
+}
+
+/* True once another client's stores are all there: nobody told when they would be. */
+static bool
+arrive_at_last(memcached_st *m)
+{
+    time_t      deadline = time(NULL) + DEADLINE_S;
+    struct sums sums;
+
+    while (count_many(m, &sums) && sums.count < MANY) {
+        if (time(NULL) > deadline)
+            return false;
+        sleep_a_little();
+    }
+    return sums.count == MANY && sums.wrong == 0;
+}
+
+static void
+buffered_requests_arrive_in_order(const struct place *place)
+{
+    memcached_st *m = client_of_all(place);
+    memcached_st *other = client_of_all(place);
+
+    memcached_flush(m, 0);
+    memcached_behavior_set(m, MEMCACHED_BEHAVIOR_NO_BLOCK, 1);
+    memcached_behavior_set(m, MEMCACHED_BEHAVIOR_BUFFER_REQUESTS, 1);
+    returns(store(m, memcached_set, "b", "lost"), MEMCACHED_BUFFERED,
+            "a set is buffered");
+    returns(store(m, memcached_set, "b", "b"), MEMCACHED_BUFFERED, "another one too");
+    returns(store(m, memcached_append, "b", "c"), MEMCACHED_SUCCESS, "append follows it");
+    returns(store(m, memcached_add, "b", "lost"), MEMCACHED_NOTSTORED, "add fails");
+    holds_text(m, "b", "bc", "a get sees them all");
+    set_many(m);
+    returns(memcached_flush_buffers(m), MEMCACHED_SUCCESS, "the rest is flushed");
+    check(arrive_at_last(other), "and seen by another client");
+    get_many(m, "the same client");
+    returns(forget(m, "b"), MEMCACHED_BUFFERED, "delete is buffered");
+    memcached_quit(m);
+    check(vanishes(other, "b"), "and sent by quit");
+    memcached_free(other);
+    memcached_free(m);
+}
+
+static void
+noreply_is_silent_and_still_happens(const struct place *place)
+{
+    memcached_st *m = client_of_first(place);
+    memcached_st *other = client_of_first(place);
+
+    memcached_behavior_set(m, MEMCACHED_BEHAVIOR_NOREPLY, 1);
+    returns(store(m, memcached_set, "q", "b"), MEMCACHED_SUCCESS, "set");
+    returns(store(m, memcached_add, "q", "lost"), MEMCACHED_SUCCESS, "add");
+    returns(store(m, memcached_append, "q", "c"), MEMCACHED_SUCCESS, "append");
+    returns(store(m, memcached_prepend, "q", "a"), MEMCACHED_SUCCESS, "prepend");
+    holds_text(m, "q", "abc", "a get on the same connection sees them");
+    returns(store(m, memcached_replace, "q", "new"), MEMCACHED_SUCCESS, "replace");
+    holds_text(m, "q", "new", "replaced");
+    memcached_behavior_set(m, MEMCACHED_BEHAVIOR_SUPPORT_CAS, 1);
+    returns(set_if(m, "q", "cas", cas_of(m, "q")), MEMCACHED_SUCCESS, "cas");
+    holds_text(m, "q", "cas", "stored");
+    returns(forget(m, "q"), MEMCACHED_SUCCESS, "delete");
+    lacks(m, "q", "deleted");
+    memcached_behavior_set(m, MEMCACHED_BEHAVIOR_BUFFER_REQUESTS, 1);
+    memcached_flush(other, 0);
+    set_many(m);
+    get_many(m, "noreply and buffered");
+    memcached_free(other);
+    memcached_free(m);
+}
+
+static void
+expiry_follows_the_time_given(const struct place *place)
+{
+    memcached_st *m = client_of_first(place);
+    time_t        now = time(NULL);
+
+    returns(set_for(m, "short", 2), MEMCACHED_SUCCESS, "set for two seconds");
+    set_for(m, "prolonged", 2);
+    returns(memcached_touch(m, "prolonged", 9, 600), MEMCACHED_SUCCESS, "touch");
+    returns(look_up(m, "short"), MEMCACHED_SUCCESS, "it is there at first");
+    set_for(m, "e", now - 10);
+    lacks(m, "e", "a date in the past: gone at once");
+    set_for(m, "e", now + 1000);
+    returns(look_up(m, "e"), MEMCACHED_SUCCESS, "a date to come: there");
+    returns(memcached_touch(m, "none", 4, 10), MEMCACHED_NOTFOUND, "touch nothing");
+    returns(memcached_touch(m, "e", 1, now - 10), MEMCACHED_SUCCESS, "touch the past");
+    lacks(m, "e", "ends it");
+    /* exist is an add that expires in 1970: it must not leave anything behind. */
+    returns(memcached_exist(m, "ghost", 5), MEMCACHED_NOTFOUND, "exist of nothing");
+    returns(memcached_exist(m, "ghost", 5), MEMCACHED_NOTFOUND, "makes nothing");
+    lacks(m, "ghost", "that a get could see");
+    returns(memcached_exist(m, "prolonged", 9), MEMCACHED_SUCCESS, "exist of something");
+    check(vanishes(m, "short"), "after two seconds it is gone");
+    returns(look_up(m, "prolonged"), MEMCACHED_SUCCESS, "the touched one is there");
+    memcached_free(m);
+}
+
+static void
+flush_takes_all_that_was_there_before(const struct place *place)
+{
+    memcached_st *m = client_of_all(place);
+
+    memcached_flush(m, 0);
+    set_many(m);
+    returns(memcached_flush(m, 600), MEMCACHED_SUCCESS, "flush with a delay");
+    get_many(m, "before it is due");
+    returns(memcached_flush(m, 0), MEMCACHED_SUCCESS, "flush");
+    returns(memcached_exist(m, "many:0:0", 8), MEMCACHED_NOTFOUND,
+            "takes what was there");
+    set_many(m);
+    get_many(m, "stored in the same second");
+    memcached_free(m);
+}
+
+/* Called for each server: is its version the one that VERSION names? */
+static memcached_return_t
+compare_version(const memcached_st *m, const memcached_instance_st *server, void *context)
+{
+    const struct place *place = context;
+    unsigned            major = 0, minor = 0, micro = 0;
+
+    (void)m;
+    sscanf(place->version, "%u.%u.%u", &major, &minor, &micro);
+    if (!check(memcached_server_major_version(server) == major &&
+                   memcached_server_minor_version(server) == minor &&
+                   memcached_server_micro_version(server) == micro,
+               "a server's version is %u.%u.%u", major, minor, micro))
+        printf("# read as %u.%u.%u\n", memcached_server_major_version(server),
+               memcached_server_minor_version(server),
+               memcached_server_micro_version(server));
+    return MEMCACHED_SUCCESS;
+}
+
+/* Called for each line of stats settings: is the port among them? */
+static memcached_return_t
+find_port(const memcached_instance_st *server, const char *key, size_t key_length,
+          const char *value, size_t value_length, void *context)
+{
+    struct sums *sums = context;
+    char         port[16];
+    int          length;
+
+    sums->count++;
+    length = snprintf(port, sizeof(port), "%u", memcached_server_port(server));
+    if (key_length == 7 && memcmp(key, "tcpport", 7) == 0)
+        sums->wrong +=
+            value_length != (size_t)length || memcmp(value, port, value_length);
+    return MEMCACHED_SUCCESS;
+}
+
+static void
+statistics_and_version_are_readable(const struct place *place)
+{
+    memcached_st       *m = client_of_first(place);
+    memcached_server_fn versions[] = { compare_version };
+    struct sums         sums = { 0, 0 };
+    memcached_return_t  rc;
+    memcached_stat_st  *before, *after;
+    char               *value;
+
+    returns(memcached_version(m), MEMCACHED_SUCCESS, "version");
+    memcached_server_cursor(m, versions, (void *)place, 1);
+    before = memcached_stat(m, NULL, &rc);
+    returns(rc, MEMCACHED_SUCCESS, "stat");
+    check(strcmp(before->version, place->version) == 0, "its version is the whole one");
+    check(before->pid == place->pid, "its pid is the server's");
+    check(before->pointer_size == 64 && before->limit_maxbytes == 64 << 20 &&
+              before->threads == 4,
+          "pointer_size, limit_maxbytes, threads");
+    value = memcached_stat_get_value(m, before, "limit_maxbytes", &rc);
+    check(value != NULL && strcmp(value, "67108864") == 0, "a statistic by its name");
+    free(value);
+    store(m, memcached_set, "s", "v");
+    look_up(m, "s");
+    look_up(m, "missing");
+    after = memcached_stat(m, NULL, &rc);
+    check(after->cmd_set == before->cmd_set + 1 &&
+              after->cmd_get == before->cmd_get + 2 &&
+              after->get_hits == before->get_hits + 1 &&
+              after->get_misses == before->get_misses + 1 &&
+              after->total_items == before->total_items + 1,
+          "counters move by what was done");
+    memcached_stat_free(m, before);
+    memcached_stat_free(m, after);
+    returns(memcached_stat_execute(m, "settings", find_port, &sums), MEMCACHED_SUCCESS,
+            "stat_execute of settings");
+    check(sums.count > 40 && sums.wrong == 0, "lists them, tcpport is right");
+    returns(memcached_verbosity(m, 0), MEMCACHED_SUCCESS, "verbosity");
+    holds_text(m, "s", "v", "and the dialogue goes on");
+    memcached_free(m);
+}
+
+static void
+a_unix_socket_serves_as_well(const struct place *place)
+{
+    memcached_st *m = client();
+
+    memcached_server_add_unix_socket(m, place->socket);
+    set_many(m);
+    get_many(m, "over a unix socket");
+    memcached_free(m);
+}
+
+static void
+three_servers_share_the_keys_by_ketama(const struct place *place)
+{
+    memcached_st      *m = client_of_all(place);
+    memcached_stat_st *before, *after;
+    memcached_return_t rc;
+    unsigned long long least = MANY, sum = 0;
+    char               key[KEY_BYTES];
+    unsigned           wrong = 0;
+
+    before = memcached_stat(m, NULL, &rc);
+    returns(rc, MEMCACHED_SUCCESS, "stat of all three");
+    set_many(m);
+    get_many(m, "ketama");
+    after = memcached_stat(m, NULL, &rc);
+    for (unsigned i = 0; i < SERVERS; i++) {
+        unsigned long long stored = after[i].cmd_set - before[i].cmd_set;
+
+        sum += stored;
+        least = stored < least ? stored : least;
+    }
+    check(sum == MANY && least > MANY / 10, "each holds its share: %llu of %llu at least",
+          least, sum);
+    memcached_stat_free(m, before);
+    memcached_stat_free(m, after);
+    for (unsigned i = 0; i < MANY; i++)
+        wrong += memcached_delete(m, key, key_of(key, i), 0) != MEMCACHED_SUCCESS;
+    check(wrong == 0, "every key is deleted where it was stored");
+    returns(memcached_set_by_key(m, "group", 5, "k", 1, "grouped", 7, 0, 0),
+            MEMCACHED_SUCCESS, "a store by another key's place");
+    returns(memcached_exist_by_key(m, "group", 5, "k", 1), MEMCACHED_SUCCESS, "is there");
+    memcached_free(m);
+}
+
+static void *
+increment_often(void *context)
+{
+    memcached_pool_st *pool = context;
+    memcached_return_t rc;
+    uintptr_t          failures = 0;
+    uint64_t           n;
+
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        memcached_st *m = memcached_pool_pop(pool, true, &rc);
+
+        failures += memcached_increment(m, "tally", 5, 1, &n) != MEMCACHED_SUCCESS;
+        memcached_pool_push(pool, m);
+    }
+    return (void *)failures;
+}
+
+static void
+threads_with_a_pool_count_together(const struct place *place)
+{
+    memcached_st      *m = client_of_first(place);
+    memcached_pool_st *pool = memcached_pool_create(m, 1, THREADS);
+    pthread_t          threads[THREADS];
+    uintptr_t          failures = 0;
+    uint64_t           n = 0;
+    memcached_st      *check_up;
+    memcached_return_t rc;
+
+    check_up = memcached_pool_pop(pool, true, &rc);
+    store(check_up, memcached_set, "tally", "0");
+    memcached_pool_push(pool, check_up);
+    for (unsigned i = 0; i < THREADS; i++)
+        pthread_create(&threads[i], NULL, increment_often, pool);
+    for (unsigned i = 0; i < THREADS; i++) {
+        void *failed;
+
+        pthread_join(threads[i], &failed);
+        failures += (uintptr_t)failed;
+    }
+    check(failures == 0, "%d increments in each of %d threads", ROUNDS, THREADS);
+    memcached_free(memcached_pool_destroy(pool));
+    m = client_of_first(place);
+    memcached_increment(m, "tally", 5, 0, &n);
+    check(n == (uint64_t)THREADS * ROUNDS, "none is lost");
+    memcached_free(m);
+}
+
+static void
+helpers_of_libmemcachedutil_work(const struct place *place)
+{
+    memcached_st      *m = client_of_first(place);
+    memcached_return_t rc;
+
+    store(m, memcached_set, "u", "v");
+    check(libmemcached_util_ping("127.0.0.1", place->port[0], &rc), "ping");
+    check(libmemcached_util_getpid("127.0.0.1", place->port[0], &rc) == place->pid,
+          "getpid");
+    check(libmemcached_util_version_check(m, 1, 6, 18), "the version is 1.6.18 or later");
+    check(!libmemcached_util_version_check(m, 1, 7, 0), "and not 1.7");
+    check(libmemcached_util_flush("127.0.0.1", place->port[0], &rc), "flush");
+    lacks(m, "u", "takes what was there");
+    memcached_free(m);
+}
+
+static bool
+stores_at_last(memcached_st *m)
+{
+    time_t deadline = time(NULL) + DEADLINE_S;
+
+    while (store(m, memcached_set, "r", "after") != MEMCACHED_SUCCESS) {
+        if (time(NULL) > deadline)
+            return false;
+        sleep_a_little();
+    }
+    return true;
+}
+
+static void
+the_client_survives_a_restart(const struct place *place)
+{
+    memcached_st *m = client_of_first(place);
+
+    memcached_behavior_set(m, MEMCACHED_BEHAVIOR_RETRY_TIMEOUT, 0);
+    store(m, memcached_set, "r", "before");
+    store(m, memcached_set, "old", "before");
+    printf("@restart\n");
+    check(getchar() == '\n', "the server was restarted");
+    check(stores_at_last(m), "a store succeeds again");
+    holds_text(m, "r", "after", "and can be read");
+    lacks(m, "old", "from an empty server");
+    memcached_free(m);
+}
+
+static void
+run_all(const struct place *place)
+{
+    static const struct {
+        const char *name;
+        void (*run)(const struct place *);
+    } sections[] = {
+        { "stores", stores_answer_as_each_command_should },
+        { "values", values_of_any_bytes_and_sizes_come_back },
+        { "keys", keys_may_be_long_and_prefixed },
+        { "compare and set", compare_and_set_notices_a_change },
+        { "counters", counters_wrap_at_64_bits_and_stop_at_nought },
+        { "many keys", hundreds_of_keys_go_in_one_request },
+        { "buffering", buffered_requests_arrive_in_order },
+        { "noreply", noreply_is_silent_and_still_happens },
+        { "expiry", expiry_follows_the_time_given },
+        { "flush", flush_takes_all_that_was_there_before },
+        { "statistics", statistics_and_version_are_readable },
+        { "unix socket", a_unix_socket_serves_as_well },
+        { "ketama", three_servers_share_the_keys_by_ketama },
+        { "pool", threads_with_a_pool_count_together },
+        { "util", helpers_of_libmemcachedutil_work },
+        { "restart", the_client_survives_a_restart },
+    };
+
+    for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]); i++) {
+        printf("# %s\n", sections[i].name);
+        sections[i].run(place);
+    }
+}
+
+int
+main(int argc, char **argv)
+{
+    struct place place;
+
+    if (argc != 7) {
+        fprintf(stderr, "usage: libmemcached PORT PORT PORT SOCKET VERSION PID\n");
+        return EXIT_FAILURE;
+    }
+    for (unsigned i = 0; i < SERVERS; i++)
+        place.port[i] = (in_port_t)strtoul(argv[1 + i], NULL, 10);
+    place.socket = argv[4];
+    place.version = argv[5];
+    place.pid = strtol(argv[6], NULL, 10);
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    run_all(&place);
+    printf("# done\n");
+    return EXIT_SUCCESS;
+}
