@@ -212,9 +212,9 @@ flush_locked(struct cache *cache)
     cache->flush_at = CLOCK_NEVER;
     if (era == UINT32_MAX)
         return false;
-    /* In this order: an id of the new era is never below the line. */
-    atomic_store(&cache->era, era + 1);
+    /* In this order: who enters the new era sees nothing of the old one any more. */
     atomic_store(&cache->flushed_below, era + 1);
+    atomic_store(&cache->era, era + 1);
     return true;
 }
 

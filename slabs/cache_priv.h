@@ -8,8 +8,12 @@
  *    +-----------------+-----------------+-----------+
  *
  * so ids of a key only grow, ids of two keys differ, and no two threads share a counter.
- * The era is the cache's. A flush raises it and moves `flushed_below` to it: an item
- * whose era is lower is dead. So a flush costs nothing and is exact.
+ * The era is the cache's. A flush moves `flushed_below` up by one and then the era to it:
+ * an item whose era is lower is dead. So a flush costs nothing and is exact.
+ *
+ * An operation takes place in the era that it finds before it looks its key up, and ids
+ * are drawn in that one: if a flush comes between, what it makes of the old item is as
+ * dead as the old item.
  */
 #ifndef LARDER_SLABS_CACHE_PRIV_H
 #define LARDER_SLABS_CACHE_PRIV_H
@@ -85,7 +89,8 @@ void item_evict(struct cache_thread *thread, struct victim victim);
 
 bool item_is_expired(const struct cache *cache, const struct item *item);
 bool item_is_flushed(const struct cache *cache, const struct item *item);
-/* The live item under the key; a dead one that it meets is unlinked. Stripe held. */
+/* Begin an operation: the live item under the key; a dead one that it meets is unlinked.
+ * Stripe held until the operation has ended. */
 struct item *item_find_live_locked(struct cache_thread    *thread,
                                    const struct cache_key *key);
 /* Link an item under a key that has none. False when the table is full. Stripe held. */
@@ -95,7 +100,7 @@ void item_unlink_locked(struct cache_thread *thread, uint64_t hash, struct item 
 void item_replace_locked(struct cache_thread *thread, uint64_t hash, struct item *from,
                          struct item *to);
 /* Give the item a new id: new_cas, which needs an item that was made with room for its
- * era, or with 0 the next one of its stripe. Stripe held. */
+ * era, or with 0 the next one of its stripe; once an operation. Stripe held. */
 void item_stamp_locked(struct cache *cache, uint64_t hash, struct item *item,
                        uint64_t new_cas);
 /* Count the item as used. Stripe held. */

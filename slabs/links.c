@@ -105,20 +105,9 @@ count_dead(struct cache_thread *thread, const struct item *item)
         counter_add(&thread->counters.expired_unfetched, 1);
 }
 
-struct item *
-item_find_live_locked(struct cache_thread *thread, const struct cache_key *key)
-{
-    struct cache *cache = thread->cache;
-    struct item  *item = table_find(&cache->table, &cache->pages, key->hash, key->bytes);
+/* ---- eras and ids ---------------------------------------------------------------- */
 
-    if (item == NULL)
-        return NULL;
-    if (!item_is_flushed(cache, item) && !item_is_expired(cache, item))
-        return item;
-    count_dead(thread, item);
-    item_unlink_locked(thread, key->hash, item);
-    return NULL;
-}
+enum { CAS_COUNTER_LIMIT = 1 << (CAS_ERA_SHIFT - CAS_COUNTER_SHIFT) };
 
 /* Begin a new era because a stripe has used up its ids of this one; kills nothing. */
 static uint32_t
@@ -134,34 +123,60 @@ era_advance(struct cache *cache, uint32_t used_up)
     return era;
 }
 
-static uint64_t
-cas_draw_locked(struct cache *cache, uint64_t hash)
+/* Let the operation that begins take place in the present era, with one id to draw. */
+static void
+era_enter_locked(struct cache *cache, struct stripe *stripe)
 {
-    struct stripe *stripe = table_stripe(&cache->table, hash);
-    uint32_t       era = atomic_load_explicit(&cache->era, memory_order_acquire);
-    uint64_t       number = (uint64_t)(stripe - cache->table.stripes);
-    uint32_t       limit = 1u << (CAS_ERA_SHIFT - CAS_COUNTER_SHIFT);
+    uint32_t era = atomic_load_explicit(&cache->era, memory_order_acquire);
 
     lock_must_be_held(&stripe->lock);
-    if (stripe->cas_era == era && stripe->cas_counter + 1 == limit)
+    if (stripe->cas_era == era && stripe->cas_counter + 1 == CAS_COUNTER_LIMIT)
         era = era_advance(cache, era);
-    if (stripe->cas_era != era) {
-        stripe->cas_era = era;
-        stripe->cas_counter = 0;
-    }
+    if (stripe->cas_era == era)
+        return;
+    stripe->cas_era = era;
+    stripe->cas_counter = 0;
+}
+
+static uint64_t
+cas_draw_locked(struct cache *cache, struct stripe *stripe)
+{
+    lock_must_be_held(&stripe->lock);
     /* When even the eras are used up, after 2^32 flushes, ids come round again. */
-    stripe->cas_counter = (stripe->cas_counter + 1) & (limit - 1);
-    return (uint64_t)era << CAS_ERA_SHIFT |
-           (uint64_t)stripe->cas_counter << CAS_COUNTER_SHIFT | number;
+    stripe->cas_counter = (stripe->cas_counter + 1) & (CAS_COUNTER_LIMIT - 1);
+    return (uint64_t)stripe->cas_era << CAS_ERA_SHIFT |
+           (uint64_t)stripe->cas_counter << CAS_COUNTER_SHIFT |
+           (uint64_t)(stripe - cache->table.stripes);
 }
 
 void
 item_stamp_locked(struct cache *cache, uint64_t hash, struct item *item, uint64_t new_cas)
 {
+    struct stripe *stripe = table_stripe(&cache->table, hash);
+
     must(new_cas == 0 || item->traits & ITEM_OWN_ERA);
-    item_set_cas(item, new_cas != 0 ? new_cas : cas_draw_locked(cache, hash));
+    item_set_cas(item, new_cas != 0 ? new_cas : cas_draw_locked(cache, stripe));
     if (item->traits & ITEM_OWN_ERA)
-        item_set_own_era(item, atomic_load_explicit(&cache->era, memory_order_acquire));
+        item_set_own_era(item, stripe->cas_era);
+}
+
+/* ---- looking up ------------------------------------------------------------------ */
+
+struct item *
+item_find_live_locked(struct cache_thread *thread, const struct cache_key *key)
+{
+    struct cache *cache = thread->cache;
+    struct item  *item;
+
+    era_enter_locked(cache, table_stripe(&cache->table, key->hash));
+    item = table_find(&cache->table, &cache->pages, key->hash, key->bytes);
+    if (item == NULL)
+        return NULL;
+    if (!item_is_flushed(cache, item) && !item_is_expired(cache, item))
+        return item;
+    count_dead(thread, item);
+    item_unlink_locked(thread, key->hash, item);
+    return NULL;
 }
 
 void

@@ -45,9 +45,9 @@ _Static_assert(sizeof(struct bucket) == 64, "a bucket is one cache line");
 struct stripe {
     _Alignas(64) struct lock lock;
     uint32_t         items;
-    _Atomic uint32_t buckets;     /* written under the lock, read by prefetches too */
-    uint32_t         cas_counter; /* of the era below                               */
-    uint32_t         cas_era;
+    _Atomic uint32_t buckets;       /* written under the lock, read by prefetches too */
+    uint32_t         cas_counter;   /* of the era below                               */
+    uint32_t         cas_era;       /* in which its latest operation took place */
     uint32_t         free_overflow; /* list of overflow buckets given back          */
 };
 

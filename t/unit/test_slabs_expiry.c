@@ -341,6 +341,31 @@ START_TEST(a_unix_time_that_has_passed_since_the_start_flushes_now)
 }
 END_TEST
 
+START_TEST(what_began_before_a_flush_does_not_survive_it)
+{
+    struct fixture   f;
+    struct cache_key key;
+    struct stripe   *stripe;
+    struct item     *item;
+
+    fixture_init(&f);
+    key = key_of(&f, "k");
+    put(&f, "k", "v", 0);
+    /* The middle of an append, or of an incr. */
+    stripe = table_stripe(&f.cache->table, key.hash);
+    lock_take(&stripe->lock);
+    item = item_find_live_locked(f.thread, &key);
+    ck_assert_ptr_nonnull(item);
+    cache_flush(f.thread);
+    item_stamp_locked(f.cache, key.hash, item, 0);
+    lock_drop(&stripe->lock);
+    ck_assert_int_eq(peek(&f, "k"), CACHE_MISS);
+    put(&f, "k", "v", 0);
+    ck_assert_int_eq(peek(&f, "k"), CACHE_OK);
+    fixture_fini(&f);
+}
+END_TEST
+
 START_TEST(a_flush_now_takes_back_what_was_to_come)
 {
     struct fixture f;
@@ -443,6 +468,7 @@ make_suite(void)
                    a_time_of_zero_or_less_means_now_and_replaces_what_was_to_come);
     tcase_add_test(flushes, a_unix_time_that_has_passed_only_takes_back_what_was_to_come);
     tcase_add_test(flushes, a_unix_time_that_has_passed_since_the_start_flushes_now);
+    tcase_add_test(flushes, what_began_before_a_flush_does_not_survive_it);
     tcase_add_test(flushes, a_flush_now_takes_back_what_was_to_come);
 
     tcase_add_test(last, at_the_last_era_a_flush_walks);
