@@ -6,6 +6,7 @@
  */
 #include "slabs/cache_priv.h"
 #include "slabs/must.h"
+#include "slabs/poison_priv.h"
 
 enum {
     ROUNDS_MAX = 16,        /* searches before an allocation gives up        */
@@ -102,6 +103,7 @@ item_take(struct cache_thread *thread, unsigned size_class)
 
         if (item != NULL) {
             item->traits = ITEM_TAKEN;
+            poison_lay(item->bytes, cache->pages.classes.bytes[size_class] - ITEM_HEADER);
             return item;
         }
         if (round == ROUNDS_MAX)

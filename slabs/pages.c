@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 
 #include "slabs/must.h"
+#include "slabs/poison_priv.h"
 
 enum { MAGAZINE_BYTES = 8 * 1024 }; /* a thread keeps at most about this of a class */
 
@@ -57,6 +58,7 @@ pages_init(struct pages *pages, size_t limit_bytes, uint32_t smallest_chunk,
     }
     if (large_pages)
         madvise(pages->base, bytes, MADV_HUGEPAGE); /* advice: nothing depends on it */
+    poison_lay(pages->base, PAGE_BYTES);            /* where handle 0 would lead */
     lock_init(&pages->lock, RANK_PAGES);
     for (unsigned size_class = 1; size_class <= pages->classes.count; size_class++)
         lock_init(&pages->class_memory[size_class].lock, RANK_CLASS);
@@ -66,6 +68,8 @@ pages_init(struct pages *pages, size_t limit_bytes, uint32_t smallest_chunk,
 void
 pages_fini(struct pages *pages)
 {
+    /* The addresses may come to be somebody else's. */
+    poison_lift(pages->base, (size_t)pages->used * PAGE_BYTES);
     munmap(pages->base, (size_t)pages->capacity * PAGE_BYTES);
     free(pages->class_of);
     lock_fini(&pages->lock);
@@ -92,6 +96,7 @@ class_grow_locked(struct pages *pages, unsigned size_class)
     memory->pages++;
     memory->fresh = PAGE_BYTES / pages->classes.bytes[size_class];
     memory->fresh_at = pages->base + (size_t)page * PAGE_BYTES;
+    poison_lay(memory->fresh_at, PAGE_BYTES);
     return true;
 }
 
@@ -113,6 +118,7 @@ magazine_fill(struct pages *pages, struct magazine *magazine, unsigned size_clas
         } else if (memory->fresh > 0 ||
                    (magazine->count == 0 && class_grow_locked(pages, size_class))) {
             chunk = (struct item *)(void *)memory->fresh_at;
+            poison_lift(chunk, ITEM_HEADER);
             memory->fresh_at += pages->classes.bytes[size_class];
             memory->fresh--;
         } else {
@@ -156,11 +162,15 @@ magazine_init(struct magazine *magazine, const struct pages *pages, unsigned siz
 struct item *
 pages_take_chunk(struct pages *pages, struct magazine *magazine, unsigned size_class)
 {
+    struct item *chunk;
+
     if (magazine->count == 0)
         magazine_fill(pages, magazine, size_class);
     if (magazine->count == 0)
         return NULL;
-    return pages_item(pages, magazine->chunk[--magazine->count]);
+    chunk = pages_item(pages, magazine->chunk[--magazine->count]);
+    poison_lift(chunk, pages->classes.bytes[size_class]);
+    return chunk;
 }
 
 void
@@ -169,6 +179,7 @@ pages_give_chunk(struct pages *pages, struct magazine *magazine, unsigned size_c
 {
     must_hot(pages_class(pages, chunk) == size_class);
     chunk->traits = 0;
+    poison_lay(chunk->bytes, pages->classes.bytes[size_class] - ITEM_HEADER);
     if (magazine->count == magazine->room)
         magazine_drain(pages, magazine, size_class, magazine->room / 2);
     magazine->chunk[magazine->count++] = pages_handle(pages, chunk);

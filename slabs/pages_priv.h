@@ -5,6 +5,10 @@
  * handle 0 from being a chunk. Memory is only used once a chunk is handed out; a page
  * is not written to when a class gets it.
  *
+ * With AddressSanitizer all but the chunks that were taken is poisoned, see
+ * poison_priv.h: a fresh chunk as a whole, any other free one behind its header, which
+ * may link it; and of a taken one what its item does not use, by those who make items.
+ *
  * Threads: a `struct magazine` belongs to one thread and is used without a lock.
  * Locks:   RANK_CLASS guards the free chunks of a class, RANK_PAGES the pages.
  */

@@ -8,6 +8,7 @@
  */
 #include "slabs/cache_priv.h"
 #include "slabs/must.h"
+#include "slabs/poison_priv.h"
 
 /* What a store knows while it runs. */
 struct storing {
@@ -66,9 +67,17 @@ rule(const struct cache_store *store, const struct item *old)
     return CACHE_NOT_STORED;
 }
 
+static size_t
+size_of(const struct item_shape *shape)
+{
+    return item_size_of(shape->key.length, shape->client_flags, shape->own_era,
+                        shape->value_length);
+}
+
 void
 item_write_head(struct item *item, const struct item_shape *shape)
 {
+    poison_lift(item, size_of(shape));
     item->key_length = (uint8_t)shape->key.length;
     memcpy(item->bytes, shape->key.at, shape->key.length);
     item->traits = ITEM_TAKEN | (shape->own_era ? ITEM_OWN_ERA : 0);
@@ -130,16 +139,20 @@ overwrite_locked(struct storing *s, struct item *old)
     struct cache_counters *counters = &s->thread->counters;
     const char            *value = item_value(old);
     uint8_t                marks = marks_locked(s, old) | ITEM_ACTIVE;
+    size_t                 before = item_size(old), after = size_of(&s->shape);
 
+    poison_lift(old, after);
     counter_add(&counters->items_unlinked, 1);
-    counter_add(&counters->bytes_unlinked, item_size(old));
+    counter_add(&counters->bytes_unlinked, before);
     old->traits &= (uint8_t)~ITEM_OWN_ERA;
     item_set_client_flags(old, s->shape.client_flags);
     write_value(s, item_value(old), value, s->kept);
     item_set_value_length(old, s->shape.value_length);
     atomic_store_explicit(&old->marks, marks, memory_order_relaxed);
     counter_add(&counters->items_linked, 1);
-    counter_add(&counters->bytes_linked, item_size(old));
+    counter_add(&counters->bytes_linked, after);
+    if (after < before)
+        poison_lay((const char *)old + after, before - after);
 }
 
 /* Make the new item in the spare chunk. */
