@@ -14,7 +14,7 @@ struct dropping {
 };
 
 /* A copy with or without the value, in the spare chunk; NULL while there is none. The
- * copy has the same dates and id; it has no marks. */
+ * copy has the same dates and id; it has no other marks. */
 static struct item *
 copy_locked(struct dropping *d, const struct item *old)
 {
@@ -35,8 +35,10 @@ copy_locked(struct dropping *d, const struct item *old)
     item->accessed = old->accessed;
     item_set_cas(item, item_cas(old));
     item_set_deadline(item, how->empties ? CLOCK_NEVER : item_deadline(old));
-    if (old->traits & ITEM_OWN_ERA)
+    if (old->traits & ITEM_OWN_ERA) {
         item_set_own_era(item, item_own_era(old));
+        item_mark(item, ITEM_CHOSEN_CAS);
+    }
     return item;
 }
 

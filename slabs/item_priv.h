@@ -46,7 +46,8 @@ enum item_mark {
     ITEM_ACTIVE = 2,      /* used since the eviction list last looked at it             */
     ITEM_STALE = 4,       /* a client has said that the value is out of date            */
     ITEM_LEASED = 8,      /* one reader has been told to refresh the value              */
-    ITEM_BINARY_KEY = 16, /* stored under a key that came in base64                 */
+    ITEM_BINARY_KEY = 16, /* stored under a key that came in base64                     */
+    ITEM_CHOSEN_CAS = 32, /* a client has chosen the id, so it tells no era             */
 };
 
 enum {

@@ -156,6 +156,8 @@ item_stamp_locked(struct cache *cache, uint64_t hash, struct item *item, uint64_
 
     must(new_cas == 0 || item->traits & ITEM_OWN_ERA);
     item_set_cas(item, new_cas != 0 ? new_cas : cas_draw_locked(cache, stripe));
+    if (new_cas != 0)
+        item_mark(item, ITEM_CHOSEN_CAS);
     if (item->traits & ITEM_OWN_ERA)
         item_set_own_era(item, stripe->cas_era);
 }

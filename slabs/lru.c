@@ -81,12 +81,16 @@ lru_replace(struct lru *lru, const struct pages *pages, struct item *from,
     lock_drop(&lru->lock);
 }
 
-/* A guess without the stripe: whoever evicts looks again. */
+/* A guess without the stripe: whoever evicts looks again. Where the id tells no era, the
+ * stripe has to be asked if only the dead will do. */
 static bool
 looks_dead(const struct item *item, const struct search *search)
 {
-    return clock_is_past(item_deadline(item), search->now) ||
-           item_cas(item) >> CAS_ERA_SHIFT < search->flushed_below;
+    if (clock_is_past(item_deadline(item), search->now))
+        return true;
+    if (item_marks(item) & ITEM_CHOSEN_CAS)
+        return search->dead_only;
+    return item_cas(item) >> CAS_ERA_SHIFT < search->flushed_below;
 }
 
 static void

@@ -82,8 +82,10 @@ create_locked(struct cache_thread *thread, const struct cache_key *key,
     item->accessed = clock_now(cache->clock);
     item_set_deadline(item, clock_deadline(cache->clock, how->create_expiry));
     item_stamp_locked(cache, key->hash, item, 0);
-    if (how->names_cas)
+    if (how->names_cas) {
         item_set_cas(item, how->new_cas);
+        item_mark(item, ITEM_CHOSEN_CAS);
+    }
     if (!item_link_locked(thread, key->hash, item))
         return NULL;
     spare->item = NULL;

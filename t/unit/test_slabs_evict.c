@@ -106,6 +106,29 @@ START_TEST(what_is_read_again_and_again_outlives_a_scan)
 }
 END_TEST
 
+START_TEST(an_item_whose_id_a_client_chose_is_not_taken_for_dead)
+{
+    struct fixture      f;
+    struct cache_store  how;
+    struct cache_result result;
+    char                value[VALUE];
+
+    fixture_init_with(&f, fixture_config(MIB));
+    cache_flush(f.thread); /* so that a small id looks like one of an older era */
+    how = store_of(&f, CACHE_SET, "popular1");
+    how.new_cas = 7;
+    pattern_fill(value, VALUE, 1);
+    ck_assert_int_eq(cache_store(f.thread, &how, (struct span){ value, VALUE }, &result),
+                     CACHE_OK);
+    for (unsigned i = 0; i < 20 * (MIB / CHUNK); i++) {
+        quick_assert(put_numbered(&f, "scan", i) == CACHE_OK);
+        ck_assert(has_numbered(&f, "popular", 1));
+    }
+    ck_assert_uint_gt(counters_of(&f).evictions, 18 * (MIB / CHUNK));
+    fixture_fini(&f);
+}
+END_TEST
+
 START_TEST(fetched_and_active_victims_are_counted_as_such)
 {
     struct fixture        f;
@@ -440,6 +463,7 @@ make_suite(void)
 
     tcase_add_test(evicting, everything_is_stored_and_the_oldest_go);
     tcase_add_test(evicting, what_is_read_again_and_again_outlives_a_scan);
+    tcase_add_test(evicting, an_item_whose_id_a_client_chose_is_not_taken_for_dead);
     tcase_add_test(evicting, fetched_and_active_victims_are_counted_as_such);
     tcase_add_test(evicting, the_dead_at_the_tail_go_even_if_they_were_active);
     tcase_add_test(evicting, what_was_flushed_is_reclaimed_and_not_evicted);
