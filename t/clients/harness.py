@@ -8,11 +8,14 @@ outgoing connections, so that nobody takes it while the server restarts; it is
 known to be ours by the pid in its statistics. When the tests end every server
 is stopped and must have exited with 0 and without a sanitizer's report.
 
+A client in another language is a program of its own, which drive() runs.
+
 A library that is not installed skips its file, or fails it when CI is set.
 """
 import atexit
 import ctypes
 import faulthandler
+import functools
 import importlib
 import os
 import random
@@ -213,9 +216,33 @@ class Server:
         """The version as the server says it: bytes after the word VERSION."""
         return self.ask(b'version').strip().split(b' ', 1)[1]
 
+    def advance(self, seconds):
+        """Move the clock of a server that was started with clock(). The reference
+        has none that can be moved: there the seconds really pass."""
+        if not is_reference():
+            if self.ask(b'debugtime %d' % seconds) != b'OK\r\n':
+                raise RuntimeError('no clock to move on %s' % self.address)
+            return
+        until = int(self.stats()['uptime']) + seconds
+        if not poll(lambda: int(self.stats()['uptime']) >= until, seconds + 5):
+            raise RuntimeError('the clock of %s stands still' % self.address)
+
     def lacks(self, request):
         """True when larder does not know this command yet (a later part of it)."""
         return b'larder' in self.version() and self.ask(request) == b'ERROR\r\n'
+
+
+@functools.cache
+def is_reference():
+    """True for Debian's memcached, which proves that the tests tell the truth."""
+    said = subprocess.run([os.path.abspath(os.environ.get('SERVER', './larder')), '-V'],
+                          capture_output=True, check=True).stdout
+    return said.startswith(b'memcached ')
+
+
+def clock():
+    """Options for a server whose clock can be moved."""
+    return () if is_reference() else ('-o', 'debug_commands')
 
 
 def die_with_parent():
@@ -230,6 +257,48 @@ def clean_up():
         server.stop()
         shutil.rmtree(server.directory, ignore_errors=True)
     Server.running = []
+
+
+def drive(t, command, *servers, seconds=120):
+    """Run a client in another language and number what it checks.
+
+    It prints "ok - name", "not ok - name" and "# remark", at the end "# done", for
+    a program that stopped half way would otherwise look like one that passed. A
+    line that begins with @ asks for something to be done, after which it is sent an
+    empty line: "@restart", "@stop" and "@start", with the number of a server, from
+    0, and "@advance" with the seconds by which all their clocks are to move.
+    """
+    def obey(order, number):
+        if order == '@advance':
+            for server in servers:
+                server.advance(number)
+        else:
+            {'@restart': Server.restart, '@stop': Server.stop,
+             '@start': Server.start}[order](servers[number])
+
+    line = ''
+    with subprocess.Popen(['timeout', str(seconds), *command], stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE, text=True, errors='replace') as running:
+        for line in map(str.rstrip, running.stdout):
+            if line.startswith('@'):
+                order, number = line.split()
+                obey(order, int(number))
+                running.stdin.write('\n')
+                running.stdin.flush()
+            elif line.startswith('#'):
+                t.note(line[2:])
+            else:
+                verdict, _, name = line.partition(' - ')
+                t.check(verdict == 'ok', name)
+    t.same(line, '# done', 'the program reached its end')
+    t.same(running.returncode, 0, 'and ended well')
+
+
+def need_programs(*programs):
+    """End the test if one of these is not there."""
+    missing = [name for name in programs if not shutil.which(name)]
+    if missing:
+        give_up('not installed: ' + ', '.join(missing))
 
 
 def need(*modules):
@@ -250,18 +319,24 @@ def give_up(why):
 
 def run(setup, *sections):
     """Call setup(), then each section(tap, *what setup returned)."""
+    run_each({'': setup}, *sections)
+
+
+def run_each(setups, *sections):
+    """The same for every one of these, by their names."""
     atexit.register(clean_up)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     faulthandler.dump_traceback_later(TEST_S, exit=True)
     tap = Tap()
-    subject = setup()
-    for section in sections:
-        tap.note(section.__name__.replace('_', ' '))
-        try:
-            section(tap, *subject)
-        except Exception:       # one section's death must not hide the next
-            tap.check(False, section.__name__ + ' runs to its end',
-                      traceback.format_exc())
+    for name, setup in setups.items():
+        subject = setup()
+        for section in sections:
+            tap.note(('%s: ' % name if name else '') + section.__name__.replace('_', ' '))
+            try:
+                section(tap, *subject)
+            except Exception:   # one section's death must not hide the next
+                tap.check(False, section.__name__ + ' runs to its end',
+                          traceback.format_exc())
     for server in Server.running:
         server.tell_to_end()        # all at once: it may take a second
     for server in Server.running:

@@ -4,7 +4,7 @@
  * this prints: "ok - name", "not ok - name" and "# remark". The line "@restart"
  * asks for the first server to be restarted; a line on stdin says that it was.
  *
- *   libmemcached PORT PORT PORT SOCKET VERSION PID
+ *   libmemcached text|binary PORT PORT PORT SOCKET VERSION PID
  *
  * VERSION and PID are those of the first server. Every section makes its own
  * connections, so none inherits another's behaviour or its unread replies.
@@ -36,6 +36,7 @@ struct place { /* where the servers are; constant */
     const char *socket;
     const char *version;
     long        pid;
+    bool        binary; /* the protocol to speak */
 };
 
 struct bytes { /* a value or a key, not terminated */
@@ -142,10 +143,11 @@ lacks(memcached_st *m, const char *key, const char *name)
 /* --- connections ---------------------------------------------------------- */
 
 static memcached_st *
-client(void)
+client(const struct place *place)
 {
     memcached_st *m = memcached_create(NULL);
 
+    memcached_behavior_set(m, MEMCACHED_BEHAVIOR_BINARY_PROTOCOL, place->binary);
     /* Long enough for a sanitizer build on a busy machine. */
     memcached_behavior_set(m, MEMCACHED_BEHAVIOR_POLL_TIMEOUT, 20000);
     memcached_behavior_set(m, MEMCACHED_BEHAVIOR_CONNECT_TIMEOUT, 20000);
@@ -156,7 +158,7 @@ client(void)
 static memcached_st *
 client_of_first(const struct place *place)
 {
-    memcached_st *m = client();
+    memcached_st *m = client(place);
 
     memcached_server_add(m, "127.0.0.1", place->port[0]);
     return m;
@@ -165,7 +167,7 @@ client_of_first(const struct place *place)
 static memcached_st *
 client_of_all(const struct place *place)
 {
-    memcached_st *m = client();
+    memcached_st *m = client(place);
 
     memcached_behavior_set(m, MEMCACHED_BEHAVIOR_KETAMA, 1);
     for (unsigned i = 0; i < SERVERS; i++)
@@ -180,14 +182,17 @@ stores_answer_as_each_command_should(const struct place *place)
 {
     memcached_st *m = client_of_first(place);
 
-    returns(store(m, memcached_replace, "k", "r"), MEMCACHED_NOTSTORED,
-            "replace nothing");
+    /* The binary protocol says why a store was refused, the text protocol that it was. */
+    returns(store(m, memcached_replace, "k", "r"),
+            place->binary ? MEMCACHED_NOTFOUND : MEMCACHED_NOTSTORED, "replace nothing");
     returns(store(m, memcached_append, "k", "r"), MEMCACHED_NOTSTORED, "append nothing");
     returns(store(m, memcached_prepend, "k", "r"), MEMCACHED_NOTSTORED,
             "prepend nothing");
     lacks(m, "k", "none of them stored");
     returns(store(m, memcached_add, "k", "one"), MEMCACHED_SUCCESS, "add a new key");
-    returns(store(m, memcached_add, "k", "two"), MEMCACHED_NOTSTORED, "add an old key");
+    returns(store(m, memcached_add, "k", "two"),
+            place->binary ? MEMCACHED_DATA_EXISTS : MEMCACHED_NOTSTORED,
+            "add an old key");
     holds_text(m, "k", "one", "which keeps its value");
     returns(store(m, memcached_replace, "k", "three"), MEMCACHED_SUCCESS, "replace");
     returns(store(m, memcached_append, "k", "-end"), MEMCACHED_SUCCESS, "append");
@@ -313,8 +318,49 @@ counters_wrap_at_64_bits_and_stop_at_nought(const struct place *place)
     returns(memcached_increment(m, "n", 1, 2, &n), MEMCACHED_SUCCESS, "incr");
     check(n == 1, "wraps around");
     store(m, memcached_set, "n", "five");
-    returns(memcached_increment(m, "n", 1, 1, &n), MEMCACHED_CLIENT_ERROR, "incr a word");
+    /* The library does not know the status by which the binary protocol says so. */
+    returns(memcached_increment(m, "n", 1, 1, &n),
+            place->binary ? MEMCACHED_UNKNOWN_READ_FAILURE : MEMCACHED_CLIENT_ERROR,
+            "incr a word");
     holds_text(m, "n", "five", "leaves it");
+    memcached_free(m);
+}
+
+/* In the binary protocol alone: the text protocol has no word for it. */
+static void
+missing_counters_begin_where_told(const struct place *place)
+{
+    memcached_st *m = client_of_first(place);
+    uint64_t      n = 0;
+
+    if (!place->binary) {
+        returns(memcached_increment_with_initial(m, "i", 1, 1, 40, 600, &n),
+                MEMCACHED_INVALID_ARGUMENTS, "the text protocol has no initial value");
+        memcached_free(m);
+        return;
+    }
+    returns(memcached_increment_with_initial(m, "i", 1, 1, 40, 600, &n),
+            MEMCACHED_SUCCESS, "incr with an initial value");
+    check(n == 40, "begins with it");
+    holds_text(m, "i", "40", "in decimal");
+    returns(memcached_increment_with_initial(m, "i", 1, 2, 7, 600, &n), MEMCACHED_SUCCESS,
+            "incr again");
+    check(n == 42, "adds to what is there");
+    returns(memcached_decrement_with_initial(m, "i", 1, 50, 7, 600, &n),
+            MEMCACHED_SUCCESS, "decr");
+    check(n == 0, "stops at nought");
+    returns(memcached_decrement_with_initial(m, "j", 1, 1, UINT64_MAX, 600, &n),
+            MEMCACHED_SUCCESS, "decr with the largest as initial value");
+    check(n == UINT64_MAX, "begins with it");
+    returns(memcached_increment_with_initial(m, "x", 1, 1, 5, 1000000000, &n),
+            MEMCACHED_SUCCESS, "one that ended in 2001");
+    lacks(m, "x", "is not there");
+    forget(m, "i");
+    returns(memcached_increment_with_initial(m, "i", 1, 1, 5,
+                                             MEMCACHED_EXPIRATION_NOT_ADD, &n),
+            MEMCACHED_NOTFOUND, "an expiry that means: do not begin");
+    lacks(m, "i", "does not");
+    forget(m, "j");
     memcached_free(m);
 }
 
@@ -460,7 +506,9 @@ buffered_requests_arrive_in_order(const struct place *place)
             "a set is buffered");
     returns(store(m, memcached_set, "b", "b"), MEMCACHED_BUFFERED, "another one too");
     returns(store(m, memcached_append, "b", "c"), MEMCACHED_SUCCESS, "append follows it");
-    returns(store(m, memcached_add, "b", "lost"), MEMCACHED_NOTSTORED, "add fails");
+    /* Behind buffered sets the library takes a binary reply for that of another one. */
+    returns(store(m, memcached_add, "b", "lost"),
+            place->binary ? MEMCACHED_SUCCESS : MEMCACHED_NOTSTORED, "add fails");
     holds_text(m, "b", "bc", "a get sees them all");
     set_many(m);
     returns(memcached_flush_buffers(m), MEMCACHED_SUCCESS, "the rest is flushed");
@@ -625,7 +673,7 @@ statistics_and_version_are_readable(const struct place *place)
 static void
 a_unix_socket_serves_as_well(const struct place *place)
 {
-    memcached_st *m = client();
+    memcached_st *m = client(place);
 
     memcached_server_add_unix_socket(m, place->socket);
     set_many(m);
@@ -664,6 +712,79 @@ three_servers_share_the_keys_by_ketama(const struct place *place)
     returns(memcached_set_by_key(m, "group", 5, "k", 1, "grouped", 7, 0, 0),
             MEMCACHED_SUCCESS, "a store by another key's place");
     returns(memcached_exist_by_key(m, "group", 5, "k", 1), MEMCACHED_SUCCESS, "is there");
+    memcached_free(m);
+}
+
+static memcached_st *
+client_with_replicas(const struct place *place)
+{
+    memcached_st *m = client_of_all(place);
+
+    memcached_behavior_set(m, MEMCACHED_BEHAVIOR_NUMBER_OF_REPLICAS, SERVERS - 1);
+    return m;
+}
+
+/* Each key by a get of its own: with a server gone, a multi-get of this library does
+ * not ask the others for all of them. */
+static void
+get_one_by_one(memcached_st *m, const char *name)
+{
+    char     key[KEY_BYTES], want[KEY_BYTES];
+    unsigned wrong = 0;
+
+    for (unsigned i = 0; i < MANY; i++) {
+        memcached_return_t rc;
+        uint32_t           flags = 0;
+        size_t             length = 0, want_length = value_of(want, i);
+        char *got = memcached_get(m, key, key_of(key, i), &length, &flags, &rc);
+
+        wrong += got == NULL || flags != i || length != want_length ||
+                 memcmp(got, want, length) != 0;
+        free(got);
+    }
+    if (!check(wrong == 0, "%s: every key is read", name))
+        printf("# %u are not, or are wrong\n", wrong);
+}
+
+/* The text protocol has no replicas: there the library ignores their number. */
+static void
+replicas_serve_when_a_server_has_gone(const struct place *place)
+{
+    memcached_st      *m, *first;
+    memcached_stat_st *before, *after;
+    memcached_return_t rc;
+    struct sums        sums;
+    char               key[KEY_BYTES];
+
+    if (!place->binary)
+        return;
+    m = client_with_replicas(place);
+    memcached_flush(m, 0);
+    before = memcached_stat(m, NULL, &rc);
+    set_many(m);
+    get_many(m, "with replicas");
+    after = memcached_stat(m, NULL, &rc);
+    for (unsigned i = 0; i < SERVERS; i++)
+        check(after[i].cmd_set - before[i].cmd_set == MANY, "server %u has them all", i);
+    memcached_stat_free(m, before);
+    memcached_stat_free(m, after);
+    memcached_free(m);
+
+    printf("@stop 1\n");
+    check(getchar() == '\n', "one of them is stopped");
+    m = client_with_replicas(place);
+    get_one_by_one(m, "without it");
+    memcached_free(m);
+    printf("@start 1\n");
+    check(getchar() == '\n', "it is started again");
+
+    m = client_with_replicas(place);
+    for (unsigned i = 0; i < MANY; i++)
+        memcached_delete(m, key, key_of(key, i), 0);
+    memcached_quit(m); /* the quiet deletes have been read when it returns */
+    first = client_of_first(place);
+    check(count_many(first, &sums) && sums.count == 0, "deletes reach the replicas");
+    memcached_free(first);
     memcached_free(m);
 }
 
@@ -752,7 +873,7 @@ the_client_survives_a_restart(const struct place *place)
     memcached_behavior_set(m, MEMCACHED_BEHAVIOR_RETRY_TIMEOUT, 0);
     store(m, memcached_set, "r", "before");
     store(m, memcached_set, "old", "before");
-    printf("@restart\n");
+    printf("@restart 0\n");
     check(getchar() == '\n', "the server was restarted");
     check(stores_at_last(m), "a store succeeds again");
     holds_text(m, "r", "after", "and can be read");
@@ -772,6 +893,7 @@ run_all(const struct place *place)
         { "keys", keys_may_be_long_and_prefixed },
         { "compare and set", compare_and_set_notices_a_change },
         { "counters", counters_wrap_at_64_bits_and_stop_at_nought },
+        { "initial values", missing_counters_begin_where_told },
         { "many keys", hundreds_of_keys_go_in_one_request },
         { "buffering", buffered_requests_arrive_in_order },
         { "noreply", noreply_is_silent_and_still_happens },
@@ -780,6 +902,7 @@ run_all(const struct place *place)
         { "statistics", statistics_and_version_are_readable },
         { "unix socket", a_unix_socket_serves_as_well },
         { "ketama", three_servers_share_the_keys_by_ketama },
+        { "replicas", replicas_serve_when_a_server_has_gone },
         { "pool", threads_with_a_pool_count_together },
         { "util", helpers_of_libmemcachedutil_work },
         { "restart", the_client_survives_a_restart },
@@ -796,15 +919,17 @@ main(int argc, char **argv)
 {
     struct place place;
 
-    if (argc != 7) {
-        fprintf(stderr, "usage: libmemcached PORT PORT PORT SOCKET VERSION PID\n");
+    if (argc != 8) {
+        fprintf(stderr,
+                "usage: libmemcached text|binary PORT PORT PORT SOCKET VERSION PID\n");
         return EXIT_FAILURE;
     }
     for (unsigned i = 0; i < SERVERS; i++)
-        place.port[i] = (in_port_t)strtoul(argv[1 + i], NULL, 10);
-    place.socket = argv[4];
-    place.version = argv[5];
-    place.pid = strtol(argv[6], NULL, 10);
+        place.port[i] = (in_port_t)strtoul(argv[2 + i], NULL, 10);
+    place.binary = strcmp(argv[1], "binary") == 0;
+    place.socket = argv[5];
+    place.version = argv[6];
+    place.pid = strtol(argv[7], NULL, 10);
     setvbuf(stdout, NULL, _IOLBF, 0);
     run_all(&place);
     printf("# done\n");
