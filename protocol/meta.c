@@ -372,13 +372,14 @@ meta_parse_arithmetic(const struct command *command, const struct line *line,
 
 /* What a flag of the request is answered with. */
 struct answer {
-    const struct host          *host;
-    const struct request       *request;
-    bool                        miss; /* only O and k are said                          */
-    bool                        binary_key;
-    int32_t                     ttl_s;
-    uint64_t                    cas;
-    size_t                      value_length;
+    const struct host    *host;
+    const struct request *request;
+    bool                  miss; /* only O and k are said                          */
+    bool                  binary_key;
+    bool                  created; /* by N: nothing was there                         */
+    int32_t               ttl_s;
+    uint64_t              cas;
+    size_t                value_length;
     const struct cache_reading *reading; /* NULL but for mg */
 };
 
@@ -421,13 +422,10 @@ static void
 pass_expiry(struct answer *answer, char letter)
 {
     const struct request *request = answer->request;
-    bool                  created = answer->reading != NULL && answer->reading->created;
 
-    if (request->operation == OP_ARITHMETIC && letter == 'N')
-        created = answer->ttl_s == -1 && request->flags & REQUEST_CREATE;
     if (letter == 'T' && request->flags & REQUEST_TOUCH)
         answer->ttl_s = answer->host->ttl_of(answer->host->server, request->expiry);
-    if (letter == 'N' && created)
+    if (letter == 'N' && answer->created)
         answer->ttl_s =
             answer->host->ttl_of(answer->host->server, request->create_expiry);
 }
@@ -529,6 +527,7 @@ render_get(const struct host *host, const struct request *request, struct result
                 .host = host,
                 .request = request,
                 .binary_key = reading->binary_key,
+                .created = reading->created,
                 .ttl_s = reading->ttl_s,
                 .cas = host->cas_enabled ? reading->cas : 0,
                 .value_length = reading->value_length,
@@ -651,6 +650,7 @@ render_count(const struct host *host, const struct request *request,
         .host = host,
         .request = request,
         .binary_key = request->flags & REQUEST_BINARY_KEY,
+        .created = result->cache.created,
         .ttl_s = result->cache.ttl_s,
         .cas = host->cas_enabled ? result->cache.cas : 0,
     };

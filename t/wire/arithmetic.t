@@ -120,6 +120,14 @@ $c->expect("get k\r\n", hit(k => '16'), "and that was added too");
 $c->ask("set k 0 -1 1\r\n5\r\n");
 $c->expect("incr k 1\r\n", "NOT_FOUND\r\n", "an expired key is not found");
 
+# --- meta --------------------------------------------------------------------
+
+$c->ask(set(k => '10'));
+$c->expect("ma k N60 t\r\n", "HD t-1\r\n",
+    "N on a key that is there does not change what t says");
+$c->expect("ma fresh N60 t\r\n", "HD t60\r\n", "but it does where it creates");
+$c->expect("ma new t N60\r\n", "HD t-1\r\n", "from its place among the flags on");
+
 # --- counters ----------------------------------------------------------------
 
 $c->ask(set(k => '10'));
