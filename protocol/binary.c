@@ -2,6 +2,7 @@
 #include "protocol/binary.h"
 
 #include <endian.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -237,20 +238,33 @@ starts_with(struct span text, struct span prefix)
     return text.length >= prefix.length && memcmp(text.at, prefix.at, prefix.length) == 0;
 }
 
+/* Names of statistics; longer words that begin so are taken as well. */
+static const struct {
+    struct span     name;
+    enum stats_kind kind;
+} stats_names[] = {
+    { SPAN("reset"), STATS_RESET },           { SPAN("settings"), STATS_SETTINGS },
+    { SPAN("detail on"), STATS_PREFIXES_ON }, { SPAN("detail off"), STATS_PREFIXES_OFF },
+    { SPAN("detail dump"), STATS_PREFIXES },  { SPAN("items"), STATS_ITEMS },
+    { SPAN("slabs"), STATS_SLABS },           { SPAN("sizes"), STATS_SIZES },
+};
+
 static void
 take_stats(struct request *request)
 {
     struct span what = request->key.bytes;
 
     request->key.bytes = (struct span){ 0 };
+    request->mode = STATS_GENERAL;
     if (what.length == 0)
-        request->mode = STATS_GENERAL;
-    else if (starts_with(what, SPAN("reset")))
-        request->mode = STATS_RESET;
-    else if (starts_with(what, SPAN("settings")))
-        request->mode = STATS_SETTINGS;
-    else
-        refuse(request, STATUS_NOT_FOUND);
+        return;
+    for (size_t i = 0; i < sizeof(stats_names) / sizeof(stats_names[0]); i++) {
+        if (starts_with(what, stats_names[i].name)) {
+            request->mode = stats_names[i].kind;
+            return;
+        }
+    }
+    refuse(request, STATUS_NOT_FOUND);
 }
 
 /* Skip the body of what is not known. */
@@ -382,7 +396,8 @@ text_of(const struct request *request, enum status status)
     case STATUS_NO_MEMORY:
         return request->operation == OP_ARITHMETIC
                    ? SPAN("Out of memory incrementing value")
-                   : SPAN("Out of memory allocating item");
+               : request->operation == OP_STATS ? SPAN("Out of memory generating stats")
+                                                : SPAN("Out of memory allocating item");
     case STATUS_OK:
         break;
     }
@@ -532,17 +547,62 @@ emit_stat(void *ctx, const char *name, const char *value)
         reply_say(sink->reply, text);
 }
 
+/* All of it is one text. */
+static void
+render_prefixes(const struct host *host, const struct request *request,
+                struct reply *reply)
+{
+    size_t        length = 0;
+    char         *text = host->prefixes(host->server, &length);
+    struct answer answer = { .key = SPAN("detailed"),
+                             .value_length = length + SPAN("END\r\n").length };
+
+    if (text != NULL && begin(reply, request, &answer)) {
+        reply_say(reply, (struct span){ text, length });
+        reply_say(reply, SPAN("END\r\n"));
+    } else {
+        reply->lacks_memory = true;
+    }
+    free(text);
+}
+
+static void
+render_figures(const struct host *host, const struct request *request,
+               struct reply *reply)
+{
+    struct stats_sink sink = { request, reply };
+    size_t            flat_used = reply->flat_used;
+    unsigned          count = reply->count;
+
+    if (request->mode == STATS_PREFIXES)
+        render_prefixes(host, request, reply);
+    else
+        host->stats(host->server, request->mode, emit_stat, &sink);
+    say_done(reply, request, 0);
+    if (!reply->lacks_memory)
+        return;
+    reply_retract(reply, flat_used, count);
+    say_status(reply, request, STATUS_NO_MEMORY);
+}
+
 static void
 render_stats(const struct host *host, const struct request *request, struct reply *reply)
 {
-    struct stats_sink sink = { request, reply };
+    enum stats_kind kind = request->mode;
+    bool            turns = kind == STATS_PREFIXES_ON || kind == STATS_PREFIXES_OFF;
 
-    if (request->mode == STATS_RESET)
+    if ((turns || kind == STATS_PREFIXES) && !host->dump_enabled) {
+        say_status(reply, request, STATUS_NOT_FOUND);
+        return;
+    }
+    if (kind == STATS_RESET)
         host->stats_reset(host->server);
-    else if (request->mode == STATS_SETTINGS)
-        host->stats_settings(host->server, emit_stat, &sink);
-    else
-        host->stats_general(host->server, emit_stat, &sink);
+    else if (turns)
+        host->prefixes_turn(host->server, kind == STATS_PREFIXES_ON);
+    else {
+        render_figures(host, request, reply);
+        return;
+    }
     say_done(reply, request, 0);
 }
 
@@ -595,6 +655,8 @@ binary_render(const struct host *host, const struct request *request,
         break;
     case OP_VERBOSITY:
     case OP_DEBUG_TIME:
+    case OP_DUMP:
+    case OP_ORDER:
     case OP_COUNT:
         break;
     }

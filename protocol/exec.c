@@ -17,6 +17,19 @@ count_touch(struct executor *executor, bool hit, unsigned size_class)
         counter_add(&executor->counters.touch_misses, 1);
 }
 
+/* Only the classic and the binary commands count for prefixes. */
+static void
+count_prefix(const struct executor *executor, const struct request *request, bool hit)
+{
+    const struct host *host = executor->host;
+
+    if (request->codec == CODEC_META ||
+        !atomic_load_explicit(host->counts_prefixes, memory_order_relaxed))
+        return;
+    host->prefixes_count(host->server, request->key.bytes,
+                         (enum operation)request->operation, hit);
+}
+
 /* A meta get with a new expiry is a touch if it hits, and a get if it does not. */
 static void
 count_get(struct executor *executor, const struct request *request,
@@ -58,6 +71,7 @@ exec_get(struct executor *executor, const struct request *request, struct result
         plain ? cache_read(executor->thread, &request->key, &result->reading)
               : cache_read_as(executor->thread, &request->key, &how, &result->reading);
     count_get(executor, request, result);
+    count_prefix(executor, request, result->status == CACHE_OK);
 }
 
 static void
@@ -142,10 +156,12 @@ exec_store(struct executor *executor, const struct request *request,
             cache_store(executor->thread, &store, request->value, &result->cache);
         count_store(executor, request, result);
     }
-    if (result->status == CACHE_TOO_LARGE || result->status == CACHE_NO_MEMORY)
+    if (result->status == CACHE_TOO_LARGE || result->status == CACHE_NO_MEMORY) {
         drop_stale(executor, request);
-    else
-        counter_add(&executor->counters.of_class[size_class].cmd_set, 1);
+        return;
+    }
+    counter_add(&executor->counters.of_class[size_class].cmd_set, 1);
+    count_prefix(executor, request, false);
 }
 
 void
@@ -183,6 +199,7 @@ exec_delete(struct executor *executor, const struct request *request,
     };
 
     result->status = cache_drop(executor->thread, &request->key, &how, &result->cache);
+    count_prefix(executor, request, false);
     if (result->status != CACHE_OK)
         counter_add(&executor->counters.delete_misses, 1);
     else if (!how.invalidates && !how.empties)
@@ -262,6 +279,10 @@ exec_request(struct executor *executor, const struct request *request,
             !host->debug_enabled ||
             !host->debug_time(host->server, executor->thread, request->text);
         break;
+    case OP_ORDER:
+        result->text = host->order(host->server, request);
+        break;
+    case OP_DUMP:
     case OP_SAY:
     case OP_NOOP:
     case OP_VERSION:

@@ -6,9 +6,11 @@
 #ifndef LARDER_PROTOCOL_HOST_H
 #define LARDER_PROTOCOL_HOST_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "protocol/request.h"
 #include "slabs/span.h"
 
 /* Called once for each line of statistics. */
@@ -22,12 +24,23 @@ struct host {
     bool        flush_enabled;
     bool        debug_enabled; /* debugtime is there */
     bool        cas_enabled;   /* otherwise ids are shown as 0 and never match */
+    bool        dump_enabled;  /* clients may list keys                        */
 
     /* Seconds that an item with this expiry would have left, -1 for ever. */
     int32_t (*ttl_of)(void *server, int64_t expiry);
-    void (*stats_general)(void *server, host_emit *emit, void *ctx);
-    void (*stats_settings)(void *server, host_emit *emit, void *ctx);
+    int64_t (*unix_time)(void *server);
+    /* The figures of a kind but for STATS_PREFIXES..., line by line. */
+    void (*stats)(void *server, enum stats_kind kind, host_emit *emit, void *ctx);
     void (*stats_reset)(void *server);
+    /* What the keys' prefixes were used for, a line each; to be freed, NULL when out of
+     * memory. While `counts_prefixes` is true, exec.c tells what it does to a key. */
+    char *(*prefixes)(void *server, size_t *length);
+    void (*prefixes_turn)(void *server, bool on);
+    void (*prefixes_count)(void *server, struct span key, enum operation what, bool hit);
+    const _Atomic bool *counts_prefixes;
+    const _Atomic bool *crawls; /* the crawler is on, and with it come dumps      */
+    /* Carry out an order and say what came of it, a whole line. Any worker calls it. */
+    struct span (*order)(void *server, const struct request *order);
     void (*set_verbosity)(void *server, unsigned level);
     /* `p` pauses the clock, `r` resumes it, a number shifts it by so many seconds; false
      * where it is none of these. */

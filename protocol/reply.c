@@ -7,6 +7,8 @@
 
 #include "slabs/must.h"
 
+enum { TAIL_FIRST = 64 << 10 }; /* bytes that a tail has at first */
+
 static struct reply *
 create(struct cache_thread *thread, size_t flat_room, unsigned pieces)
 {
@@ -47,6 +49,11 @@ void
 reply_retract(struct reply *reply, size_t flat_used, unsigned count)
 {
     must(flat_used <= reply->flat_used && count <= reply->count);
+    reply->total -= reply->tail_used;
+    free(reply->tail);
+    reply->tail = NULL;
+    reply->tail_used = reply->tail_room = 0;
+    reply->lacks_memory = false;
     while (reply->count > count) {
         struct cache_reading *value = &reply->pieces[--reply->count].value;
 
@@ -57,34 +64,56 @@ reply_retract(struct reply *reply, size_t flat_used, unsigned count)
     reply->flat_used = flat_used;
 }
 
+/* Room for n bytes at the end of the tail. */
+static char *
+tail_room(struct reply *reply, size_t n)
+{
+    size_t room = reply->tail_room != 0 ? reply->tail_room : TAIL_FIRST;
+    char  *grown;
+
+    while (room - reply->tail_used < n)
+        room *= 2;
+    if (room == reply->tail_room)
+        return reply->tail + reply->tail_used;
+    grown = realloc(reply->tail, room);
+    if (grown == NULL) {
+        reply->lacks_memory = true;
+        return NULL;
+    }
+    reply->tail = grown;
+    reply->tail_room = room;
+    return reply->tail + reply->tail_used;
+}
+
 char *
 reply_room(struct reply *reply, size_t n)
 {
-    if (n > reply->flat_room - reply->flat_used)
-        return NULL;
+    if (reply->tail != NULL || n > reply->flat_room - reply->flat_used)
+        return tail_room(reply, n);
     return reply->flat + reply->flat_used;
 }
 
 void
 reply_wrote(struct reply *reply, const char *end)
 {
-    size_t used = (size_t)(end - reply->flat);
+    bool    in_tail = reply->tail != NULL;
+    size_t *used = in_tail ? &reply->tail_used : &reply->flat_used;
+    size_t  now = (size_t)(end - (in_tail ? reply->tail : reply->flat));
 
-    must(used >= reply->flat_used && used <= reply->flat_room);
-    reply->total += used - reply->flat_used;
-    reply->flat_used = used;
+    must(now >= *used && now <= (in_tail ? reply->tail_room : reply->flat_room));
+    reply->total += now - *used;
+    *used = now;
 }
 
-bool
+void
 reply_say(struct reply *reply, struct span text)
 {
     char *to = reply_room(reply, text.length);
 
     if (to == NULL)
-        return false;
+        return;
     memcpy(to, text.at, text.length);
     reply_wrote(reply, to + text.length);
-    return true;
 }
 
 static void
@@ -151,6 +180,8 @@ reply_vectors(const struct reply *reply, struct iovec *vectors, unsigned most)
         }
     }
     gather(&g, reply->flat + flat, reply->flat_used - flat);
+    if (reply->tail != NULL)
+        gather(&g, reply->tail, reply->tail_used);
     return g.count;
 }
 
@@ -161,7 +192,8 @@ reply_advance(struct reply *reply, size_t bytes)
     reply->sent += bytes;
 }
 
-/* What has gone out as a whole: flat bytes and pieces; and how much of the next piece. */
+/* What has gone out as a whole: flat bytes and pieces; and how much of the next piece, or
+ * of the tail. */
 struct gone {
     size_t   flat;
     unsigned pieces;
@@ -188,6 +220,11 @@ count_gone(const struct reply *reply)
         }
         left -= piece->value.value_length;
     }
+    if (left > reply->flat_used - gone.flat) {
+        gone.part = left - (reply->flat_used - gone.flat);
+        gone.flat = reply->flat_used;
+        return gone;
+    }
     gone.flat += left;
     return gone;
 }
@@ -205,11 +242,16 @@ reply_save(struct reply *reply)
     saved->flat_used = saved->flat_room;
     saved->total = reply_left(reply) + gone.part;
     saved->sent = gone.part;
+    saved->tail = reply->tail;
+    saved->tail_used = reply->tail_used;
+    saved->tail_room = reply->tail_room;
     for (unsigned i = gone.pieces; i < reply->count; i++) {
         saved->pieces[saved->count] = reply->pieces[i];
         saved->pieces[saved->count++].at -= gone.flat;
     }
-    /* The readings are the saved reply's now; those that have gone are at an end. */
+    /* Tail and readings are the saved reply's now; readings that have gone are at an end. */
+    reply->tail = NULL;
+    reply->tail_used = 0;
     reply->count = gone.pieces;
     reply->total -= saved->total - saved->flat_used;
     reply_clear(reply);

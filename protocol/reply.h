@@ -3,7 +3,9 @@
  * A flat buffer, and large values gathered from where they lie: each piece is a pinned
  * reading that goes out at a certain offset of the flat bytes. Whoever writes makes sure
  * first, with reply_is_full(), that there is room for one more answer: that much
- * (REPLY_RESERVE) is always left. Nothing here blocks or allocates but reply_save().
+ * (REPLY_RESERVE) is always left. Longer answers, which are statistics alone, go on in a
+ * tail of allocated memory, and nothing is added until it was sent. Nothing here blocks,
+ * and only the tail and reply_save() allocate.
  */
 #ifndef LARDER_PROTOCOL_REPLY_H
 #define LARDER_PROTOCOL_REPLY_H
@@ -37,8 +39,12 @@ struct reply {
     char                *flat;
     size_t               flat_used;
     size_t               flat_room;
-    size_t               total; /* bytes, flat and pieces */
-    size_t               sent;  /* of these               */
+    char                *tail; /* what did not fit the flat bytes any more; or NULL */
+    size_t               tail_used;
+    size_t               tail_room;
+    bool                 lacks_memory; /* something was not written for want of it  */
+    size_t               total;        /* bytes, flat, pieces and tail              */
+    size_t               sent;         /* of these                                  */
     unsigned             count;
     struct reply_piece  *pieces; /* REPLY_PIECES of them   */
 };
@@ -49,7 +55,7 @@ void          reply_destroy(struct reply **reply);
 
 /* Forget everything and end the readings. */
 void reply_clear(struct reply *reply);
-/* Go back to what it was when flat_used and count were these. */
+/* Go back to what it was when flat_used and count were these, without a tail. */
 void reply_retract(struct reply *reply, size_t flat_used, unsigned count);
 
 static inline size_t
@@ -62,15 +68,17 @@ static inline bool
 reply_is_full(const struct reply *reply)
 {
     return reply->flat_room - reply->flat_used < REPLY_RESERVE ||
-           reply->count == REPLY_PIECES || reply->total >= REPLY_TOTAL;
+           reply->count == REPLY_PIECES || reply->total >= REPLY_TOTAL ||
+           reply->tail != NULL;
 }
 
-/* The place for n more flat bytes, n <= what is left; NULL where that is less. */
+/* The place for n more bytes; NULL, and lacks_memory is set, where there is none. It is
+ * never NULL for what REPLY_RESERVE is meant for. */
 char *reply_room(struct reply *reply, size_t n);
 /* Bytes were written up to `end`, from where reply_room() said. */
 void reply_wrote(struct reply *reply, const char *end);
-/* Append bytes; false (and nothing done) when there is no room. */
-bool reply_say(struct reply *reply, struct span text);
+/* Append bytes; without room nothing is done but to set lacks_memory. */
+void reply_say(struct reply *reply, struct span text);
 /* Append the value and end the reading, or keep it until it is sent. */
 void reply_value(struct reply *reply, struct cache_reading *reading);
 

@@ -25,6 +25,8 @@ enum operation {
     OP_VERSION,
     OP_VERBOSITY,
     OP_STATS,
+    OP_DUMP,
+    OP_ORDER,
     OP_DEBUG_TIME,
     OP_QUIT,
     OP_COUNT
@@ -39,7 +41,36 @@ enum parse_status {
 /* Which codec answers. */
 enum codec { CODEC_TEXT, CODEC_META, CODEC_BINARY };
 
-enum stats_kind { STATS_GENERAL, STATS_SETTINGS, STATS_RESET };
+enum stats_kind {
+    STATS_GENERAL,
+    STATS_SETTINGS,
+    STATS_ITEMS,
+    STATS_SLABS,
+    STATS_SIZES,
+    STATS_CONNS,
+    STATS_EXTSTORE, /* there is none: nothing to show */
+    STATS_PREFIXES, /* one text, see host.prefixes    */
+    STATS_PREFIXES_ON,
+    STATS_PREFIXES_OFF,
+    STATS_RESET,
+};
+
+/* How the items of a dump are listed. */
+enum dump_kind { DUMP_META, DUMP_KEYS, DUMP_CACHE };
+
+/* What an administrator tells the server to do; numbers are in delta and initial. */
+enum order {
+    ORDER_MEMORY_LIMIT,   /* MiB: delta                                     */
+    ORDER_SLABS_REASSIGN, /* a page of class delta (-1: any) for `initial`  */
+    ORDER_SLABS_AUTOMOVE, /* how: delta                                     */
+    ORDER_CRAWLER_ENABLE,
+    ORDER_CRAWLER_DISABLE,
+    ORDER_CRAWLER_SLEEP, /* microseconds between steps: delta              */
+    ORDER_CRAWLER_MOST,  /* items a class, 0 all: delta                    */
+    ORDER_CRAWLER_CRAWL, /* the classes named in text                      */
+    ORDER_SHUTDOWN,      /* delta: 1 gracefully                            */
+    ORDER_RELOAD_CERTIFICATES,
+};
 
 enum request_flag {
     REQUEST_SILENT = 1 << 0,     /* text: noreply, say nothing, errors included       */
@@ -77,7 +108,7 @@ enum { VALUE_TAIL = 2 }; /* CR LF after a value, where the protocol has it */
 
 struct request {
     uint8_t          operation; /* enum operation                                      */
-    uint8_t          mode;      /* enum cache_store_mode, or enum stats_kind           */
+    uint8_t          mode;      /* enum cache_store_mode, stats_kind, dump_kind, order */
     uint8_t          codec;     /* enum codec                                          */
     uint8_t          opcode;    /* binary: to be echoed                                */
     uint32_t         flags;     /* enum request_flag                                   */
@@ -102,6 +133,7 @@ struct request {
 struct result {
     enum cache_status    status;
     bool                 refused; /* OP_FLUSH: not allowed; OP_DEBUG_TIME: unknown */
+    struct span          text;    /* OP_ORDER: the answer                          */
     struct cache_result  cache;
     struct cache_reading reading; /* OP_GET..: with CACHE_OK, to be ended by the codec */
 };

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "protocol/admin.h"
 #include "protocol/binary.h"
 #include "protocol/meta.h"
 
@@ -31,14 +32,21 @@ void
 session_fini(struct session *session, struct session_worker *worker)
 {
     give_up_arriving(session, worker);
+    dump_end(&session->dump);
     session_init(session, SESSION_AUTO);
+}
+
+bool
+session_has_more_to_say(const struct session *session)
+{
+    return session->dump != NULL;
 }
 
 bool
 session_is_idle(const struct session *session)
 {
-    return session->arriving == NULL && session->swallow == 0 && !session->text.in_keys &&
-           !session->text.in_long_line;
+    return session->arriving == NULL && session->dump == NULL && session->swallow == 0 &&
+           !session->text.in_keys && !session->text.in_long_line;
 }
 
 static void
@@ -143,7 +151,7 @@ arriving_end(struct session *session, struct session_worker *worker, struct repl
 static bool
 ends_batch(const struct request *request)
 {
-    return request->operation == OP_QUIT ||
+    return request->operation == OP_QUIT || request->operation == OP_DUMP ||
            request->flags &
                (REQUEST_ARRIVING | REQUEST_SWALLOW | REQUEST_RETRACT | REQUEST_CLOSE);
 }
@@ -193,6 +201,10 @@ run_request(struct session *session, struct session_worker *worker,
     struct cache_upload upload = { 0 };
     struct result       result;
 
+    if (request->operation == OP_DUMP) {
+        session->dump = dump_begin(executor->host, executor->thread, request, reply);
+        return;
+    }
     exec_request(executor, request, &upload, &result);
     session->text = text_state_after(request);
     if (request->flags & REQUEST_ARRIVING && result.status == CACHE_OK) {
@@ -253,7 +265,16 @@ session_run(struct session *session, struct session_worker *worker, struct span 
         if (reply_is_full(reply))
             return SESSION_FULL;
         if (*budget == 0)
-            return *used == input.length ? SESSION_MORE : SESSION_YIELD;
+            return *used == input.length && session->dump == NULL ? SESSION_MORE
+                                                                  : SESSION_YIELD;
+        if (session->dump != NULL) {
+            --*budget;
+            if (!dump_step(session->dump, reply))
+                dump_end(&session->dump);
+            if (reply->lacks_memory) /* rather that than a list with gaps */
+                return SESSION_CLOSE;
+            continue;
+        }
         if (!pass_data(session, worker, input, used, reply))
             return SESSION_MORE;
         rest = (struct span){ input.at + *used, input.length - *used };

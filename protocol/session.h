@@ -37,11 +37,14 @@ struct arriving {
     char                copied[]; /* key and flags */
 };
 
+struct dump;
+
 struct session {
     struct text_state text;
     uint8_t           protocol; /* enum session_protocol      */
     uint64_t          swallow;  /* input bytes to skip        */
     struct arriving  *arriving; /* NULL while there is none   */
+    struct dump      *dump;     /* NULL while there is none   */
 };
 
 /* What one worker's sessions share. */
@@ -67,6 +70,9 @@ enum session_status session_run(struct session *session, struct session_worker *
  * input; *room is 0 when no value is arriving. Then session_upload_fill(). */
 char *session_upload_room(const struct session *session, size_t *room);
 void  session_upload_fill(struct session *session, size_t bytes);
+
+/* True while it goes on without input. */
+bool session_has_more_to_say(const struct session *session);
 
 /* True between two requests: nothing has begun that has not ended. */
 bool session_is_idle(const struct session *session);

@@ -12,18 +12,17 @@
 #include <emmintrin.h>
 #endif
 
+#include "protocol/admin.h"
 #include "protocol/meta.h"
 #include "protocol/number.h"
 #include "protocol/text_priv.h"
 #include "slabs/decimal.h"
 
 enum {
-    LINE_MIN = 4,          /* shorter ones, with their end, are malformed      */
-    STAT_VALUE_MAX = 1024, /* what is longer (a list of addresses) is cut      */
+    LINE_MIN = 4, /* shorter ones, with their end, are malformed      */
 };
 
 static const struct span bad_expiry = SPAN("CLIENT_ERROR invalid exptime argument\r\n");
-static const struct span error = SPAN("ERROR\r\n");
 
 /* ---- lines ----------------------------------------------------------------------- */
 
@@ -51,17 +50,16 @@ split(struct span text, struct line *line)
         line->count > 0 && span_equal(line->token[line->count - 1], SPAN("noreply"));
 }
 
-static bool
-starts_with(struct span text, struct span prefix)
+bool
+text_starts_with(struct span text, struct span prefix)
 {
     return text.length >= prefix.length && memcmp(text.at, prefix.at, prefix.length) == 0;
 }
 
-/* Sub-command words may be shortened to any prefix. */
-static bool
-abbreviates(struct span token, struct span word)
+bool
+text_abbreviates(struct span token, struct span word)
 {
-    return token.length > 0 && starts_with(word, token);
+    return token.length > 0 && text_starts_with(word, token);
 }
 
 static bool
@@ -175,35 +173,6 @@ parse_flush(const struct command *command, const struct line *line,
 }
 
 static void
-parse_verbosity(const struct command *command, const struct line *line,
-                struct request *request)
-{
-    uint32_t level;
-
-    (void)command;
-    if (!number_strict_u32(line->token[1], &level))
-        text_say(request, TEXT_BAD_FORMAT);
-    else
-        request->expiry = level > 2 ? 2 : level;
-}
-
-static void
-parse_stats(const struct command *command, const struct line *line,
-            struct request *request)
-{
-    (void)command;
-    request->flags &= ~(uint32_t)REQUEST_SILENT;
-    if (line->count < 2)
-        request->mode = STATS_GENERAL;
-    else if (abbreviates(line->token[1], SPAN("reset")))
-        request->mode = STATS_RESET;
-    else if (abbreviates(line->token[1], SPAN("settings")))
-        request->mode = STATS_SETTINGS;
-    else
-        text_say(request, error);
-}
-
-static void
 parse_debug_time(const struct command *command, const struct line *line,
                  struct request *request)
 {
@@ -252,9 +221,15 @@ static const struct command commands[] = {
     { SPAN("me"), meta_parse_debug, OP_GET, 0, REQUEST_DESCRIBE | REQUEST_UNNOTICED, 2,
       false },
     { SPAN("version"), parse_plain, OP_VERSION, 0, 0, 1, false },
-    { SPAN("stats"), parse_stats, OP_STATS, 0, 0, 1, false },
+    { SPAN("stats"), admin_parse_stats, OP_STATS, 0, 0, 1, false },
     { SPAN("flush_all"), parse_flush, OP_FLUSH, 0, 0, 1, true },
-    { SPAN("verbosity"), parse_verbosity, OP_VERBOSITY, 0, 0, 2, true },
+    { SPAN("verbosity"), admin_parse_verbosity, OP_VERBOSITY, 0, 0, 2, true },
+    { SPAN("cache_memlimit"), admin_parse_memlimit, OP_ORDER, 0, 0, 1, true },
+    { SPAN("slabs"), admin_parse_slabs, OP_ORDER, 0, 0, 1, true },
+    { SPAN("lru"), admin_parse_lru, OP_ORDER, 0, 0, 1, true },
+    { SPAN("lru_crawler"), admin_parse_crawler, OP_ORDER, 0, 0, 1, true },
+    { SPAN("shutdown"), admin_parse_shutdown, OP_ORDER, 0, 0, 1, true },
+    { SPAN("refresh_certs"), admin_parse_certificates, OP_ORDER, 0, 0, 1, true },
     { SPAN("quit"), parse_plain, OP_QUIT, 0, 0, 1, false },
     { SPAN("debugtime"), parse_debug_time, OP_DEBUG_TIME, 0, 0, 1, false },
 };
@@ -273,9 +248,10 @@ find_command(struct span name)
 static void
 parse_unknown(const struct line *line, struct request *request)
 {
-    text_say(request, error);
+    text_say(request, TEXT_ERROR);
     request->flags = line->silent ? REQUEST_SILENT : 0;
-    if (line->count >= 2 && starts_with(line->token[line->count - 1], SPAN("HTTP/"))) {
+    if (line->count >= 2 &&
+        text_starts_with(line->token[line->count - 1], SPAN("HTTP/"))) {
         request->operation = OP_QUIT;
         request->flags = REQUEST_DROP;
     }
@@ -401,9 +377,9 @@ parse_first_key(struct span input, const struct line *line, struct request *requ
 static enum parse_status
 parse_endless_line(struct span input, struct request *request)
 {
-    bool with_cas = starts_with(input, SPAN("gets "));
+    bool with_cas = text_starts_with(input, SPAN("gets "));
 
-    if (!with_cas && !starts_with(input, SPAN("get ")))
+    if (!with_cas && !text_starts_with(input, SPAN("get ")))
         return PARSE_BAD;
     request->operation = OP_GET;
     request->flags = with_cas ? REQUEST_WITH_CAS : 0;
@@ -580,38 +556,6 @@ answer_of_flush(const struct request *request, const struct result *result)
 }
 
 static void
-emit_stat(void *ctx, const char *name, const char *value)
-{
-    struct reply *reply = ctx;
-    size_t        name_length = strlen(name);
-    size_t        value_length = strnlen(value, STAT_VALUE_MAX);
-    char         *to = reply_room(reply, name_length + value_length + 8);
-
-    if (to == NULL)
-        return;
-    to = put(to, SPAN("STAT "));
-    to = put(to, (struct span){ name, name_length });
-    *to++ = ' ';
-    to = put(to, (struct span){ value, value_length });
-    reply_wrote(reply, put(to, SPAN("\r\n")));
-}
-
-static void
-render_stats(const struct host *host, const struct request *request, struct reply *reply)
-{
-    if (request->mode == STATS_RESET) {
-        host->stats_reset(host->server);
-        reply_say(reply, SPAN("RESET\r\n"));
-        return;
-    }
-    if (request->mode == STATS_SETTINGS)
-        host->stats_settings(host->server, emit_stat, reply);
-    else
-        host->stats_general(host->server, emit_stat, reply);
-    reply_say(reply, SPAN("END\r\n"));
-}
-
-static void
 render_version(const struct host *host, struct reply *reply)
 {
     reply_say(reply, SPAN("VERSION "));
@@ -659,17 +603,21 @@ text_render(const struct host *host, const struct request *request, struct resul
         reply_say(reply, SPAN("OK\r\n"));
         break;
     case OP_DEBUG_TIME:
-        reply_say(reply, result->refused ? error : SPAN("OK\r\n"));
+        reply_say(reply, result->refused ? TEXT_ERROR : SPAN("OK\r\n"));
         break;
     case OP_VERSION:
         render_version(host, reply);
         break;
     case OP_STATS:
-        render_stats(host, request, reply);
+        admin_render_stats(host, request, reply);
+        break;
+    case OP_ORDER:
+        reply_say(reply, result->text);
         break;
     case OP_NOOP:
         reply_say(reply, SPAN("MN\r\n"));
         break;
+    case OP_DUMP:
     case OP_QUIT:
     case OP_COUNT:
         break;

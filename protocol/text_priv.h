@@ -36,6 +36,7 @@ struct command {
     bool indentable; /* spaces may lead                                               */
 };
 
+#define TEXT_ERROR SPAN("ERROR\r\n")
 #define TEXT_BAD_FORMAT SPAN("CLIENT_ERROR bad command line format\r\n")
 
 /* Answer with this text and do nothing. */
@@ -45,6 +46,10 @@ text_say(struct request *request, struct span text)
     request->operation = OP_SAY;
     request->text = text;
 }
+
+/* Sub-command words may be shortened to any prefix. */
+bool text_abbreviates(struct span token, struct span word);
+bool text_starts_with(struct span text, struct span prefix);
 
 /* The value of value_length bytes behind the line: here, or still arriving. */
 void text_take_value(const struct line *line, struct request *request);

@@ -18,7 +18,7 @@
 #include "server/worker.h"
 #include "slabs/must.h"
 
-enum { VECTORS = 2 * REPLY_PIECES + 1 };
+enum { VECTORS = 2 * REPLY_PIECES + 2 };
 
 static void conn_on_event(evutil_socket_t fd, short what, void *arg);
 
@@ -51,15 +51,30 @@ wait_for(struct conn *conn, short what)
     return event_add(&conn->event, NULL) == 0;
 }
 
+static void
+note_heard(struct conn *conn)
+{
+    atomic_store_explicit(&conn->heard_at, clock_now(&conn->worker->server->clock),
+                          memory_order_relaxed);
+}
+
+static void
+set_state(struct conn *conn, enum conn_state state)
+{
+    atomic_store_explicit(&conn->state, state, memory_order_relaxed);
+}
+
 bool
 conn_start(struct conn *conn, struct worker *worker)
 {
     conn->worker = worker;
-    conn->heard_at = clock_now(&worker->server->clock);
+    note_heard(conn);
+    lock_take(&worker->conns_lock);
     conn->next = worker->conns;
     if (conn->next != NULL)
         conn->next->prev = conn;
     worker->conns = conn;
+    lock_drop(&worker->conns_lock);
     if (is_traced(conn))
         trace_event(conn->fd, "new client connection");
     if (wait_for(conn, EV_READ))
@@ -88,12 +103,14 @@ conn_close(struct conn *conn)
     event_del(&conn->event);
     if (conn->in_again)
         leave_again_list(conn);
+    lock_take(&worker->conns_lock);
     if (conn->prev != NULL)
         conn->prev->next = conn->next;
     else
         worker->conns = conn->next;
     if (conn->next != NULL)
         conn->next->prev = conn->prev;
+    lock_drop(&worker->conns_lock);
     session_fini(&conn->session, &worker->session_worker);
     reply_destroy(&conn->pending);
     free(conn->kept);
@@ -186,6 +203,15 @@ fetch_kept(struct conn *conn)
     return length;
 }
 
+/* What the connection waits for when its turn has ended. */
+static enum conn_state
+state_between_turns(const struct conn *conn)
+{
+    if (conn->pending != NULL)
+        return CONN_WRITING;
+    return session_is_idle(&conn->session) ? CONN_WAITING : CONN_RECEIVING;
+}
+
 /* Run the session over the input, as far as input, turn and socket allow. */
 static void
 conn_run(struct conn *conn, struct span input)
@@ -193,6 +219,7 @@ conn_run(struct conn *conn, struct span input)
     struct worker *worker = conn->worker;
     unsigned       budget = worker->server->turn_requests;
 
+    set_state(conn, CONN_RUNNING);
     for (;;) {
         size_t              used;
         enum session_status status = session_run(&conn->session, &worker->session_worker,
@@ -226,6 +253,7 @@ conn_run(struct conn *conn, struct span input)
             counter_add(&worker->counters.conn_yields, 1);
             worker_serve_again(worker, conn);
         }
+        set_state(conn, state_between_turns(conn));
         return;
     }
 }
@@ -268,7 +296,7 @@ conn_read(struct conn *conn)
     }
     counter_add(&conn->worker->counters.bytes_read, (uint64_t)n);
     timekeeper_tick(&conn->worker->server->timekeeper);
-    conn->heard_at = clock_now(&conn->worker->server->clock);
+    note_heard(conn);
     if (direct > 0) {
         /* Nothing was kept: the session takes all there is while a value arrives. */
         size_t filled = (size_t)n < direct ? (size_t)n : direct;
@@ -299,7 +327,7 @@ conn_write(struct conn *conn)
         conn_close(conn);
         return;
     }
-    if (conn->kept != NULL)
+    if (conn->kept != NULL || session_has_more_to_say(&conn->session))
         conn_continue(conn);
 }
 

@@ -19,20 +19,29 @@
 
 struct worker;
 
+/* What it does just now, for `stats conns`. */
+enum conn_state {
+    CONN_WAITING,   /* for a request                       */
+    CONN_RUNNING,   /* one                                 */
+    CONN_RECEIVING, /* a value that is arriving            */
+    CONN_WRITING,   /* for the client to take its output   */
+};
+
 struct conn {
-    struct event   event; /* reading, or writing while there is pending output */
-    struct worker *worker;
-    int            fd;
-    uint32_t       heard_at; /* clock, when the client last sent something */
-    bool           is_local; /* a unix socket: exempt from idle_timeout    */
-    bool           closing;  /* once the pending output is gone            */
-    bool           in_again; /* on the worker's list for another turn      */
-    uint32_t       kept_length;
-    char          *kept;        /* input that is not a whole request yet, or NULL  */
-    struct reply  *pending;     /* output that the socket would not take, or NULL  */
-    struct conn   *next, *prev; /* of the worker's connections                 */
-    struct conn   *next_again;
-    struct session session;
+    struct event     event; /* reading, or writing while there is pending output */
+    struct worker   *worker;
+    int              fd;
+    _Atomic uint32_t heard_at; /* clock, when the client last sent something */
+    _Atomic uint8_t  state;    /* enum conn_state                            */
+    bool             is_local; /* a unix socket: exempt from idle_timeout    */
+    bool             closing;  /* once the pending output is gone            */
+    bool             in_again; /* on the worker's list for another turn      */
+    uint32_t         kept_length;
+    char            *kept;        /* input that is not a whole request yet, or NULL  */
+    struct reply    *pending;     /* output that the socket would not take, or NULL  */
+    struct conn     *next, *prev; /* of the worker's connections; under its conns_lock */
+    struct conn     *next_again;
+    struct session   session;
 };
 
 /* Takes over the descriptor (non-blocking); NULL when out of memory, with fd open. */

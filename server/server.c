@@ -9,8 +9,10 @@
 #include <sys/random.h>
 #include <sys/time.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include "protocol/number.h"
+#include "server/orders.h"
 #include "server/stats.h"
 #include "slabs/must.h"
 
@@ -53,6 +55,38 @@ host_ttl_of(void *arg, int64_t expiry)
     return cache_ttl_of(server->cache, expiry);
 }
 
+static int64_t
+host_unix_time(void *arg)
+{
+    struct server *server = arg;
+
+    return clock_unix_s(&server->clock);
+}
+
+static char *
+host_prefixes(void *arg, size_t *length)
+{
+    struct server *server = arg;
+
+    return prefixes_show(&server->prefixes, length);
+}
+
+static void
+host_prefixes_turn(void *arg, bool on)
+{
+    struct server *server = arg;
+
+    atomic_store(&server->prefixes.counts, on);
+}
+
+static void
+host_prefixes_count(void *arg, struct span key, enum operation what, bool hit)
+{
+    struct server *server = arg;
+
+    prefixes_count(&server->prefixes, key, what, hit);
+}
+
 static void
 fill_host(struct server *server)
 {
@@ -64,10 +98,17 @@ fill_host(struct server *server)
         .flush_enabled = options->flush,
         .debug_enabled = options->debug_commands,
         .cas_enabled = options->cas,
+        .dump_enabled = options->dump,
         .ttl_of = host_ttl_of,
-        .stats_general = stats_general,
-        .stats_settings = stats_settings,
+        .unix_time = host_unix_time,
+        .stats = stats_show,
         .stats_reset = stats_reset,
+        .prefixes = host_prefixes,
+        .prefixes_turn = host_prefixes_turn,
+        .prefixes_count = host_prefixes_count,
+        .counts_prefixes = &server->prefixes.counts,
+        .crawls = &server->crawler.enabled,
+        .order = orders_run,
         .set_verbosity = host_set_verbosity,
         .debug_time = host_debug_time,
     };
@@ -141,17 +182,31 @@ stop_events(struct server *server)
 
 /* ---- start ----------------------------------------------------------------------- */
 
+/* What `cache_memlimit` may ask for: all that the machine has, as far as the smallest
+ * handles reach. It is address space alone. */
+static size_t
+memory_most(void)
+{
+    static const size_t handles_reach = (size_t)31 << 30;
+    long                pages = sysconf(_SC_PHYS_PAGES), bytes = sysconf(_SC_PAGESIZE);
+    size_t              all = pages > 0 && bytes > 0 ? (size_t)pages * (size_t)bytes : 0;
+
+    return all < handles_reach ? all : handles_reach;
+}
+
 static bool
 create_cache(struct server *server)
 {
     const struct options *options = &server->options;
     struct cache_config   config = {
           .memory_bytes = options->memory_bytes,
+          .memory_most = memory_most(),
           .item_bytes_max = options->item_bytes_max,
           .smallest_value = options->value_bytes_min_given ? options->value_bytes_min : 0,
           .growth = options->growth,
           .evicts = options->evicts,
           .large_pages = options->large_pages,
+          .tracks_sizes = options->track_sizes,
           .clock = &server->clock,
     };
 
@@ -216,6 +271,8 @@ server_start(struct server *server, char *text, size_t text_bytes, int *exit_cod
     server->turn_requests = turn_requests(server->options.requests_max);
     atomic_init(&server->verbosity, server->options.verbosity);
     lock_init(&server->reset_lock, RANK_LEAF);
+    prefixes_init(&server->prefixes, server->options.prefix_delimiter[0],
+                  server->options.prefix_stats);
     timekeeper_init(&server->timekeeper, &server->clock);
     fill_host(server);
     if (server->options.connections_max < descriptors_needed(server->options.threads)) {
@@ -230,6 +287,10 @@ server_start(struct server *server, char *text, size_t text_bytes, int *exit_cod
         lacks = "what the event loop needs";
     else if (!start_workers(server))
         lacks = "what the worker threads need";
+    else if (!crawler_start(&server->crawler, server->cache, server->options.lru_crawler,
+                            server->options.lru_crawler_sleep_us,
+                            server->options.lru_crawler_tocrawl))
+        lacks = "what the crawler needs";
     if (lacks != NULL) {
         snprintf(text, text_bytes, "the system does not give %s", lacks);
         *exit_code = EX_OSERR;
@@ -269,6 +330,8 @@ server_stop(struct server *server)
     free(server->workers);
     listen_close(&server->listeners); /* `stats` counts them until the last worker ends */
     stop_events(server);
+    crawler_stop(&server->crawler);
+    prefixes_fini(&server->prefixes);
     cache_thread_destroy(&server->cache_thread);
     cache_destroy(&server->cache);
     lock_fini(&server->reset_lock);
@@ -291,7 +354,7 @@ void
 server_sum(struct server *server, struct totals *totals)
 {
     *totals = (struct totals){ 0 };
-    cache_counters_sum(server->cache, &totals->cache);
+    cache_counters_sum(server->cache, &totals->cache, totals->cache_classes);
     for (unsigned i = 0; i < server->options.threads; i++) {
         const struct worker *worker = &server->workers[i];
 

@@ -16,8 +16,10 @@
 #include "protocol/counters.h"
 #include "protocol/host.h"
 #include "server/acceptor.h"
+#include "server/crawler.h"
 #include "server/listen.h"
 #include "server/options.h"
+#include "server/prefixes.h"
 #include "server/timekeeper.h"
 #include "server/worker.h"
 #include "slabs/cache.h"
@@ -35,9 +37,10 @@
 
 /* All counters of a moment, summed over the workers. */
 struct totals {
-    struct cache_counters   cache;
-    struct command_counters commands;
-    struct worker_counters  workers;
+    struct cache_counters       cache;
+    struct cache_class_counters cache_classes[CACHE_CLASS_MAX + 1];
+    struct command_counters     commands;
+    struct worker_counters      workers;
 };
 
 struct server {
@@ -57,6 +60,8 @@ struct server {
     struct acceptor    acceptor;
     struct worker     *workers; /* options.threads of them */
     unsigned           workers_started;
+    struct crawler     crawler;
+    struct prefixes    prefixes;
 
     struct lock              reset_lock; /* RANK_LEAF; guards the next               */
     struct totals            reset_at;   /* what `stats reset` wants to be forgotten */

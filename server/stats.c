@@ -6,20 +6,24 @@
 #include "server/stats.h"
 
 #include <event2/event.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "server/server.h"
+#include "server/stats_priv.h"
 #include "slabs/decimal.h"
 
 /*
  * Every figure of plain `stats`, in wire order: kind, name, meaning.
  *
  *   NUMBER    a plain number            TIME   microseconds, shown as S.UUUUUU
- *   TEXT      a static string           FAST, IDLE   a number that is shown only with
- *                                              maxconns_fast, idle_timeout
+ *   TEXT      a static string
+ *   FAST, IDLE, REASSIGN, CRAWLER, MAINTAINER   a number that is shown only with
+ *             maxconns_fast, idle_timeout, slab_reassign, lru_crawler, lru_maintainer
+ *   BUSY      a static string that is shown only with slab_reassign
  */
 #define FIGURES(X)                                                                       \
     X(NUMBER, pid, "process id")                                                         \
@@ -79,18 +83,19 @@
     X(NUMBER, hash_power_level, "log2 of the table's slots")                             \
     X(NUMBER, hash_bytes, "bytes of the table")                                          \
     X(NUMBER, hash_is_expanding, "always 0: the table grows at every write")             \
-    X(NUMBER, slab_reassign_rescues, "page mover: items moved")                          \
-    X(NUMBER, slab_reassign_chunk_rescues, "page mover: chunks moved")                   \
-    X(NUMBER, slab_reassign_inline_reclaim, "page mover: dead items dropped")            \
-    X(NUMBER, slab_reassign_busy_items, "page mover: items in use")                      \
-    X(NUMBER, slab_reassign_busy_deletes, "page mover: items dropped for being in use")  \
-    X(NUMBER, slab_reassign_busy_nomem, "page mover: no room for an item")               \
-    X(TEXT, slab_reassign_last_busy_status, "page mover: why it last waited")            \
-    X(NUMBER, slab_reassign_running, "page mover: 1 while at work")                      \
-    X(NUMBER, slabs_moved, "page mover: pages moved")                                    \
-    X(NUMBER, lru_crawler_running, "crawler: 1 while at work")                           \
-    X(NUMBER, lru_crawler_starts, "crawler: times started")                              \
-    X(NUMBER, lru_maintainer_juggles, "turns of the list keeper")                        \
+    X(REASSIGN, slab_reassign_rescues, "page mover: items moved")                        \
+    X(REASSIGN, slab_reassign_chunk_rescues, "page mover: chunks moved")                 \
+    X(REASSIGN, slab_reassign_inline_reclaim, "page mover: dead items dropped")          \
+    X(REASSIGN, slab_reassign_busy_items, "page mover: items in use")                    \
+    X(REASSIGN, slab_reassign_busy_deletes,                                              \
+      "page mover: items dropped for being in use")                                      \
+    X(REASSIGN, slab_reassign_busy_nomem, "page mover: no room for an item")             \
+    X(BUSY, slab_reassign_last_busy_status, "page mover: why it last waited")            \
+    X(REASSIGN, slab_reassign_running, "page mover: 1 while at work")                    \
+    X(REASSIGN, slabs_moved, "page mover: pages moved")                                  \
+    X(CRAWLER, lru_crawler_running, "crawler: 1 while at work")                          \
+    X(CRAWLER, lru_crawler_starts, "crawler: times started")                             \
+    X(MAINTAINER, lru_maintainer_juggles, "turns of the list keeper")                    \
     X(NUMBER, malloc_fails, "allocations that failed outside of the cache")              \
     X(NUMBER, log_worker_dropped, "watch: lines that found no room")                     \
     X(NUMBER, log_worker_written, "watch: lines written")                                \
@@ -105,19 +110,19 @@
     X(NUMBER, slab_global_page_pool, "pages that were given back by a class")            \
     X(NUMBER, expired_unfetched, "items that expired and were never read")               \
     X(NUMBER, evicted_unfetched, "items evicted that were never read")                   \
-    X(NUMBER, evicted_active, "items evicted that were in use")                          \
+    X(MAINTAINER, evicted_active, "items evicted that were in use")                      \
     X(NUMBER, evictions, "live items dropped for memory")                                \
     X(NUMBER, reclaimed, "chunks got by dropping a dead item")                           \
     X(NUMBER, crawler_reclaimed, "crawler: dead items dropped")                          \
     X(NUMBER, crawler_items_checked, "crawler: items looked at")                         \
     X(NUMBER, lrutail_reflocked, "coldest items that were in use")                       \
-    X(NUMBER, moves_to_cold, "list moves")                                               \
-    X(NUMBER, moves_to_warm, "list moves")                                               \
-    X(NUMBER, moves_within_lru, "list moves")                                            \
-    X(NUMBER, direct_reclaims, "evictions by who needed memory")                         \
-    X(NUMBER, lru_bumps_dropped, "always 0: reads queue nothing")
+    X(MAINTAINER, moves_to_cold, "list moves")                                           \
+    X(MAINTAINER, moves_to_warm, "list moves")                                           \
+    X(MAINTAINER, moves_within_lru, "list moves")                                        \
+    X(MAINTAINER, direct_reclaims, "evictions by who needed memory")                     \
+    X(MAINTAINER, lru_bumps_dropped, "always 0: reads queue nothing")
 
-enum kind { NUMBER, TIME, TEXT, FAST, IDLE };
+enum kind { NUMBER, TIME, TEXT, FAST, IDLE, REASSIGN, BUSY, CRAWLER, MAINTAINER };
 
 /* A value of any kind; a TEXT is a pointer. */
 union figure {
@@ -162,6 +167,26 @@ totals_since_reset(struct server *server, const struct totals *all, struct total
     lock_take(&server->reset_lock);
     subtract(since, &server->reset_at, sizeof(*since));
     lock_drop(&server->reset_lock);
+}
+
+void
+stats_totals(struct server *server, struct totals *all, struct totals *since)
+{
+    server_sum(server, all);
+    totals_since_reset(server, all, since);
+}
+
+void
+stats_emit(host_emit *emit, void *ctx, uint64_t number, const char *name, ...)
+{
+    char    full[64], text[DECIMAL_MAX + 1];
+    va_list arguments;
+
+    va_start(arguments, name);
+    vsnprintf(full, sizeof(full), name, arguments);
+    va_end(arguments);
+    *decimal_write(text, number) = '\0';
+    emit(ctx, full, text);
 }
 
 static void
@@ -271,6 +296,10 @@ fill_cache(const struct server *server, const struct cache_counters *all,
     f->evictions.number = since->evictions;
     f->reclaimed.number = since->reclaimed;
     f->direct_reclaims.number = since->direct_reclaims;
+    f->crawler_reclaimed.number = since->crawler_reclaimed;
+    f->crawler_items_checked.number = since->crawler_items_checked;
+    f->lru_crawler_running.number = atomic_load(&server->crawler.running);
+    f->lru_crawler_starts.number = atomic_load(&server->crawler.starts);
     f->slab_reassign_last_busy_status.text = "none";
 }
 
@@ -279,9 +308,26 @@ fill_cache(const struct server *server, const struct cache_counters *all,
 static bool
 is_shown(const struct server *server, enum kind kind)
 {
-    if (kind == FAST)
-        return server->options.connections_fast;
-    return kind != IDLE || server->options.idle_timeout_s > 0;
+    const struct options *options = &server->options;
+
+    switch (kind) {
+    case FAST:
+        return options->connections_fast;
+    case IDLE:
+        return options->idle_timeout_s > 0;
+    case REASSIGN:
+    case BUSY:
+        return options->slab_reassign;
+    case CRAWLER:
+        return options->lru_crawler;
+    case MAINTAINER:
+        return options->lru_maintainer;
+    case NUMBER:
+    case TIME:
+    case TEXT:
+        break;
+    }
+    return true;
 }
 
 static void
@@ -289,7 +335,7 @@ emit_row(const struct row *row, union figure figure, host_emit *emit, void *ctx)
 {
     char text[2 * DECIMAL_MAX];
 
-    if (row->kind == TEXT) {
+    if (row->kind == TEXT || row->kind == BUSY) {
         emit(ctx, row->name, figure.text);
         return;
     }
@@ -302,18 +348,16 @@ emit_row(const struct row *row, union figure figure, host_emit *emit, void *ctx)
     emit(ctx, row->name, text);
 }
 
-void
-stats_general(void *arg, host_emit *emit, void *ctx)
+static void
+stats_general(struct server *server, host_emit *emit, void *ctx)
 {
-    struct server *server = arg;
-    struct totals  all, since;
+    struct totals all, since;
     union {
         struct figures named;
         union figure   list[sizeof(rows) / sizeof(rows[0])];
     } figures = { 0 };
 
-    server_sum(server, &all);
-    totals_since_reset(server, &all, &since);
+    stats_totals(server, &all, &since);
     fill_process(server, &figures.named);
     fill_connections(server, &since.workers, &figures.named);
     fill_commands(&since.commands, &figures.named);
@@ -324,14 +368,51 @@ stats_general(void *arg, host_emit *emit, void *ctx)
     }
 }
 
-void
-stats_settings(void *arg, host_emit *emit, void *ctx)
+static void
+stats_settings(struct server *server, host_emit *emit, void *ctx)
 {
-    struct server *server = arg;
     struct options now = server->options;
 
     now.verbosity = atomic_load(&server->verbosity);
+    now.memory_bytes = cache_memory_limit(server->cache);
+    now.prefix_stats = atomic_load(&server->prefixes.counts);
+    now.lru_crawler = atomic_load(&server->crawler.enabled);
+    now.lru_crawler_sleep_us = atomic_load(&server->crawler.sleep_us);
+    now.lru_crawler_tocrawl = atomic_load(&server->crawler.most);
     options_emit_settings(&now, emit, ctx);
+}
+
+void
+stats_show(void *arg, enum stats_kind kind, host_emit *emit, void *ctx)
+{
+    struct server *server = arg;
+
+    switch (kind) {
+    case STATS_GENERAL:
+        stats_general(server, emit, ctx);
+        break;
+    case STATS_SETTINGS:
+        stats_settings(server, emit, ctx);
+        break;
+    case STATS_ITEMS:
+        stats_items(server, emit, ctx);
+        break;
+    case STATS_SLABS:
+        stats_slabs(server, emit, ctx);
+        break;
+    case STATS_SIZES:
+        stats_sizes(server, emit, ctx);
+        break;
+    case STATS_CONNS:
+        stats_conns(server, emit, ctx);
+        break;
+    case STATS_EXTSTORE: /* there is none */
+    case STATS_PREFIXES: /* host.prefixes */
+    case STATS_PREFIXES_ON:
+    case STATS_PREFIXES_OFF:
+    case STATS_RESET:
+        break;
+    }
 }
 
 void
@@ -345,4 +426,5 @@ stats_reset(void *arg)
     server->reset_at = all;
     acceptor_count(&server->acceptor, &server->reset_acceptor);
     lock_drop(&server->reset_lock);
+    prefixes_reset(&server->prefixes);
 }

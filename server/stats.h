@@ -1,15 +1,16 @@
 /* server/stats.h - the figures that `stats` shows.
  *
  * Names, order and formats are memcached 1.6.45's; tools parse them. One table in stats.c
- * lists every figure. These are functions of struct host; `server` is a struct server.
+ * lists every figure of plain `stats`; those of size classes and of connections are in
+ * stats_classes.c and stats_conns.c. These are functions of struct host; `server` is a struct server.
  */
 #ifndef LARDER_SERVER_STATS_H
 #define LARDER_SERVER_STATS_H
 
 #include "protocol/host.h"
 
-void stats_general(void *server, host_emit *emit, void *ctx);
-void stats_settings(void *server, host_emit *emit, void *ctx);
+/* One kind of figures, line by line; see enum stats_kind. */
+void stats_show(void *server, enum stats_kind kind, host_emit *emit, void *ctx);
 /* Forget what has been counted, but not what is: items, bytes, connections. */
 void stats_reset(void *server);
 

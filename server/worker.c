@@ -151,6 +151,7 @@ fini(struct worker *worker)
     cache_thread_destroy(&worker->session_worker.executor.thread);
     free(worker->input);
     lock_fini(&worker->queue_lock);
+    lock_fini(&worker->conns_lock);
 }
 
 /* An event base that is used by one thread alone needs no locks. */
@@ -206,6 +207,7 @@ worker_start(struct worker *worker, struct server *server)
 
     worker->server = server;
     lock_init(&worker->queue_lock, RANK_LEAF);
+    lock_init(&worker->conns_lock, RANK_LEAF);
     worker->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     worker->base = make_base();
     worker->input = malloc(WORKER_INPUT_BYTES);

@@ -52,8 +52,10 @@ struct worker {
     struct lock  queue_lock; /* RANK_LEAF; guards the next */
     struct conn *queue;      /* given, not yet taken over  */
 
+    struct lock conns_lock; /* RANK_LEAF; guards the list of `conns`, for who looks on */
+
     /* The worker's own. */
-    struct conn           *conns; /* all of them                        */
+    struct conn           *conns; /* all of them; others look under conns_lock  */
     struct conn           *again; /* that have used up their turn       */
     struct reply          *reply; /* of the connection that is served   */
     char                  *input; /* WORKER_INPUT_BYTES                 */

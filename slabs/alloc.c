@@ -41,32 +41,30 @@ evict_some(struct cache_thread *thread, unsigned size_class, bool last_round)
     };
     unsigned found;
 
-    counter_add(&thread->counters.direct_reclaims, 1);
+    counter_add(&thread->counters.of_class[size_class].direct_reclaims, 1);
     found = lru_find_victims(&cache->lru[size_class], &cache->pages, &cache->table,
                              &search, victims);
     for (unsigned i = 0; i < found; i++)
         item_evict(thread, victims[i]);
 }
 
-static bool
-is_dead(const struct cache *cache, const struct item *item)
-{
-    return item_is_flushed(cache, item) || item_is_expired(cache, item);
-}
-
 static void
 count_eviction(struct cache_thread *thread, const struct item *item)
 {
-    struct cache_counters *counters = &thread->counters;
-    uint8_t                marks = item_marks(item);
+    struct cache_class_counters *counters = item_counters(thread, item);
+    uint8_t                      marks = item_marks(item);
 
-    if (is_dead(thread->cache, item)) {
+    if (item_is_dead(thread->cache, item)) {
         counter_add(&counters->reclaimed, 1);
         if (!(marks & ITEM_FETCHED))
             counter_add(&counters->expired_unfetched, 1);
         return;
     }
     counter_add(&counters->evictions, 1);
+    if (item_deadline(item) != CLOCK_NEVER)
+        counter_add(&counters->evicted_nonzero, 1);
+    lru_note_eviction(&thread->cache->lru[pages_class(&thread->cache->pages, item)],
+                      item_idle_s(item, clock_now(thread->cache->clock)));
     if (!(marks & ITEM_FETCHED))
         counter_add(&counters->evicted_unfetched, 1);
     if (marks & ITEM_ACTIVE)
@@ -83,7 +81,7 @@ item_evict(struct cache_thread *thread, struct victim victim)
     if (table_has(&cache->table, victim.hash, victim.handle)) {
         struct item *item = pages_item(&cache->pages, victim.handle);
 
-        if (!item_is_pinned(item) && (cache->evicts || is_dead(cache, item))) {
+        if (!item_is_pinned(item) && (cache->evicts || item_is_dead(cache, item))) {
             count_eviction(thread, item);
             item_unlink_locked(thread, victim.hash, item);
         }
@@ -110,7 +108,7 @@ item_take(struct cache_thread *thread, unsigned size_class)
             break;
         evict_some(thread, size_class, round + 1 == ROUNDS_MAX);
     }
-    counter_add(&thread->counters.out_of_memory, 1);
+    counter_add(&thread->counters.of_class[size_class].out_of_memory, 1);
     return NULL;
 }
 

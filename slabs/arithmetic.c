@@ -132,7 +132,7 @@ count_locked(struct counting *c)
         return CACHE_NO_MEMORY; /* or with a chunk, the next time */
     if (how->touches)
         item_set_deadline(item, clock_deadline(cache->clock, how->expiry));
-    item->accessed = clock_now(cache->clock);
+    item_set_accessed(item, clock_now(cache->clock));
     result->cas = item_cas(item);
     result->size_class = pages_class(&cache->pages, item);
     return CACHE_OK;

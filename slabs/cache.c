@@ -36,10 +36,11 @@ cache_create(const struct cache_config *config)
         .clock = config->clock,
         .item_bytes_max = config->item_bytes_max,
         .evicts = config->evicts,
+        .tracks_sizes = config->tracks_sizes,
     };
     atomic_init(&cache->era, ERA_FIRST);
-    if (!pages_init(&cache->pages, config->memory_bytes, smallest, config->growth,
-                    config->large_pages))
+    if (!pages_init(&cache->pages, config->memory_bytes, config->memory_most, smallest,
+                    config->growth, config->large_pages))
         goto fail;
     items_max =
         (size_t)cache->pages.capacity * (PAGE_BYTES / cache->pages.classes.bytes[1]);
@@ -69,6 +70,7 @@ cache_destroy(struct cache **cache)
     must(dead->threads == NULL);
     for (unsigned size_class = 1; size_class <= dead->pages.classes.count; size_class++)
         lru_fini(&dead->lru[size_class]);
+    free(dead->ended_sizes);
     lock_fini(&dead->threads_lock);
     lock_fini(&dead->flush_lock);
     table_fini(&dead->table);
@@ -85,6 +87,13 @@ cache_thread_create(struct cache *cache)
     if (thread == NULL)
         return NULL;
     *thread = (struct cache_thread){ .cache = cache };
+    if (cache->tracks_sizes) {
+        thread->sizes = calloc(CACHE_SIZES, sizeof(*thread->sizes));
+        if (thread->sizes == NULL) {
+            free(thread);
+            return NULL;
+        }
+    }
     for (unsigned size_class = 1; size_class <= cache->pages.classes.count; size_class++)
         magazine_init(&thread->magazine[size_class], &cache->pages, size_class);
     lock_take(&cache->threads_lock);
@@ -94,12 +103,22 @@ cache_thread_create(struct cache *cache)
     return thread;
 }
 
+/* The structs of counters are uint64_t throughout, so they are added as arrays. */
 static void
-counters_add(struct cache_counters *sum, const struct cache_counters *part)
+counts_add(struct cache_counts *sum, const struct cache_counts *part)
 {
-#define ADD(name, meaning) sum->name += counter_read(&part->name);
-    CACHE_COUNTERS(ADD)
-#undef ADD
+    uint64_t       *to = (uint64_t *)sum;
+    const uint64_t *from = (const uint64_t *)part;
+
+    for (size_t i = 0; i < sizeof(*sum) / sizeof(*to); i++)
+        to[i] += counter_read(&from[i]);
+}
+
+static void
+sizes_add(int64_t *sums, const uint64_t *sizes)
+{
+    for (size_t i = 0; sizes != NULL && i < CACHE_SIZES; i++)
+        sums[i] += (int64_t)counter_read(&sizes[i]);
 }
 
 void
@@ -121,7 +140,13 @@ cache_thread_destroy(struct cache_thread **thread)
             break;
         }
     }
-    counters_add(&cache->ended, &dead->counters);
+    counts_add(&cache->ended, &dead->counters);
+    if (cache->ended_sizes == NULL) {
+        cache->ended_sizes = dead->sizes;
+    } else {
+        sizes_add((int64_t *)cache->ended_sizes, dead->sizes);
+        free(dead->sizes);
+    }
     lock_drop(&cache->threads_lock);
     free(dead);
 }
@@ -268,21 +293,78 @@ cache_tick(struct cache_thread *thread)
 
 /* ---- sums ------------------------------------------------------------------------ */
 
-void
-cache_counters_sum(struct cache *cache, struct cache_counters *sum)
+static void
+counts_sum(struct cache *cache, struct cache_counts *sum)
 {
     lock_take(&cache->threads_lock);
     *sum = cache->ended;
     for (struct cache_thread *thread = cache->threads; thread != NULL;
          thread = thread->next)
-        counters_add(sum, &thread->counters);
+        counts_add(sum, &thread->counters);
     lock_drop(&cache->threads_lock);
+}
+
+void
+cache_counters_sum(struct cache *cache, struct cache_counters *sum,
+                   struct cache_class_counters *of_class)
+{
+    struct cache_counts counts;
+
+    counts_sum(cache, &counts);
+    *sum = (struct cache_counters){ 0 };
+#define ADD(name, meaning) sum->name += counts.of_class[i].name;
+    for (size_t i = 0; i <= CLASS_MAX; i++) {
+        CACHE_CLASS_COUNTERS(ADD)
+    }
+#undef ADD
+#define COPY(name, meaning) sum->name = counts.name;
+    CACHE_PLAIN_COUNTERS(COPY)
+#undef COPY
+    if (of_class != NULL)
+        memcpy(of_class, counts.of_class, sizeof(counts.of_class));
+}
+
+void
+cache_sizes_sum(struct cache *cache, int64_t sums[CACHE_SIZES])
+{
+    memset(sums, 0, CACHE_SIZES * sizeof(*sums));
+    lock_take(&cache->threads_lock);
+    sizes_add(sums, cache->ended_sizes);
+    for (struct cache_thread *thread = cache->threads; thread != NULL;
+         thread = thread->next)
+        sizes_add(sums, thread->sizes);
+    lock_drop(&cache->threads_lock);
+}
+
+void
+cache_class_show(struct cache *cache, unsigned size_class, struct cache_class *shown)
+{
+    struct pages *pages = &cache->pages;
+    struct lru   *lru = &cache->lru[size_class];
+
+    *shown = (struct cache_class){ .chunk_bytes = pages->classes.bytes[size_class] };
+    lock_take(&lru->lock);
+    shown->items = lru->count;
+    shown->evicted_idle_s = lru->evicted_idle_s;
+    if (lru->oldest != 0)
+        shown->oldest_idle_s =
+            item_idle_s(pages_item(pages, lru->oldest), clock_now(cache->clock));
+    lock_drop(&lru->lock);
+    lock_take(&pages->class_memory[size_class].lock);
+    shown->pages = pages->class_memory[size_class].pages;
+    lock_drop(&pages->class_memory[size_class].lock);
 }
 
 size_t
 cache_memory_limit(const struct cache *cache)
 {
     return (size_t)(atomic_load(&cache->pages.limit) - 1) * PAGE_BYTES;
+}
+
+bool
+cache_memory_set_limit(struct cache *cache, size_t bytes)
+{
+    return pages_set_limit(&cache->pages, bytes);
 }
 
 size_t
@@ -303,6 +385,12 @@ uint32_t
 cache_page_bytes(void)
 {
     return PAGE_BYTES;
+}
+
+unsigned
+cache_class_count(const struct cache *cache)
+{
+    return cache->pages.classes.count;
 }
 
 uint32_t

@@ -18,6 +18,7 @@
 
 struct cache;        /* opaque: layout in slabs/cache_priv.h */
 struct cache_thread; /* a thread's handle: its counters and its free chunks */
+struct cache_class_counters;
 struct cache_counters;
 struct clock;
 struct item;
@@ -30,11 +31,13 @@ enum {
 
 struct cache_config {
     size_t              memory_bytes;   /* ceiling for pages; the table is extra        */
+    size_t              memory_most;    /* what the ceiling may be raised to later      */
     size_t              item_bytes_max; /* by cache_item_weight(), at most a page       */
     uint32_t            smallest_value; /* least room for key, flags and value a chunk  */
     double              growth;         /* ratio between large size classes, > 1        */
     bool                evicts;         /* false: out of memory is an answer            */
     bool                large_pages;    /* ask for huge pages                           */
+    bool                tracks_sizes;   /* count items by size: cache_sizes_sum()       */
     uint64_t            hash_seed;      /* random, or keys can be made to collide       */
     const struct clock *clock;          /* borrowed; outlives the cache                 */
 };
@@ -241,6 +244,28 @@ enum cache_status cache_arithmetic(struct cache_thread          *thread,
                                    const struct cache_count_how *how,
                                    struct cache_result          *result);
 
+/* ---- all items ------------------------------------------------------------------- */
+
+/*
+ * A walk over all items, a few at a time; all zero at the start. It meets every item that
+ * is there all the while, once, or twice where the table grows meanwhile.
+ */
+struct cache_walk {
+    uint32_t stripe;
+    uint32_t bucket;
+};
+
+/* A live item, with its stripe held: only to be looked at. It is not counted as a use. */
+typedef void cache_visit(void *ctx, struct span key, const struct cache_reading *item);
+
+/* Visit what a few buckets hold, a dozen items or none; false when the walk has ended. */
+bool cache_walk_step(struct cache_thread *thread, struct cache_walk *walk,
+                     cache_visit *visit, void *ctx);
+/* The same, but drop what is dead. `left` says how many items of each size class are to be
+ * looked at yet, and is lowered. */
+bool cache_reap_step(struct cache_thread *thread, struct cache_walk *walk,
+                     uint64_t left[CACHE_CLASS_MAX + 1]);
+
 /* ---- the whole ------------------------------------------------------------------- */
 
 /* Everything stored up to now is gone; costs nothing. */
@@ -258,16 +283,40 @@ int32_t cache_ttl_of(const struct cache *cache, int64_t expiry);
 /* What memcached 1.6.45 would call the item's size: limits are given in it. */
 size_t cache_item_weight(size_t key_length, uint32_t client_flags, size_t value_length);
 
-/* Sums over all threads, these too that have ended. */
-void   cache_counters_sum(struct cache *cache, struct cache_counters *sum);
-size_t cache_memory_limit(const struct cache *cache);
+/* Sums over all threads, these too that have ended; of_class, for CACHE_CLASS_MAX + 1 size
+ * classes, may be NULL. */
+void cache_counters_sum(struct cache *cache, struct cache_counters *sum,
+                        struct cache_class_counters *of_class);
+
+/* Items by size: sums[i] counts those whose cache_item_weight() is more than (i - 1) and
+ * at most i times CACHE_SIZE_STEP; the last one those that are larger, too. All zero unless
+ * config.tracks_sizes. */
+enum { CACHE_SIZE_STEP = 32, CACHE_SIZES = (1 << 20) / CACHE_SIZE_STEP + 2 };
+void cache_sizes_sum(struct cache *cache, int64_t sums[CACHE_SIZES]);
+
+/* What a size class has. */
+struct cache_class {
+    uint32_t chunk_bytes;
+    uint32_t pages;          /* of cache_page_bytes()                              */
+    uint64_t items;          /* in the table                                       */
+    uint32_t oldest_idle_s;  /* since the next one to go was used                  */
+    uint32_t evicted_idle_s; /* since the last one that was evicted had been used  */
+};
+
+void     cache_class_show(struct cache *cache, unsigned size_class,
+                          struct cache_class *shown);
+unsigned cache_class_count(const struct cache *cache);
+/* Chunk size of a class, 0 if there is no such class. */
+uint32_t cache_class_bytes(const struct cache *cache, unsigned size_class);
+size_t   cache_memory_limit(const struct cache *cache);
+/* Change the ceiling, rounded down to pages. Memory above a lower one stays in use. False
+ * where it is more than config.memory_most. */
+bool   cache_memory_set_limit(struct cache *cache, size_t bytes);
 size_t cache_table_bytes(const struct cache *cache);
 /* log2 of the number of slots in the table. */
 unsigned cache_table_power(const struct cache *cache);
 /* Bytes that a size class gets at a time. */
 uint32_t cache_page_bytes(void);
-/* Chunk size of a class, 0 if there is no such class. */
-uint32_t cache_class_bytes(const struct cache *cache, unsigned size_class);
 
 /*
  * For tests: walk everything while no thread is at work, and abort unless every chunk is

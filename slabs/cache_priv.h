@@ -32,11 +32,20 @@ _Static_assert(CACHE_KEY_MAX <= UINT8_MAX, "an item's key length has 8 bits");
 
 enum { CAS_ERA_SHIFT = 32, CAS_COUNTER_SHIFT = STRIPE_BITS_MAX };
 
+/* What a thread has counted. */
+struct cache_counts {
+#define CACHE_COUNTER_FIELD(name, meaning) uint64_t name;
+    CACHE_PLAIN_COUNTERS(CACHE_COUNTER_FIELD)
+#undef CACHE_COUNTER_FIELD
+    struct cache_class_counters of_class[CLASS_MAX + 1];
+};
+
 struct cache_thread {
-    _Alignas(128) struct cache_counters counters;
+    _Alignas(128) struct cache_counts counters;
     struct cache        *cache;
     struct cache_thread *next; /* under cache->threads_lock */
-    struct magazine      magazine[CLASS_MAX + 1];
+    uint64_t       *sizes; /* CACHE_SIZES, modulo 2^64: linked less unlinked; or NULL */
+    struct magazine magazine[CLASS_MAX + 1];
 };
 
 struct cache {
@@ -46,15 +55,17 @@ struct cache {
     _Atomic uint32_t    flushed_below;
     size_t              item_bytes_max;
     bool                evicts;
+    bool                tracks_sizes;
     struct table        table;
     struct pages        pages;
 
-    struct lru            lru[CLASS_MAX + 1];
-    struct lock           threads_lock; /* RANK_LEAF; guards the two below */
-    struct cache_thread  *threads;
-    struct cache_counters ended;      /* what destroyed handles have counted */
-    struct lock           flush_lock; /* RANK_LEAF; guards raising the era and the next */
-    uint32_t              flush_at;   /* deadline of the pending flush, or CLOCK_NEVER  */
+    struct lru           lru[CLASS_MAX + 1];
+    struct lock          threads_lock; /* RANK_LEAF; guards the next three */
+    struct cache_thread *threads;
+    struct cache_counts  ended;       /* what destroyed handles have counted */
+    uint64_t            *ended_sizes; /* the same for sizes, or NULL          */
+    struct lock          flush_lock;  /* RANK_LEAF; guards raising the era and the next */
+    uint32_t             flush_at;    /* deadline of the pending flush, or CLOCK_NEVER  */
 };
 
 /*
@@ -89,6 +100,10 @@ void item_evict(struct cache_thread *thread, struct victim victim);
 
 bool item_is_expired(const struct cache *cache, const struct item *item);
 bool item_is_flushed(const struct cache *cache, const struct item *item);
+bool item_is_dead(const struct cache *cache, const struct item *item);
+/* The thread's counters of the item's class. */
+struct cache_class_counters *item_counters(struct cache_thread *thread,
+                                           const struct item   *item);
 /* Begin an operation: the live item under the key; a dead one that it meets is unlinked.
  * Stripe held until the operation has ended. */
 struct item *item_find_live_locked(struct cache_thread    *thread,
@@ -107,6 +122,14 @@ void item_stamp_locked(struct cache *cache, uint64_t hash, struct item *item,
 void item_used_locked(struct cache *cache, struct item *item);
 /* Seconds until the item ends, -1 if it never does. */
 int32_t item_ttl_s(const struct cache *cache, const struct item *item);
+
+/* Count an item under its size, or no longer, where sizes are tracked. */
+void item_track_size(struct cache_thread *thread, const struct item *item, int change);
+
+/* ---- read.c ---------------------------------------------------------------------- */
+
+/* Describe an item for readers, as it is now. Stripe held. */
+struct cache_reading item_describe_locked(const struct cache *cache, struct item *item);
 
 /* ---- making items: cache.c, store.c ---------------------------------------------- */
 

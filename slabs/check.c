@@ -133,7 +133,7 @@ cache_check(struct cache *cache, bool quiet)
     }
     must(pages == cache->pages.used);
     must(linked == count_table(cache));
-    cache_counters_sum(cache, &counters);
+    cache_counters_sum(cache, &counters, NULL);
     must(counters.items_linked - counters.items_unlinked == linked);
     must(counters.bytes_linked - counters.bytes_unlinked == bytes);
     free(seen);

@@ -10,27 +10,39 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-/* name, meaning */
-#define CACHE_COUNTERS(X)                                                                \
+/* name, meaning; of the items of a size class */
+#define CACHE_CLASS_COUNTERS(X)                                                          \
     X(items_linked, "items that entered the table")                                      \
     X(items_unlinked, "items that left it")                                              \
     X(bytes_linked, "their sizes, with headers")                                         \
     X(bytes_unlinked, "their sizes, with headers")                                       \
     X(evictions, "live items dropped for memory")                                        \
+    X(evicted_nonzero, "of these, with an expiry")                                       \
     X(evicted_unfetched, "of these, never read")                                         \
     X(evicted_active, "of these, recently used")                                         \
     X(reclaimed, "chunks got by dropping a dead item")                                   \
     X(expired_unfetched, "items that expired and were never read")                       \
-    X(expired_found, "look-ups that met an expired item")                                \
-    X(flushed_found, "look-ups that met a flushed item")                                 \
     X(direct_reclaims, "searches for a victim by who needed memory")                     \
-    X(out_of_memory, "allocations that found none")
+    X(out_of_memory, "allocations that found none")                                      \
+    X(crawler_reclaimed, "dead items dropped by cache_reap()")                           \
+    X(crawler_items_checked, "items that it looked at")
 
-struct cache_counters {
+/* of no size class */
+#define CACHE_PLAIN_COUNTERS(X)                                                          \
+    X(expired_found, "look-ups that met an expired item")                                \
+    X(flushed_found, "look-ups that met a flushed item")
+
 #define CACHE_COUNTER_FIELD(name, meaning) uint64_t name;
-    CACHE_COUNTERS(CACHE_COUNTER_FIELD)
-#undef CACHE_COUNTER_FIELD
+struct cache_class_counters {
+    CACHE_CLASS_COUNTERS(CACHE_COUNTER_FIELD)
 };
+
+/* Sums over all size classes, and what is of none. */
+struct cache_counters {
+    CACHE_CLASS_COUNTERS(CACHE_COUNTER_FIELD)
+    CACHE_PLAIN_COUNTERS(CACHE_COUNTER_FIELD)
+};
+#undef CACHE_COUNTER_FIELD
 
 /* Add to a counter that only the calling thread writes. */
 static inline void

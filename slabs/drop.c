@@ -32,7 +32,7 @@ copy_locked(struct dropping *d, const struct item *old)
     item = d->spare.item;
     item_write_head(item, &shape);
     memcpy(item_value(item), item_cvalue(old), shape.value_length);
-    item->accessed = old->accessed;
+    item_set_accessed(item, item_accessed(old));
     item_set_cas(item, item_cas(old));
     item_set_deadline(item, how->empties ? CLOCK_NEVER : item_deadline(old));
     if (old->traits & ITEM_OWN_ERA) {

@@ -14,7 +14,8 @@
  * Who may touch what:
  *   next, prev          under the LRU lock of the class; while free, under the class lock
  *   marks               atomic; written under the stripe, cleared under the LRU lock too
- *   deadline, cas       atomic; written under the stripe, read under the LRU lock too
+ *   deadline, cas, accessed
+ *                       atomic; written under the stripe, read under the LRU lock too
  *   references          atomic; raised only under the stripe by who found the item in the
  *                       table, so it cannot rise again once it fell to zero
  *   everything else     under the stripe once linked, and only while nobody has a pin;
@@ -29,6 +30,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "slabs/clock.h"
 #include "slabs/span.h"
 
 /* Offset of a chunk in the region, in units (8 bytes up to 32 GiB). 0 is no chunk. */
@@ -60,7 +62,7 @@ struct item {
     handle_t         prev;
     _Atomic uint64_t cas;
     _Atomic uint32_t deadline; /* ticks, see clock.h */
-    uint32_t         accessed; /* ticks               */
+    _Atomic uint32_t accessed; /* ticks               */
     uint8_t          value_length[3];
     uint8_t          key_length;
     _Atomic uint16_t references;
@@ -103,6 +105,24 @@ static inline void
 item_set_deadline(struct item *item, uint32_t deadline)
 {
     atomic_store_explicit(&item->deadline, deadline, memory_order_relaxed);
+}
+
+static inline uint32_t
+item_accessed(const struct item *item)
+{
+    return atomic_load_explicit(&item->accessed, memory_order_relaxed);
+}
+
+static inline void
+item_set_accessed(struct item *item, uint32_t now)
+{
+    atomic_store_explicit(&item->accessed, now, memory_order_relaxed);
+}
+
+static inline uint32_t
+item_idle_s(const struct item *item, uint32_t now)
+{
+    return (now - item_accessed(item)) / CLOCK_HZ;
 }
 
 static inline uint64_t

@@ -22,24 +22,56 @@ item_is_flushed(const struct cache *cache, const struct item *item)
     return era < atomic_load_explicit(&cache->flushed_below, memory_order_acquire);
 }
 
+bool
+item_is_dead(const struct cache *cache, const struct item *item)
+{
+    return item_is_flushed(cache, item) || item_is_expired(cache, item);
+}
+
 static struct lru *
 lru_of(struct cache *cache, const struct item *item)
 {
     return &cache->lru[pages_class(&cache->pages, item)];
 }
 
+struct cache_class_counters *
+item_counters(struct cache_thread *thread, const struct item *item)
+{
+    return &thread->counters.of_class[pages_class(&thread->cache->pages, item)];
+}
+
+void
+item_track_size(struct cache_thread *thread, const struct item *item, int change)
+{
+    size_t step;
+
+    if (thread->sizes == NULL)
+        return;
+    step = cache_item_weight(item->key_length, item_client_flags(item),
+                             item_value_length(item));
+    step = (step + CACHE_SIZE_STEP - 1) / CACHE_SIZE_STEP;
+    counter_add(&thread->sizes[step < CACHE_SIZES ? step : CACHE_SIZES - 1],
+                (uint64_t)(int64_t)change);
+}
+
 static void
 count_linked(struct cache_thread *thread, const struct item *item)
 {
-    counter_add(&thread->counters.items_linked, 1);
-    counter_add(&thread->counters.bytes_linked, item_size(item));
+    struct cache_class_counters *counters = item_counters(thread, item);
+
+    counter_add(&counters->items_linked, 1);
+    counter_add(&counters->bytes_linked, item_size(item));
+    item_track_size(thread, item, 1);
 }
 
 static void
 count_unlinked(struct cache_thread *thread, const struct item *item)
 {
-    counter_add(&thread->counters.items_unlinked, 1);
-    counter_add(&thread->counters.bytes_unlinked, item_size(item));
+    struct cache_class_counters *counters = item_counters(thread, item);
+
+    counter_add(&counters->items_unlinked, 1);
+    counter_add(&counters->bytes_unlinked, item_size(item));
+    item_track_size(thread, item, -1);
 }
 
 bool
@@ -102,7 +134,7 @@ count_dead(struct cache_thread *thread, const struct item *item)
     }
     counter_add(&thread->counters.expired_found, 1);
     if (!(item_marks(item) & ITEM_FETCHED))
-        counter_add(&thread->counters.expired_unfetched, 1);
+        counter_add(&item_counters(thread, item)->expired_unfetched, 1);
 }
 
 /* ---- eras and ids ---------------------------------------------------------------- */
@@ -174,7 +206,7 @@ item_find_live_locked(struct cache_thread *thread, const struct cache_key *key)
     item = table_find(&cache->table, &cache->pages, key->hash, key->bytes);
     if (item == NULL)
         return NULL;
-    if (!item_is_flushed(cache, item) && !item_is_expired(cache, item))
+    if (!item_is_dead(cache, item))
         return item;
     count_dead(thread, item);
     item_unlink_locked(thread, key->hash, item);
@@ -188,8 +220,8 @@ item_used_locked(struct cache *cache, struct item *item)
 
     item_mark(item, ITEM_FETCHED | ITEM_ACTIVE);
     /* Not at every use: a hot item's cache line is better left alone. */
-    if (now - item->accessed >= CLOCK_HZ)
-        item->accessed = now;
+    if (now - item_accessed(item) >= CLOCK_HZ)
+        item_set_accessed(item, now);
 }
 
 static int32_t

@@ -81,6 +81,14 @@ lru_replace(struct lru *lru, const struct pages *pages, struct item *from,
     lock_drop(&lru->lock);
 }
 
+void
+lru_note_eviction(struct lru *lru, uint32_t idle_s)
+{
+    lock_take(&lru->lock);
+    lru->evicted_idle_s = idle_s;
+    lock_drop(&lru->lock);
+}
+
 /* A guess without the stripe: whoever evicts looks again. Where the id tells no era, the
  * stripe has to be asked if only the dead will do. */
 static bool

@@ -23,6 +23,7 @@ struct lru {
     handle_t newest;
     handle_t oldest;
     uint64_t count;
+    uint32_t evicted_idle_s; /* of the last one that was evicted */
 };
 
 /* An item that may be evicted; by the time it is looked at it may be another's. */
@@ -39,6 +40,9 @@ void lru_remove(struct lru *lru, const struct pages *pages, struct item *item);
 /* Let `to`, which is in no list, take the place of `from` at the head. */
 void lru_replace(struct lru *lru, const struct pages *pages, struct item *from,
                  struct item *to);
+
+/* Note that an item is evicted that has been idle for so long. */
+void lru_note_eviction(struct lru *lru, uint32_t idle_s);
 
 /* How an eviction looks for victims. */
 struct search {

@@ -33,18 +33,19 @@ unit_shift_for(size_t bytes)
 }
 
 bool
-pages_init(struct pages *pages, size_t limit_bytes, uint32_t smallest_chunk,
-           double growth, bool large_pages)
+pages_init(struct pages *pages, size_t limit_bytes, size_t most_bytes,
+           uint32_t smallest_chunk, double growth, bool large_pages)
 {
     size_t limit = limit_bytes / PAGE_BYTES;
+    size_t most = most_bytes > limit_bytes ? most_bytes / PAGE_BYTES : limit;
     size_t bytes;
 
     *pages = (struct pages){ 0 };
-    pages->unit_shift = unit_shift_for((limit + 1 + CLASS_MAX) * PAGE_BYTES);
+    pages->unit_shift = unit_shift_for((most + 1 + CLASS_MAX) * PAGE_BYTES);
     classes_init(&pages->classes, smallest_chunk, PAGE_BYTES, growth,
                  1u << pages->unit_shift);
     atomic_init(&pages->limit, (uint32_t)limit + 1);
-    pages->capacity = (uint32_t)limit + 1 + spare_pages(pages);
+    pages->capacity = (uint32_t)most + 1 + spare_pages(pages);
     bytes = (size_t)pages->capacity * PAGE_BYTES;
     pages->used = 1;
     pages->class_of = calloc(pages->capacity, sizeof(*pages->class_of));
@@ -75,6 +76,17 @@ pages_fini(struct pages *pages)
     lock_fini(&pages->lock);
     for (unsigned size_class = 1; size_class <= pages->classes.count; size_class++)
         lock_fini(&pages->class_memory[size_class].lock);
+}
+
+bool
+pages_set_limit(struct pages *pages, size_t limit_bytes)
+{
+    size_t limit = limit_bytes / PAGE_BYTES;
+
+    if (limit > pages->capacity - 1 - spare_pages(pages))
+        return false;
+    atomic_store(&pages->limit, (uint32_t)limit + 1);
+    return true;
 }
 
 /* Give the class one more page; false when there is none. Its class lock is held. */

@@ -55,10 +55,13 @@ struct pages {
     struct class_memory class_memory[CLASS_MAX + 1];
 };
 
-/* `limit_bytes` is rounded down to pages. False where the address space is not to be
- * had. */
-bool pages_init(struct pages *pages, size_t limit_bytes, uint32_t smallest_chunk,
-                double growth, bool large_pages);
+/* `limit_bytes` is rounded down to pages; it may be raised up to most_bytes later. False
+ * where the address space is not to be had. */
+bool pages_init(struct pages *pages, size_t limit_bytes, size_t most_bytes,
+                uint32_t smallest_chunk, double growth, bool large_pages);
+/* Change the limit. Pages above it stay with their classes. False where it is more than
+ * was reserved for. */
+bool pages_set_limit(struct pages *pages, size_t limit_bytes);
 void pages_fini(struct pages *pages);
 
 void magazine_init(struct magazine *magazine, const struct pages *pages,

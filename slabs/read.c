@@ -13,26 +13,32 @@ pin_locked(struct item *item)
     return true;
 }
 
-/* Describe the item as it was before this reading; a large value is pinned. False where it
- * has too many pins: then it is as good as not there. Its stripe is held. */
-static bool
-begin_locked(struct cache *cache, struct item *item, struct cache_reading *reading)
+struct cache_reading
+item_describe_locked(const struct cache *cache, struct item *item)
 {
     uint8_t marks = item_marks(item);
 
-    *reading = (struct cache_reading){
+    return (struct cache_reading){
         .cas = item_cas(item),
         .client_flags = item_client_flags(item),
         .size_class = pages_class(&cache->pages, item),
         .value_length = item_value_length(item),
         .value = item_value(item),
         .ttl_s = item_ttl_s(cache, item),
-        .idle_s = (clock_now(cache->clock) - item->accessed) / CLOCK_HZ,
+        .idle_s = item_idle_s(item, clock_now(cache->clock)),
         .fetched = marks & ITEM_FETCHED,
         .binary_key = marks & ITEM_BINARY_KEY,
         .stale = marks & ITEM_STALE,
         .item = item,
     };
+}
+
+/* Describe the item as it was before this reading; a large value is pinned. False where it
+ * has too many pins: then it is as good as not there. Its stripe is held. */
+static bool
+begin_locked(struct cache *cache, struct item *item, struct cache_reading *reading)
+{
+    *reading = item_describe_locked(cache, item);
     reading->pinned = reading->value_length > CACHE_COPY_MAX;
     return !reading->pinned || pin_locked(item);
 }
@@ -79,7 +85,7 @@ create_locked(struct cache_thread *thread, const struct cache_key *key,
         return NULL;
     item = spare->item;
     item_write_head(item, &shape);
-    item->accessed = clock_now(cache->clock);
+    item_set_accessed(item, clock_now(cache->clock));
     item_set_deadline(item, clock_deadline(cache->clock, how->create_expiry));
     item_stamp_locked(cache, key->hash, item, 0);
     if (how->names_cas) {

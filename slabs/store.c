@@ -136,14 +136,15 @@ marks_locked(const struct storing *s, const struct item *old)
 static void
 overwrite_locked(struct storing *s, struct item *old)
 {
-    struct cache_counters *counters = &s->thread->counters;
-    const char            *value = item_value(old);
-    uint8_t                marks = marks_locked(s, old) | ITEM_ACTIVE;
-    size_t                 before = item_size(old), after = size_of(&s->shape);
+    struct cache_class_counters *counters = item_counters(s->thread, old);
+    const char                  *value = item_value(old);
+    uint8_t                      marks = marks_locked(s, old) | ITEM_ACTIVE;
+    size_t                       before = item_size(old), after = size_of(&s->shape);
 
     poison_lift(old, after);
     counter_add(&counters->items_unlinked, 1);
     counter_add(&counters->bytes_unlinked, before);
+    item_track_size(s->thread, old, -1);
     old->traits &= (uint8_t)~ITEM_OWN_ERA;
     item_set_client_flags(old, s->shape.client_flags);
     write_value(s, item_value(old), value, s->kept);
@@ -151,6 +152,7 @@ overwrite_locked(struct storing *s, struct item *old)
     atomic_store_explicit(&old->marks, marks, memory_order_relaxed);
     counter_add(&counters->items_linked, 1);
     counter_add(&counters->bytes_linked, after);
+    item_track_size(s->thread, old, 1);
     if (after < before)
         poison_lay((const char *)old + after, before - after);
 }
@@ -172,7 +174,7 @@ stamp_locked(struct storing *s, struct item *item)
     struct cache *cache = s->thread->cache;
 
     item_set_deadline(item, s->deadline);
-    item->accessed = clock_now(cache->clock);
+    item_set_accessed(item, clock_now(cache->clock));
     item_stamp_locked(cache, s->store->key.hash, item, s->store->new_cas);
     s->result->cas = item_cas(item);
     s->result->size_class = s->size_class;

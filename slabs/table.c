@@ -385,6 +385,26 @@ table_any(const struct table *table, const struct pages *pages,
     return NULL;
 }
 
+unsigned
+table_list(const struct table *table, const struct pages *pages,
+           const struct stripe *stripe, uint32_t bucket, struct item **items,
+           unsigned most)
+{
+    size_t               lane = (size_t)(stripe - table->stripes);
+    const struct bucket *at =
+        &table->buckets[((size_t)bucket << table->stripe_bits) | lane];
+    unsigned count = 0;
+
+    lock_must_be_held(&stripe->lock);
+    for (; at != NULL; at = next_bucket(table, at)) {
+        for (unsigned i = 0; i < BUCKET_SLOTS; i++) {
+            if (at->slot[i] != 0 && count < most)
+                items[count++] = pages_item(pages, at->slot[i]);
+        }
+    }
+    return count;
+}
+
 void
 table_prefetch_bucket(const struct table *table, uint64_t hash)
 {

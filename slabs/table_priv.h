@@ -93,6 +93,12 @@ void table_remove(struct table *table, uint64_t hash, handle_t handle);
 struct item *table_any(const struct table *table, const struct pages *pages,
                        const struct stripe *stripe, uint32_t *bucket);
 
+/* The items of one bucket of a stripe, at most `most` of them; returns how many. The stripe
+ * is held. */
+unsigned table_list(const struct table *table, const struct pages *pages,
+                    const struct stripe *stripe, uint32_t bucket, struct item **items,
+                    unsigned most);
+
 uint64_t table_hash(const struct table *table, struct span key);
 
 /* Load what a look-up will need: first the bucket, later what its slots point to. */

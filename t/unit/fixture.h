@@ -182,7 +182,7 @@ counters_of(const struct fixture *f)
 {
     struct cache_counters counters;
 
-    cache_counters_sum(f->cache, &counters);
+    cache_counters_sum(f->cache, &counters, NULL);
     return counters;
 }
 

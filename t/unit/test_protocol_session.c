@@ -11,7 +11,7 @@
 
 #include "t/unit/fixture.h"
 
-enum { OUT_MAX = 1 << 20 };
+enum { OUT_MAX = 1 << 20, STATS_LINES = 20000, DUMP_ITEMS = 3000 };
 
 /* A session, and what it has said. */
 struct talk {
@@ -25,6 +25,7 @@ struct talk {
     char                   kept[1 << 16]; /* input that was not used */
     size_t                 kept_length;
     bool                   closed;
+    _Atomic bool           off, on;
 };
 
 static int32_t
@@ -33,11 +34,26 @@ ttl_of(void *server, int64_t expiry)
     return cache_ttl_of(((struct talk *)server)->f.cache, expiry);
 }
 
+static int64_t
+unix_time(void *server)
+{
+    return clock_unix_s(&((struct talk *)server)->f.clock);
+}
+
+/* `stats conns` is long here. */
 static void
-no_stats(void *server, host_emit *emit, void *ctx)
+some_stats(void *server, enum stats_kind kind, host_emit *emit, void *ctx)
 {
     (void)server;
-    emit(ctx, "pid", "1");
+    for (unsigned i = 0; i < (kind == STATS_CONNS ? STATS_LINES : 1); i++)
+        emit(ctx, "pid", "1");
+}
+
+static struct span
+no_order(void *server, const struct request *order)
+{
+    (void)server, (void)order;
+    return SPAN("ERROR\r\n");
 }
 
 static void
@@ -57,6 +73,7 @@ talk_begin(void)
 {
     struct talk *t = calloc(1, sizeof(*t));
 
+    atomic_init(&t->on, true);
     fixture_init(&t->f);
     t->host = (struct host){
         .server = t,
@@ -64,9 +81,13 @@ talk_begin(void)
         .flush_enabled = true,
         .cas_enabled = true,
         .ttl_of = ttl_of,
-        .stats_general = no_stats,
-        .stats_settings = no_stats,
+        .dump_enabled = true,
+        .unix_time = unix_time,
+        .stats = some_stats,
         .stats_reset = no_reset,
+        .counts_prefixes = &t->off,
+        .crawls = &t->on,
+        .order = no_order,
         .set_verbosity = no_verbosity,
     };
     t->worker = calloc(1, sizeof(*t->worker));
@@ -271,6 +292,42 @@ START_TEST(large_values_are_gathered_between_small_ones)
 }
 END_TEST
 
+START_TEST(statistics_of_any_length_come_whole_and_before_what_follows)
+{
+    static const char line[] = "STAT pid 1\r\n";
+    size_t            lines = STATS_LINES * (sizeof(line) - 1);
+    struct talk      *t = talk_begin();
+
+    feed(t, text_span("mn\r\nstats conns\r\nmn\r\n"), 100);
+    ck_assert_uint_eq(t->out_length, 4 + lines + 5 + 4);
+    ck_assert_mem_eq(t->out, "MN\r\nSTAT pid 1\r\n", 16);
+    for (size_t at = 4; at < 4 + lines; at += sizeof(line) - 1)
+        quick_assert(memcmp(t->out + at, line, sizeof(line) - 1) == 0);
+    ck_assert_mem_eq(t->out + 4 + lines, "END\r\nMN\r\n", 9);
+    talk_end(t);
+}
+END_TEST
+
+START_TEST(a_dump_lists_every_item_and_the_dialogue_goes_on)
+{
+    struct talk *t = talk_begin();
+    unsigned     listed = 0;
+    char         line[64];
+
+    for (unsigned i = 0; i < DUMP_ITEMS; i++) {
+        snprintf(line, sizeof(line), "set key-%u 0 0 1 noreply\r\nx\r\n", i);
+        feed(t, text_span(line), 100);
+    }
+    feed(t, text_span("lru_crawler mgdump all\r\nmn\r\n"), 100);
+    for (size_t at = 0; at + 3 < t->out_length; at++)
+        listed += memcmp(t->out + at, "mg ", 3) == 0;
+    ck_assert_uint_ge(listed, DUMP_ITEMS); /* one that moves may be listed twice */
+    ck_assert_mem_eq(t->out, "OK\r\nmg key-", 11);
+    ck_assert_mem_eq(t->out + t->out_length - 8, "EN\r\nMN\r\n", 8);
+    talk_end(t);
+}
+END_TEST
+
 START_TEST(a_multi_get_of_any_length_runs_in_constant_memory)
 {
     struct talk *t = talk_begin();
@@ -365,6 +422,8 @@ main(void)
     tcase_add_loop_test(tcase, a_dialogue_is_the_same_however_its_bytes_arrive, 0,
                         LENGTH(dialogues));
     tcase_add_test(tcase, large_values_are_gathered_between_small_ones);
+    tcase_add_test(tcase, statistics_of_any_length_come_whole_and_before_what_follows);
+    tcase_add_test(tcase, a_dump_lists_every_item_and_the_dialogue_goes_on);
     tcase_add_test(tcase, a_multi_get_of_any_length_runs_in_constant_memory);
     tcase_add_test(tcase, a_half_sent_value_is_given_up_with_its_session);
     tcase_add_test(tcase, binary_requests_are_the_same_however_their_bytes_arrive);

@@ -42,7 +42,7 @@ START_TEST(a_chunk_is_usable_while_it_is_taken)
     struct item    *chunk;
     size_t          bytes;
 
-    ck_assert(pages_init(&pages, 4 * MIB, 40, 1.25, false));
+    ck_assert(pages_init(&pages, 4 * MIB, 0, 40, 1.25, false));
     bytes = pages.classes.bytes[3];
     magazine_init(&magazine, &pages, 3);
     chunk = pages_take_chunk(&pages, &magazine, 3);

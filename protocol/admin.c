@@ -1,0 +1,366 @@
+/* protocol/admin.c - statistics and orders: requests in, answers out. See admin.h. */
+#include "protocol/admin.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "protocol/number.h"
+#include "protocol/text_priv.h"
+
+enum {
+    STAT_VALUE_MAX = 1024, /* what is longer (a list of addresses) is cut            */
+    MEMLIMIT_LEAST = 8,    /* MiB                                                    */
+    MEMLIMIT_MOST = 1000000000,
+    SLEEP_MOST_US = 1000000,
+};
+
+/* ---- statistics ------------------------------------------------------------------ */
+
+/* Kinds whose names may be shortened, in the order in which they are tried, and kinds
+ * whose names may not. */
+static const struct {
+    struct span     name;
+    enum stats_kind kind;
+    bool            shortens;
+} stats_names[] = {
+    { SPAN("reset"), STATS_RESET, true },  { SPAN("settings"), STATS_SETTINGS, true },
+    { SPAN("conns"), STATS_CONNS, true },  { SPAN("extstore"), STATS_EXTSTORE, true },
+    { SPAN("items"), STATS_ITEMS, false }, { SPAN("slabs"), STATS_SLABS, false },
+    { SPAN("sizes"), STATS_SIZES, false },
+};
+
+static void
+parse_detail(const struct line *line, struct request *request)
+{
+    struct span what = line->count > 2 ? line->token[2] : SPAN("");
+
+    if (text_abbreviates(what, SPAN("on")))
+        request->mode = STATS_PREFIXES_ON;
+    else if (text_abbreviates(what, SPAN("off")))
+        request->mode = STATS_PREFIXES_OFF;
+    else if (text_abbreviates(what, SPAN("dump")))
+        request->mode = STATS_PREFIXES;
+    else
+        text_say(request, SPAN("CLIENT_ERROR usage: stats detail on|off|dump\r\n"));
+}
+
+static void
+parse_cachedump(const struct line *line, struct request *request)
+{
+    uint32_t size_class, most;
+
+    request->operation = OP_DUMP;
+    request->mode = DUMP_CACHE;
+    if (line->count < 4)
+        text_say(request, SPAN("CLIENT_ERROR bad command line\r\n"));
+    else if (!number_strict_u32(line->token[2], &size_class) ||
+             !number_strict_u32(line->token[3], &most))
+        text_say(request, TEXT_BAD_FORMAT);
+    else if (size_class > CACHE_CLASS_MAX)
+        text_say(request, SPAN("CLIENT_ERROR Illegal slab id\r\n"));
+    request->text = request->operation == OP_DUMP ? line->token[2] : request->text;
+    request->delta = most;
+}
+
+void
+admin_parse_stats(const struct command *command, const struct line *line,
+                  struct request *request)
+{
+    struct span what = line->count > 1 ? line->token[1] : SPAN("");
+
+    (void)command;
+    request->flags &= ~(uint32_t)REQUEST_SILENT;
+    request->mode = STATS_GENERAL;
+    if (line->count < 2)
+        return;
+    for (size_t i = 0; i < sizeof(stats_names) / sizeof(stats_names[0]); i++) {
+        struct span name = stats_names[i].name;
+
+        if (stats_names[i].shortens ? text_abbreviates(what, name)
+                                    : span_equal(what, name)) {
+            request->mode = stats_names[i].kind;
+            return;
+        }
+    }
+    if (text_abbreviates(what, SPAN("detail")))
+        parse_detail(line, request);
+    else if (text_abbreviates(what, SPAN("cachedump")))
+        parse_cachedump(line, request);
+    else
+        text_say(request, TEXT_ERROR);
+}
+
+static char *
+put(char *to, struct span text)
+{
+    memcpy(to, text.at, text.length);
+    return to + text.length;
+}
+
+static void
+emit_stat(void *ctx, const char *name, const char *value)
+{
+    struct reply *reply = ctx;
+    size_t        name_length = strlen(name);
+    size_t        value_length = strnlen(value, STAT_VALUE_MAX);
+    char         *to = reply_room(reply, name_length + value_length + 8);
+
+    if (to == NULL)
+        return;
+    to = put(to, SPAN("STAT "));
+    to = put(to, (struct span){ name, name_length });
+    *to++ = ' ';
+    to = put(to, (struct span){ value, value_length });
+    reply_wrote(reply, put(to, SPAN("\r\n")));
+}
+
+static void
+render_prefixes(const struct host *host, struct reply *reply)
+{
+    size_t length;
+    char  *text = host->prefixes(host->server, &length);
+
+    if (text == NULL)
+        reply->lacks_memory = true;
+    else
+        reply_say(reply, (struct span){ text, length });
+    free(text);
+}
+
+static void
+render_figures(const struct host *host, enum stats_kind kind, struct reply *reply)
+{
+    size_t   flat_used = reply->flat_used;
+    unsigned count = reply->count;
+
+    if (kind == STATS_PREFIXES)
+        render_prefixes(host, reply);
+    else
+        host->stats(host->server, kind, emit_stat, reply);
+    reply_say(reply, SPAN("END\r\n"));
+    if (!reply->lacks_memory)
+        return;
+    reply_retract(reply, flat_used, count);
+    reply_say(reply, SPAN("SERVER_ERROR out of memory writing stats\r\n"));
+}
+
+void
+admin_render_stats(const struct host *host, const struct request *request,
+                   struct reply *reply)
+{
+    enum stats_kind kind = request->mode;
+    bool            turns = kind == STATS_PREFIXES_ON || kind == STATS_PREFIXES_OFF;
+
+    if (kind == STATS_RESET) {
+        host->stats_reset(host->server);
+        reply_say(reply, SPAN("RESET\r\n"));
+    } else if ((turns || kind == STATS_PREFIXES) && !host->dump_enabled) {
+        reply_say(reply, SPAN("CLIENT_ERROR stats detail not allowed\r\n"));
+    } else if (turns) {
+        host->prefixes_turn(host->server, kind == STATS_PREFIXES_ON);
+        reply_say(reply, SPAN("OK\r\n"));
+    } else {
+        render_figures(host, kind, reply);
+    }
+}
+
+/* ---- orders ---------------------------------------------------------------------- */
+
+/* A last token noreply counts as a token here, and silences one-line answers. */
+static struct span
+argument(const struct line *line, unsigned at)
+{
+    return at < line->count ? line->token[at] : SPAN("");
+}
+
+static void
+take_order(struct request *request, enum order order)
+{
+    request->operation = OP_ORDER;
+    request->mode = order;
+}
+
+/* Take a number for an order, or say what a bad one is answered with. */
+static void
+take_number(struct request *request, enum order order, struct span token,
+            struct span complaint)
+{
+    uint32_t number;
+
+    if (!number_strict_u32(token, &number)) {
+        text_say(request, complaint);
+        return;
+    }
+    take_order(request, order);
+    request->delta = number;
+}
+
+void
+admin_parse_verbosity(const struct command *command, const struct line *line,
+                      struct request *request)
+{
+    uint32_t level;
+
+    (void)command;
+    if (!number_strict_u32(line->token[1], &level))
+        text_say(request, TEXT_BAD_FORMAT);
+    else
+        request->expiry = level > 2 ? 2 : level;
+}
+
+void
+admin_parse_memlimit(const struct command *command, const struct line *line,
+                     struct request *request)
+{
+    (void)command;
+    take_number(request, ORDER_MEMORY_LIMIT, argument(line, 1), TEXT_ERROR);
+    if (request->operation == OP_SAY)
+        return;
+    if (request->delta < MEMLIMIT_LEAST)
+        text_say(request, SPAN("MEMLIMIT_TOO_SMALL cannot set maxbytes to less than "
+                               "8m\r\n"));
+    else if (request->delta > MEMLIMIT_MOST)
+        text_say(request, SPAN("MEMLIMIT_ADJUST_FAILED input value is megabytes not "
+                               "bytes\r\n"));
+}
+
+static void
+parse_reassign(const struct line *line, struct request *request)
+{
+    int32_t from, to;
+
+    if (line->count != 4) {
+        text_say(request, TEXT_ERROR);
+    } else if (!number_strict_i32(line->token[2], &from) ||
+               !number_strict_i32(line->token[3], &to)) {
+        text_say(request, TEXT_BAD_FORMAT);
+    } else {
+        take_order(request, ORDER_SLABS_REASSIGN);
+        request->delta = (uint64_t)(int64_t)from;
+        request->initial = (uint64_t)(int64_t)to;
+    }
+}
+
+static void
+parse_automove(const struct line *line, struct request *request)
+{
+    uint32_t number;
+
+    if (line->count < 3)
+        text_say(request, TEXT_ERROR);
+    else if (!number_strict_u32(line->token[2], &number))
+        text_say(request, TEXT_BAD_FORMAT);
+    else if (number > 2)
+        text_say(request, TEXT_ERROR);
+    else {
+        take_order(request, ORDER_SLABS_AUTOMOVE);
+        request->delta = number;
+    }
+}
+
+void
+admin_parse_slabs(const struct command *command, const struct line *line,
+                  struct request *request)
+{
+    (void)command;
+    if (text_abbreviates(argument(line, 1), SPAN("reassign")))
+        parse_reassign(line, request);
+    else if (text_abbreviates(argument(line, 1), SPAN("automove")))
+        parse_automove(line, request);
+    else
+        text_say(request, TEXT_ERROR);
+}
+
+/* There is one list a class, and nothing to tune about it. */
+void
+admin_parse_lru(const struct command *command, const struct line *line,
+                struct request *request)
+{
+    (void)command, (void)line;
+    text_say(request, TEXT_ERROR);
+}
+
+static void
+parse_dump(const struct line *line, enum dump_kind kind, struct request *request)
+{
+    if (line->count < 3) {
+        text_say(request, TEXT_ERROR);
+        return;
+    }
+    request->operation = OP_DUMP;
+    request->mode = kind;
+    request->text = line->token[2];
+}
+
+void
+admin_parse_crawler(const struct command *command, const struct line *line,
+                    struct request *request)
+{
+    struct span what = argument(line, 1);
+
+    (void)command;
+    if (text_abbreviates(what, SPAN("crawl")) && line->count > 2) {
+        take_order(request, ORDER_CRAWLER_CRAWL);
+        request->text = line->token[2];
+    } else if (text_abbreviates(what, SPAN("metadump"))) {
+        parse_dump(line, DUMP_META, request);
+    } else if (text_abbreviates(what, SPAN("mgdump"))) {
+        parse_dump(line, DUMP_KEYS, request);
+    } else if (text_abbreviates(what, SPAN("tocrawl")) && line->count > 2) {
+        take_number(request, ORDER_CRAWLER_MOST, line->token[2], TEXT_BAD_FORMAT);
+    } else if (text_abbreviates(what, SPAN("sleep")) && line->count > 2) {
+        take_number(request, ORDER_CRAWLER_SLEEP, line->token[2], TEXT_BAD_FORMAT);
+        if (request->operation == OP_ORDER && request->delta > SLEEP_MOST_US)
+            text_say(request, SPAN("CLIENT_ERROR sleep must be one second or less\r\n"));
+    } else if (text_abbreviates(what, SPAN("enable"))) {
+        take_order(request, ORDER_CRAWLER_ENABLE);
+    } else if (text_abbreviates(what, SPAN("disable"))) {
+        take_order(request, ORDER_CRAWLER_DISABLE);
+    } else {
+        text_say(request, TEXT_ERROR);
+    }
+}
+
+void
+admin_parse_shutdown(const struct command *command, const struct line *line,
+                     struct request *request)
+{
+    (void)command;
+    take_order(request, ORDER_SHUTDOWN);
+    request->text = argument(line, 1);
+    if (line->silent) /* `shutdown noreply` does nothing */
+        text_say(request, SPAN(""));
+}
+
+void
+admin_parse_certificates(const struct command *command, const struct line *line,
+                         struct request *request)
+{
+    (void)command, (void)line;
+    request->flags &= ~(uint32_t)REQUEST_SILENT;
+    take_order(request, ORDER_RELOAD_CERTIFICATES);
+}
+
+enum admin_classes
+admin_read_classes(struct span text, unsigned count, bool classes[CACHE_CLASS_MAX + 1])
+{
+    bool all = span_equal(text, SPAN("all")), some = all;
+
+    for (unsigned i = 0; i <= CACHE_CLASS_MAX; i++)
+        classes[i] = all && i > 0;
+    while (!all && text.length > 0) {
+        const char *comma = memchr(text.at, ',', text.length);
+        size_t      length = comma != NULL ? (size_t)(comma - text.at) : text.length;
+        size_t      next = length + (comma != NULL);
+        uint32_t    number;
+
+        if (length > 0) {
+            if (!number_strict_u32((struct span){ text.at, length }, &number) ||
+                number == 0 || number > count)
+                return ADMIN_CLASSES_BAD;
+            classes[number] = some = true;
+        }
+        text = (struct span){ text.at + next, text.length - next };
+    }
+    return some ? ADMIN_CLASSES_OK : ADMIN_CLASSES_NONE;
+}

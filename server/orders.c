@@ -1,0 +1,106 @@
+/* server/orders.c - carrying out what administrators say. See orders.h. */
+#include "server/orders.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include "protocol/admin.h"
+#include "server/server.h"
+
+static const struct span done = SPAN("OK\r\n");
+
+static struct span
+set_memory_limit(struct server *server, uint64_t mib)
+{
+    if (!cache_memory_set_limit(server->cache, (size_t)mib << 20))
+        return SPAN("MEMLIMIT_ADJUST_FAILED out of bounds or unable to adjust\r\n");
+    return done;
+}
+
+/* Pages stay with the class that they were given to. */
+static struct span
+reassign_page(struct server *server, int64_t from, int64_t to)
+{
+    int64_t            count = cache_class_count(server->cache);
+    struct cache_class class;
+
+    if (from < -1 || from > count || to < 0 || to > count)
+        return SPAN("BADCLASS invalid src or dst class id\r\n");
+    if (from == to)
+        return SPAN("SAME src and dst class are identical\r\n");
+    if (from > 0)
+        cache_class_show(server->cache, (unsigned)from, &class);
+    if (from == 0 || (from > 0 && class.pages < 2))
+        return SPAN("NOSPARE source class has no spare pages\r\n");
+    return SPAN("CLIENT_ERROR slab reassignment disabled\r\n");
+}
+
+static struct span
+crawl(struct server *server, struct span names)
+{
+    bool classes[CACHE_CLASS_MAX + 1];
+
+    if (!atomic_load(&server->crawler.enabled))
+        return SPAN("CLIENT_ERROR lru crawler disabled\r\n");
+    if (span_equal(names, SPAN("hash")))
+        return SPAN("ERROR an unknown error happened\r\n");
+    switch (admin_read_classes(names, cache_class_count(server->cache), classes)) {
+    case ADMIN_CLASSES_NONE:
+        return SPAN("NOTSTARTED no items to crawl\r\n");
+    case ADMIN_CLASSES_BAD:
+        return SPAN("BADCLASS invalid class id\r\n");
+    case ADMIN_CLASSES_OK:
+        break;
+    }
+    if (!crawler_ask(&server->crawler, classes))
+        return SPAN("BUSY currently processing crawler request\r\n");
+    return done;
+}
+
+static struct span
+shut_down(struct server *server, struct span mode)
+{
+    bool gracefully = span_equal(mode, SPAN("graceful"));
+
+    if (!server->options.shutdown_command)
+        return SPAN("SERVER_ERROR: shutdown not enabled\r\n");
+    if (mode.length > 0 && !gracefully)
+        return SPAN("CLIENT_ERROR invalid shutdown mode\r\n");
+    kill(getpid(), gracefully ? SIGUSR1 : SIGINT);
+    return SPAN("");
+}
+
+struct span
+orders_run(void *arg, const struct request *order)
+{
+    struct server *server = arg;
+
+    switch ((enum order)order->mode) {
+    case ORDER_MEMORY_LIMIT:
+        return set_memory_limit(server, order->delta);
+    case ORDER_SLABS_REASSIGN:
+        return reassign_page(server, (int64_t)order->delta, (int64_t)order->initial);
+    case ORDER_SLABS_AUTOMOVE:
+        return SPAN("CLIENT_ERROR slab reassignment disabled\r\n");
+    case ORDER_CRAWLER_ENABLE:
+        return crawler_enable(&server->crawler, true)
+                   ? done
+                   : SPAN("ERROR failed to start lru crawler thread\r\n");
+    case ORDER_CRAWLER_DISABLE:
+        crawler_enable(&server->crawler, false);
+        return done;
+    case ORDER_CRAWLER_SLEEP:
+        atomic_store(&server->crawler.sleep_us, (uint32_t)order->delta);
+        return done;
+    case ORDER_CRAWLER_MOST:
+        atomic_store(&server->crawler.most, (uint32_t)order->delta);
+        return done;
+    case ORDER_CRAWLER_CRAWL:
+        return crawl(server, order->text);
+    case ORDER_SHUTDOWN:
+        return shut_down(server, order->text);
+    case ORDER_RELOAD_CERTIFICATES:
+        return SPAN("Error TLS not enabled\r\n");
+    }
+    return SPAN("ERROR\r\n");
+}
