@@ -301,6 +301,18 @@ def need_programs(*programs):
         give_up('not installed: ' + ', '.join(missing))
 
 
+def beside(name):
+    """The path of a file in this directory."""
+    return os.path.join(os.path.dirname(os.path.abspath(__file__)), name)
+
+
+def need_files(*names):
+    """End the test if one of these is not in this directory."""
+    missing = [name for name in names if not os.path.exists(beside(name))]
+    if missing:
+        give_up('not installed: ' + ', '.join(missing))
+
+
 def need(*modules):
     """Import the modules, or end the test: skipped, but in CI failed."""
     try:
