@@ -12,6 +12,8 @@ enum {
     MEMLIMIT_LEAST = 8,    /* MiB                                                    */
     MEMLIMIT_MOST = 1000000000,
     SLEEP_MOST_US = 1000000,
+    WINDOW_LEAST_S = 3, /* that the automover looks back */
+    WINDOW_MOST_S = 1800,
 };
 
 /* ---- statistics ------------------------------------------------------------------ */
@@ -241,20 +243,42 @@ parse_reassign(const struct line *line, struct request *request)
     }
 }
 
+/* Digits with a point among them or without. */
+static bool
+is_fraction(struct span text)
+{
+    unsigned points = 0, digits = 0;
+
+    for (size_t i = 0; i < text.length; i++) {
+        points += text.at[i] == '.';
+        digits += text.at[i] >= '0' && text.at[i] <= '9';
+    }
+    return digits > 0 && points <= 1 && points + digits == text.length;
+}
+
 static void
 parse_automove(const struct line *line, struct request *request)
 {
-    uint32_t number;
+    struct span what = argument(line, 2), value = argument(line, 3);
+    uint32_t    number;
 
-    if (line->count < 3)
+    take_order(request, ORDER_SLABS_AUTOMOVE);
+    if (text_abbreviates(what, SPAN("ratio")) ||
+        text_abbreviates(what, SPAN("freeratio"))) {
+        if (!is_fraction(value))
+            text_say(request, TEXT_ERROR);
+    } else if (text_abbreviates(what, SPAN("window"))) {
+        if (!number_strict_u32(value, &number))
+            text_say(request, TEXT_BAD_FORMAT);
+        else if (number < WINDOW_LEAST_S || number > WINDOW_MOST_S)
+            text_say(request,
+                     SPAN("CLIENT_ERROR automove window too low or too high\r\n"));
+    } else if (what.length == 0) {
         text_say(request, TEXT_ERROR);
-    else if (!number_strict_u32(line->token[2], &number))
+    } else if (!number_strict_u32(what, &number)) {
         text_say(request, TEXT_BAD_FORMAT);
-    else if (number > 2)
+    } else if (number > 2) {
         text_say(request, TEXT_ERROR);
-    else {
-        take_order(request, ORDER_SLABS_AUTOMOVE);
-        request->delta = number;
     }
 }
 

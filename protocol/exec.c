@@ -202,7 +202,7 @@ exec_delete(struct executor *executor, const struct request *request,
     count_prefix(executor, request, false);
     if (result->status != CACHE_OK)
         counter_add(&executor->counters.delete_misses, 1);
-    else if (!how.invalidates && !how.empties)
+    else if (!how.invalidates)
         counter_add(&class_counters(executor, result)->delete_hits, 1);
 }
 

@@ -62,7 +62,7 @@ enum dump_kind { DUMP_META, DUMP_KEYS, DUMP_CACHE };
 enum order {
     ORDER_MEMORY_LIMIT,   /* MiB: delta                                     */
     ORDER_SLABS_REASSIGN, /* a page of class delta (-1: any) for `initial`  */
-    ORDER_SLABS_AUTOMOVE, /* how: delta                                     */
+    ORDER_SLABS_AUTOMOVE,
     ORDER_CRAWLER_ENABLE,
     ORDER_CRAWLER_DISABLE,
     ORDER_CRAWLER_SLEEP, /* microseconds between steps: delta              */

@@ -17,22 +17,47 @@ set_memory_limit(struct server *server, uint64_t mib)
     return done;
 }
 
+static bool
+has_spare_page(struct server *server, int64_t size_class)
+{
+    struct cache_class class;
+
+    if (size_class == 0) /* no class gives pages back */
+        return false;
+    cache_class_show(server->cache, (unsigned)size_class, &class);
+    return class.pages > 1;
+}
+
+/* A class with a page to spare, or -1. */
+static int64_t
+any_with_spare_page(struct server *server)
+{
+    for (int64_t i = cache_class_count(server->cache); i > 0; i--) {
+        if (has_spare_page(server, i))
+            return i;
+    }
+    return -1;
+}
+
 /* Pages stay with the class that they were given to. */
 static struct span
 reassign_page(struct server *server, int64_t from, int64_t to)
 {
-    int64_t            count = cache_class_count(server->cache);
-    struct cache_class class;
+    static const struct span disabled =
+        SPAN("CLIENT_ERROR slab reassignment disabled\r\n");
+    int64_t count = cache_class_count(server->cache);
 
-    if (from < -1 || from > count || to < 0 || to > count)
+    if (!server->options.slab_reassign)
+        return disabled;
+    if (from == -1)
+        from = any_with_spare_page(server);
+    if (from < 0 || from > count || to < 0 || to > count)
         return SPAN("BADCLASS invalid src or dst class id\r\n");
     if (from == to)
         return SPAN("SAME src and dst class are identical\r\n");
-    if (from > 0)
-        cache_class_show(server->cache, (unsigned)from, &class);
-    if (from == 0 || (from > 0 && class.pages < 2))
+    if (!has_spare_page(server, from))
         return SPAN("NOSPARE source class has no spare pages\r\n");
-    return SPAN("CLIENT_ERROR slab reassignment disabled\r\n");
+    return disabled;
 }
 
 static struct span
