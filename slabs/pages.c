@@ -12,7 +12,9 @@
 #include "slabs/must.h"
 #include "slabs/poison_priv.h"
 
-enum { MAGAZINE_BYTES = 8 * 1024 }; /* a thread keeps at most about this of a class */
+/* What a thread keeps, no other thread can have. So it is little: 64 threads together
+ * keep at most half of the chunks of one page, and of large ones none at all. */
+enum { MAGAZINE_SHARE = 128 };
 
 /* A class without a page may always have one, whatever the limit says, or the limit
  * could make a size impossible to store. */
@@ -112,7 +114,7 @@ class_grow_locked(struct pages *pages, unsigned size_class)
     return true;
 }
 
-/* Fill half of an empty magazine, with one chunk at least where there is one. */
+/* Fill half of an empty magazine and one more, for who asks. */
 static void
 magazine_fill(struct pages *pages, struct magazine *magazine, unsigned size_class)
 {
@@ -163,12 +165,10 @@ magazine_drain(struct pages *pages, struct magazine *magazine, unsigned size_cla
 void
 magazine_init(struct magazine *magazine, const struct pages *pages, unsigned size_class)
 {
-    unsigned room = MAGAZINE_BYTES / pages->classes.bytes[size_class];
+    unsigned room = PAGE_BYTES / pages->classes.bytes[size_class] / MAGAZINE_SHARE;
 
     magazine->count = 0;
     magazine->room = (uint16_t)(room > MAGAZINE_MAX ? MAGAZINE_MAX : room);
-    if (magazine->room == 0)
-        magazine->room = 1;
 }
 
 struct item *
@@ -192,9 +192,9 @@ pages_give_chunk(struct pages *pages, struct magazine *magazine, unsigned size_c
     must_hot(pages_class(pages, chunk) == size_class);
     chunk->traits = 0;
     poison_lay(chunk->bytes, pages->classes.bytes[size_class] - ITEM_HEADER);
-    if (magazine->count == magazine->room)
-        magazine_drain(pages, magazine, size_class, magazine->room / 2);
     magazine->chunk[magazine->count++] = pages_handle(pages, chunk);
+    if (magazine->count > magazine->room)
+        magazine_drain(pages, magazine, size_class, magazine->room / 2);
 }
 
 void

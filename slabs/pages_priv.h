@@ -30,8 +30,8 @@ _Static_assert(PAGE_BYTES <= 1 << 24, "an item's value length has 24 bits");
 /* A thread's own free chunks of one class. */
 struct magazine {
     uint16_t count;
-    uint16_t room; /* set at start by the chunk size */
-    handle_t chunk[MAGAZINE_MAX];
+    uint16_t room; /* set at start by the chunk size; 0: keeps none */
+    handle_t chunk[MAGAZINE_MAX + 1];
 };
 
 struct class_memory {

@@ -239,6 +239,46 @@ START_TEST(a_value_of_any_size_is_stored_however_little_memory_there_is)
 }
 END_TEST
 
+/* A full cache; one thread stores and deletes the only item of its size, then another
+ * thread wants such a chunk. */
+static void
+check_that_chunks_are_shared(bool evicts)
+{
+    struct cache_config   config = fixture_config(2 * MIB);
+    struct cache_drop_how plainly = { 0 };
+    struct fixture        f;
+    struct cache_thread  *other;
+    static char           value[700000];
+
+    config.evicts = evicts;
+    fixture_init_with(&f, config);
+    other = cache_thread_create(f.cache);
+    fill_up(&f, "k");
+    for (size_t length = 3000; length < sizeof(value); length *= 2) {
+        struct cache_store   how = store_of(&f, CACHE_SET, "large");
+        struct cache_result  result;
+        struct cache_thread *threads[] = { f.thread, other };
+
+        for (unsigned i = 0; i < 8; i++) {
+            struct cache_thread *thread = threads[i % 2];
+
+            ck_assert_int_eq(
+                cache_store(thread, &how, (struct span){ value, length }, &result),
+                CACHE_OK);
+            ck_assert_int_eq(cache_drop(thread, &how.key, &plainly, &result), CACHE_OK);
+        }
+    }
+    cache_thread_destroy(&other);
+    fixture_fini(&f);
+}
+
+START_TEST(what_one_thread_frees_another_can_have)
+{
+    check_that_chunks_are_shared(true);
+    check_that_chunks_are_shared(false);
+}
+END_TEST
+
 START_TEST(an_append_that_evicts_does_not_evict_its_own_item_unseen)
 {
     struct fixture f;
@@ -470,6 +510,7 @@ make_suite(void)
     tcase_add_test(evicting, one_class_does_not_evict_from_another);
     tcase_add_test(evicting,
                    a_value_of_any_size_is_stored_however_little_memory_there_is);
+    tcase_add_test(evicting, what_one_thread_frees_another_can_have);
     tcase_add_test(evicting, an_append_that_evicts_does_not_evict_its_own_item_unseen);
 
     tcase_add_test(pins, when_all_is_pinned_there_is_no_memory_until_a_pin_goes);
