@@ -165,6 +165,16 @@ exec_store(struct executor *executor, const struct request *request,
 }
 
 void
+exec_refuse(struct executor *executor, const struct request *request,
+            struct cache_upload *upload, struct result *result)
+{
+    cache_upload_abandon(executor->thread, upload);
+    counter_add(&executor->counters.store_no_memory, 1);
+    drop_stale(executor, request);
+    result->status = CACHE_NO_MEMORY;
+}
+
+void
 exec_commit(struct executor *executor, const struct request *request,
             struct cache_upload *upload, struct result *result)
 {

@@ -24,6 +24,10 @@ struct executor {
 void exec_request(struct executor *executor, const struct request *request,
                   struct cache_upload *upload, struct result *result);
 
+/* There is no memory to wait for the value of a store that was begun: end it. */
+void exec_refuse(struct executor *executor, const struct request *request,
+                 struct cache_upload *upload, struct result *result);
+
 /* The value of a store has arrived; end the upload and the request. */
 void exec_commit(struct executor *executor, const struct request *request,
                  struct cache_upload *upload, struct result *result);

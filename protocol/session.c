@@ -210,8 +210,7 @@ run_request(struct session *session, struct session_worker *worker,
     if (request->flags & REQUEST_ARRIVING && result.status == CACHE_OK) {
         if (arriving_begin(session, request, &upload))
             return;
-        cache_upload_abandon(executor->thread, &upload);
-        result.status = CACHE_NO_MEMORY;
+        exec_refuse(executor, request, &upload, &result);
     }
     if (request->flags & (REQUEST_SWALLOW | REQUEST_ARRIVING))
         session->swallow = request->value_length + request->tail;

@@ -18,7 +18,10 @@
 #include "server/worker.h"
 #include "slabs/must.h"
 
-enum { VECTORS = 2 * REPLY_PIECES + 2 };
+enum {
+    VECTORS = 2 * REPLY_PIECES + 2,
+    TURN_BYTES = 512 << 10, /* with so much sent, others have their turn */
+};
 
 static void conn_on_event(evutil_socket_t fd, short what, void *arg);
 
@@ -218,6 +221,7 @@ conn_run(struct conn *conn, struct span input)
 {
     struct worker *worker = conn->worker;
     unsigned       budget = worker->server->turn_requests;
+    size_t         said = 0;
 
     set_state(conn, CONN_RUNNING);
     for (;;) {
@@ -236,13 +240,17 @@ conn_run(struct conn *conn, struct span input)
             conn_close(conn);
             return;
         }
+        said += reply_left(worker->reply);
         sent = send_reply(conn);
         if (sent == SENT_FAILED || (sent == SENT_ALL && status == SESSION_CLOSE)) {
             conn_close(conn);
             return;
         }
-        if (sent == SENT_ALL && status == SESSION_FULL)
-            continue;
+        if (sent == SENT_ALL && status == SESSION_FULL) {
+            if (said < TURN_BYTES)
+                continue;
+            status = SESSION_YIELD;
+        }
         conn->closing = status == SESSION_CLOSE;
         /* A request that fills the whole buffer will never be whole. */
         if (input.length == WORKER_INPUT_BYTES || !keep_input(conn, input)) {
