@@ -1,0 +1,130 @@
+"""A dialogue: commands on several connections, grouped into steps.
+
+A step is what goes to one connection before its replies are awaited, so the order of commands on different
+connections is determined. Assembler puts commands into steps and refuses what must not be sent there; the
+generator and the minimiser both build with it, so a dialogue that was cut down is as valid as the whole.
+"""
+import struct
+
+from framing import BinaryStream, Hold, TextStream, Unsuitable
+
+NO_SUCH_ID = (1 << 63) + 5      # greater than all ids of either server
+
+
+class Ref:
+    """The CAS id of a key, `age` ids before the latest that was shown: another number on each server."""
+
+    __slots__ = ("key", "age", "binary")
+
+    def __init__(self, key, age, binary=False):
+        self.key, self.age, self.binary = key, age, binary
+
+    def render(self, ids, side):
+        """The bytes to send to a side (0: the reference). `ids` has by key the pairs that were shown."""
+        shown = ids.get(self.key, ())
+        number = shown[-1 - self.age][side] if len(shown) > self.age else NO_SUCH_ID
+        return struct.pack(">Q", number) if self.binary else b"%d" % number
+
+    def placeholder(self):
+        return b"\0" * 8 if self.binary else b"1"
+
+
+class Command:
+    """Some bytes for a connection, with Refs between them; `sync`: replies are awaited first."""
+
+    __slots__ = ("connection", "parts", "sync")
+
+    def __init__(self, connection, parts, sync=False):
+        self.connection, self.parts, self.sync = connection, parts, sync
+
+    def render(self, ids, side):
+        return b"".join(part if isinstance(part, bytes) else part.render(ids, side) for part in self.parts)
+
+    def outline(self):
+        return b"".join(part if isinstance(part, bytes) else part.placeholder() for part in self.parts)
+
+
+class Step:
+    """Commands for one connection; then `padding`, which ends what was begun. `closes`: the server will close."""
+
+    __slots__ = ("connection", "commands", "padding", "opens", "closes")
+
+    def __init__(self, connection, opens):
+        self.connection, self.opens = connection, opens
+        self.commands, self.padding, self.closes = [], b"", False
+
+
+class Dialogue:
+    """What is played. `kinds` has "text" or "binary" for each connection; `old`: see since.py."""
+
+    def __init__(self, seed, kinds, steps):
+        self.seed, self.kinds, self.steps = seed, kinds, steps
+
+    def commands(self):
+        return [command for step in self.steps for command in step.commands]
+
+    def count(self):
+        return sum(len(step.commands) for step in self.steps)
+
+
+class Assembler:
+    """Builds the steps of a dialogue."""
+
+    def __init__(self, kinds, old):
+        self.kinds, self.old = kinds, old
+        self.streams = [None] * len(kinds)
+        self.hold = Hold()
+        self.steps = []
+
+    def new_stream(self, connection):
+        return (TextStream if self.kinds[connection] == "text" else BinaryStream)(self.old)
+
+    def add(self, command):
+        """Append a command; False if it is not to be sent here."""
+        step, stream, hold = self.place(command)
+        state, fresh = stream.state, stream.fresh
+        try:
+            stream.feed(command.outline(), hold, not step.commands)
+        except Unsuitable:
+            stream.state, stream.fresh = state, fresh
+            return False
+        if not self.steps or step is not self.steps[-1]:
+            self.end_step()
+            self.steps.append(step)
+        step.commands.append(command)
+        step.closes = stream.closed
+        self.streams[command.connection], self.hold = stream, hold
+        return True
+
+    def place(self, command):
+        """The step, the stream and the held keys with which a command would go."""
+        last = self.steps[-1] if self.steps else None
+        stream = self.streams[command.connection]
+        if last and last.connection == command.connection and not command.sync and not last.closes:
+            return last, stream, self.hold.copy()
+        opens = stream is None or stream.closed
+        stream = self.new_stream(command.connection) if opens else self.at_start(stream)
+        hold = self.hold.copy()
+        hold.next_step(last is not None and last.connection != command.connection)
+        return Step(command.connection, opens), stream, hold
+
+    def at_start(self, stream):
+        """The stream as it is once its step was padded."""
+        return type(stream)(self.old, False)
+
+    def end_step(self):
+        if self.steps:
+            last = self.steps[-1]
+            last.padding = self.streams[last.connection].padding()
+
+    def finish(self, seed):
+        self.end_step()
+        return Dialogue(seed, self.kinds, self.steps)
+
+
+def rebuild(dialogue, commands, old):
+    """The dialogue with these commands only; None if that is not a valid one."""
+    assembler = Assembler(dialogue.kinds, old)
+    if all(assembler.add(command) for command in commands):
+        return assembler.finish(dialogue.seed)
+    return None

@@ -1,0 +1,135 @@
+"""What a reference before 1.6.45 is known to answer otherwise: the one switch that keeps the generator clear of it.
+
+text_differs() is asked for each line as a server reads it, unless the reference is 1.6.45 or newer. It says yes
+where in doubt. What it knows was found with 1.6.18; the reasons are those of t/wire/DIFFERENCES, section by
+section: missing or more arguments, numbers in other than plain form, noreply after a mistake, what swallows its
+data, flags of meta commands, short lines, leading spaces and NUL.
+"""
+import re
+
+PLAIN = re.compile(rb"(?:0|[1-9]\d{0,9}|-[1-9]\d{0,8})\Z")       # of 32 bits, perhaps; see small()
+WORD = re.compile(rb"[A-Za-z_][A-Za-z_0-9]*\Z")
+LENIENT_FLAGS = re.compile(rb"\+?\d{1,19}\Z")
+LENIENT_TIME = re.compile(rb"[+-]?\d{1,18}\Z")
+DIGITS = re.compile(rb"\d{1,20}\Z")
+BASE64 = re.compile(rb"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?\Z")
+NOREPLY = b"noreply"
+KEY_MAX = 250
+STORE_TOKENS = {b"set": 5, b"add": 5, b"replace": 5, b"append": 5, b"prepend": 5, b"cas": 6}
+META_FLAGS = {b"mg": b"bNTRlOPLkstcfvhuq", b"ms": b"bTFCMIqOPLkc", b"md": b"bCITqOkPL", b"ma": b"bNJDTCMqtcvkO"}
+META_TOKENS = 18
+NUMBERS = b"NTRCFDJ"
+
+
+def small(token):
+    """A number of 32 bits that all read alike, or a word that none takes for one."""
+    if WORD.match(token):
+        return token != NOREPLY
+    return PLAIN.match(token) is not None and -(1 << 31) <= int(token) < 1 << 31
+
+
+def large(token):
+    return DIGITS.match(token) is not None and int(token) < 1 << 64
+
+
+def has_count(tokens, count):
+    """So many tokens, or one more, which is noreply."""
+    if len(tokens) == count:
+        return tokens[-1] != NOREPLY
+    return len(tokens) == count + 1 and tokens[-1] == NOREPLY and NOREPLY not in tokens[1:-1]
+
+
+def store(tokens):
+    count = STORE_TOKENS[tokens[0]]
+    if not has_count(tokens, count) or len(tokens[1]) > KEY_MAX or not small(tokens[4]):
+        return True
+    if not LENIENT_FLAGS.match(tokens[2]) or not LENIENT_TIME.match(tokens[3]):
+        return True
+    if count == 6 and not large(tokens[5]):
+        return True
+    well_formed = tokens[4].isdigit() and int(tokens[4]) <= (1 << 31) - 3
+    return not well_formed and tokens[-1] == NOREPLY
+
+
+def get(tokens):
+    return len(tokens) < 2 or any(len(key) > KEY_MAX for key in tokens)
+
+
+def gat(tokens):
+    return len(tokens) < 3 or not small(tokens[1]) or any(len(key) > KEY_MAX for key in tokens)
+
+
+def arithmetic(tokens):
+    return not has_count(tokens, 3) or not (DIGITS.match(tokens[2]) or WORD.match(tokens[2]))
+
+
+def touch(tokens):
+    return not has_count(tokens, 3) or not small(tokens[2])
+
+
+def flush(tokens):
+    return len(tokens) > 1 and tokens[1:] != [NOREPLY] and not (has_count(tokens, 2) and small(tokens[1]))
+
+
+def verbosity(tokens):
+    return not has_count(tokens, 2) or not PLAIN.match(tokens[1]) or tokens[1][:1] == b"-"
+
+
+def debug(tokens):
+    return len(tokens) != 2 or len(tokens[1]) > KEY_MAX
+
+
+def meta(tokens):
+    name, flags = tokens[0], tokens[3:] if tokens[0] == b"ms" else tokens[2:]
+    if len(tokens) < (3 if name == b"ms" else 2) or len(tokens) > META_TOKENS:
+        return True
+    if len(tokens[1]) > KEY_MAX and name in (b"ms", b"ma"):
+        return True
+    if name == b"ms" and not small(tokens[2]):
+        return True
+    letters = b"".join(flag[:1] for flag in flags)
+    if name == b"md" and (len(set(letters)) != len(letters) or b"b" in letters and not BASE64.match(tokens[1])):
+        return True
+    if name == b"ma" and b"N" in letters and b"q" in letters:
+        return True
+    return any(flag_differs(name, flag, letters, flags) for flag in flags)
+
+
+def flag_differs(name, flag, letters, flags):
+    letter, argument = flag[:1], flag[1:]
+    if letter not in META_FLAGS[name]:
+        return name == b"md" or letter.lower() not in b"zwy" or not letter.isalpha()
+    if letter in b"TNR":
+        return not small(argument) or WORD.match(argument) is not None
+    if letter == b"F":
+        return PLAIN.match(argument) is None or not 0 <= int(argument) < 1 << 32
+    if letter in b"CDJ":
+        return not large(argument)
+    return letter == b"M" and len(argument) != 1
+
+
+def alone(tokens):
+    return len(tokens) != 1
+
+
+def always(_):
+    return True
+
+
+COMMANDS = {b"get": get, b"gets": get, b"gat": gat, b"gats": gat, b"delete": lambda tokens: not has_count(tokens, 2),
+            b"incr": arithmetic, b"decr": arithmetic, b"touch": touch, b"flush_all": flush, b"verbosity": verbosity,
+            b"version": alone, b"quit": alone, b"mn": alone, b"me": debug, b"shutdown": always}
+COMMANDS.update({name: store for name in STORE_TOKENS})
+COMMANDS.update({name: meta for name in META_FLAGS})
+
+
+def unknown(tokens):
+    http = tokens[-1].startswith(b"HTTP/")
+    return tokens[-1] == NOREPLY or (http and (len(tokens) == 1 or len(tokens[0]) == 1))
+
+
+def text_differs(whole, line, tokens):
+    """Whether an old reference may answer this line otherwise; `whole` is it with its end."""
+    if len(whole) < 4 or line[:1] in (b" ", b"") or b"\0" in line or not tokens[0]:
+        return True
+    return COMMANDS.get(tokens[0], unknown)(tokens)
