@@ -43,6 +43,12 @@ session_has_more_to_say(const struct session *session)
 }
 
 bool
+session_is_receiving(const struct session *session)
+{
+    return session->arriving != NULL || session->swallow > 0;
+}
+
+bool
 session_is_idle(const struct session *session)
 {
     return session->arriving == NULL && session->dump == NULL && session->swallow == 0 &&

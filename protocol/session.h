@@ -74,6 +74,9 @@ void  session_upload_fill(struct session *session, size_t bytes);
 /* True while it goes on without input. */
 bool session_has_more_to_say(const struct session *session);
 
+/* True while a value arrives, to be stored or to be skipped. */
+bool session_is_receiving(const struct session *session);
+
 /* True between two requests: nothing has begun that has not ended. */
 bool session_is_idle(const struct session *session);
 

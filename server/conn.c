@@ -320,6 +320,7 @@ conn_read(struct conn *conn)
 static void
 conn_write(struct conn *conn)
 {
+    note_heard(conn);
     switch (send_some(conn, conn->pending)) {
     case SENT_PART:
         return;

@@ -31,7 +31,7 @@ struct conn {
     struct event     event; /* reading, or writing while there is pending output */
     struct worker   *worker;
     int              fd;
-    _Atomic uint32_t heard_at; /* clock, when the client last sent something */
+    _Atomic uint32_t heard_at; /* clock, when it last sent or took something */
     _Atomic uint8_t  state;    /* enum conn_state                            */
     bool             is_local; /* a unix socket: exempt from idle_timeout    */
     bool             closing;  /* once the pending output is gone            */

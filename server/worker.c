@@ -97,18 +97,28 @@ on_wake(evutil_socket_t fd, short what, void *arg)
 
 /* ---- idleness -------------------------------------------------------------------- */
 
+/* Has it done nothing for too long, while it was its turn to do something? Who waits for
+ * us, or reads what we send, or is in the midst of a value, is not idle. */
+static bool
+is_idle(const struct conn *conn, uint32_t now)
+{
+    uint32_t limit = conn->worker->server->options.idle_timeout_s * CLOCK_HZ;
+
+    return !conn->is_local && !conn->in_again && conn->pending == NULL &&
+           !session_is_receiving(&conn->session) && now - conn->heard_at > limit;
+}
+
 static void
 on_idle_check(evutil_socket_t fd, short what, void *arg)
 {
     struct worker *worker = arg;
     uint32_t       now = clock_now(&worker->server->clock);
-    uint32_t       limit = worker->server->options.idle_timeout_s * CLOCK_HZ;
     struct conn   *conn, *next;
 
     (void)fd, (void)what;
     for (conn = worker->conns; conn != NULL; conn = next) {
         next = conn->next;
-        if (conn->is_local || now - conn->heard_at <= limit)
+        if (!is_idle(conn, now))
             continue;
         counter_add(&worker->counters.idle_kicks, 1);
         conn_close(conn);
