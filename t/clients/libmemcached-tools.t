@@ -15,13 +15,9 @@ import harness
 from harness import BINARY, LARGE, TOO_LARGE, Server, poll
 
 TOOLS = ('memccp memccat memcrm memcexist memctouch memcstat memcping memcflush '
-         'memcslap memcaslap memccapable').split()
+         'memcslap memcaslap').split()
 RUN_S = 60
 Result = collections.namedtuple('Result', 'status out err')
-
-# These two send `delete` with arguments that no server knows and expect an error;
-# memcached has ignored such arguments since 1.6.40.
-OBSOLETE = {'ascii delete', 'ascii delete noreply'}
 
 
 class Toolbox:
@@ -193,18 +189,6 @@ def memcaslap_verifies_what_it_reads(t, server, run, other):
                name + ' finds every value as it was')
 
 
-def memccapable_finds_the_text_protocol_complete(t, server, run, other):
-    got = run.plain('memccapable', '-h', '127.0.0.1', '-p', str(other.port), '-a')
-    # What failed is said on stderr, so on stdout the verdict is missing.
-    results = dict(re.findall(r'(ascii(?: [a-z]+)+) {2,}(\[pass\])?', got.out.decode()))
-    numbers = [int(n) for n in re.findall(rb'\d+', other.version())[:3]]
-    expected = OBSOLETE if numbers >= [1, 6, 40] else set()
-    t.same(len(results), 27, 'it ran its 27 tests')
-    t.same({name for name, verdict in results.items() if not verdict}, expected,
-           'none failed, but for those that expect what servers did before 1.6.40')
-    t.same(got.status, 1 if expected else 0, 'it ended by itself')
-
-
 def memcflush_empties_every_server(t, server, run, other):
     both = Toolbox(other, Server())
     for i in range(40):
@@ -250,7 +234,6 @@ harness.run(setup,
             memcstat_reads_version_and_statistics,
             memcslap_loads_reads_and_stores,
             memcaslap_verifies_what_it_reads,
-            memccapable_finds_the_text_protocol_complete,
             memcflush_empties_every_server,
             a_unix_socket_serves_as_well,
             a_value_expires_and_a_touched_one_stays)
