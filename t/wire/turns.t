@@ -13,8 +13,7 @@ my $keys = 150;
 my $all  = "VALUE large 0 20000\r\n$value\r\n" x $keys . "END\r\n";
 my $before = $d->stat('conn_yields');
 $greedy->expect('get' . ' large' x $keys . "\r\n", $all, 'much is sent to one client');
-cmp_ok($d->stat('conn_yields') - $before, '>', 0,
-    'and others had their turn meanwhile');
+verdict($d->stat('conn_yields') > $before, 'and others had their turn meanwhile');
 $other->expect("get small\r\n", "VALUE small 0 1\r\n1\r\nEND\r\n", 'and are served');
 
 $d->stop_clean;
