@@ -271,6 +271,15 @@ refuse_value(struct request *request)
     request->flags |= REQUEST_SWALLOW;
 }
 
+/* What joins values takes an id of 0 for none; what replaces them never finds it. */
+static void
+take_join_mode(struct request *request, enum cache_store_mode mode)
+{
+    request->mode = mode;
+    if (request->cas == 0)
+        request->flags &= ~(uint32_t)REQUEST_COMPARE;
+}
+
 static bool
 take_set_mode(struct flags *flags, struct request *request)
 {
@@ -288,10 +297,10 @@ take_set_mode(struct flags *flags, struct request *request)
         request->mode = CACHE_ADD;
         return true;
     case 'A':
-        request->mode = CACHE_APPEND;
+        take_join_mode(request, CACHE_APPEND);
         return true;
     case 'P':
-        request->mode = CACHE_PREPEND;
+        take_join_mode(request, CACHE_PREPEND);
         return true;
     default:
         text_say(request, SPAN("CLIENT_ERROR invalid mode for ms M token\r\n"));

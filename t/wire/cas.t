@@ -82,6 +82,14 @@ for my $round (1 .. 500) {
 }
 is($tries, 500, "of two that saw the same version, one may store");
 $c->expect("get n\r\n", hit(n => '500'), "so no change is lost");
+
+# --- 0, which no item has ----------------------------------------------------
+
+$c->ask(set(k => 'b'));
+$c->expect("ms k 1 MA C0\r\nc\r\n", "HD\r\n", "0 does not keep MA from joining");
+$c->expect("ms k 1 MP C0\r\na\r\n", "HD\r\n", "nor MP");
+$c->expect("get k\r\n", hit(k => 'abc'), "and both did");
+$c->expect("ms k 1 C0\r\nx\r\n", "EX\r\n", "but it is no id that a set could find");
 $d->stop_clean;
 
 # --- none --------------------------------------------------------------------
