@@ -14,6 +14,7 @@
 enum {
     ACCEPTS_A_TURN = 64, /* then the clock and the signals have their turn */
     RETRY_US = 10 * 1000,
+    PAUSE_MOST_US = 1000 * 1000, /* then it is tried again, whoever has left or not */
 };
 
 static int64_t
@@ -55,6 +56,20 @@ reject(struct acceptor *acceptor, int fd)
     counter_add(&acceptor->counters.rejected_connections, 1);
 }
 
+/* Listen to all listeners again, or to none: false if the system has no room for that. */
+static bool
+enable_listeners(struct acceptor *acceptor)
+{
+    for (size_t i = 0; i < acceptor->count; i++) {
+        if (event_add(acceptor->events[i], NULL) != 0) {
+            while (i-- > 0)
+                event_del(acceptor->events[i]);
+            return false;
+        }
+    }
+    return true;
+}
+
 static void
 pause_accepting(struct acceptor *acceptor)
 {
@@ -62,28 +77,37 @@ pause_accepting(struct acceptor *acceptor)
 
     if (atomic_load(&acceptor->paused))
         return;
+    /* Without the timer nobody would ever end the pause, so there must be none. */
+    if (event_add(acceptor->retry_event, &retry) != 0)
+        return;
     atomic_store(&acceptor->paused, true);
     acceptor->paused_at_us = monotonic_us();
     counter_add(&acceptor->counters.listen_disabled_num, 1);
     for (size_t i = 0; i < acceptor->count; i++)
         event_del(acceptor->events[i]);
-    event_add(acceptor->retry_event, &retry);
+}
+
+/* Somebody left, or nobody is there who could; or whatever was lacking, descriptors of
+ * the system or memory of the kernel, may have become free elsewhere. */
+static bool
+may_go_on(struct acceptor *acceptor, int64_t paused_us)
+{
+    return atomic_load(&acceptor->somebody_left) || atomic_load(&acceptor->open) == 0 ||
+           paused_us >= PAUSE_MOST_US;
 }
 
 static void
 on_retry(evutil_socket_t fd, short what, void *arg)
 {
     struct acceptor *acceptor = arg;
+    int64_t          paused_us = monotonic_us() - acceptor->paused_at_us;
 
     (void)fd, (void)what;
-    if (!atomic_exchange(&acceptor->somebody_left, false))
+    if (!may_go_on(acceptor, paused_us) || !enable_listeners(acceptor))
         return;
     event_del(acceptor->retry_event);
-    counter_add(&acceptor->counters.time_in_listen_disabled,
-                (uint64_t)(monotonic_us() - acceptor->paused_at_us));
+    counter_add(&acceptor->counters.time_in_listen_disabled, (uint64_t)paused_us);
     atomic_store(&acceptor->paused, false);
-    for (size_t i = 0; i < acceptor->count; i++)
-        event_add(acceptor->events[i], NULL);
 }
 
 /* ---- accepting ------------------------------------------------------------------- */
@@ -139,9 +163,12 @@ on_connection(evutil_socket_t listener, short what, void *arg)
     (void)what;
     for (unsigned i = 0; i < ACCEPTS_A_TURN; i++) {
         socklen_t length = sizeof(peer);
-        int       fd = accept4(listener, (struct sockaddr *)&peer, &length,
-                               SOCK_NONBLOCK | SOCK_CLOEXEC);
+        int       fd;
 
+        /* Whoever left until now has made room for this one already. */
+        atomic_store(&acceptor->somebody_left, false);
+        fd = accept4(listener, (struct sockaddr *)&peer, &length,
+                     SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
             take_in(acceptor, listener, fd, peer.ss_family == AF_UNIX);
             continue;

@@ -2,7 +2,8 @@
  *
  * At the limit of connections it does what memcached does: with maxconns_fast a client
  * is told so and sent away; without, accepting stops and new clients wait in the kernel's
- * queue until somebody leaves.
+ * queue until somebody leaves. The same happens when the system itself has run out, which
+ * may end without anybody leaving; so it is tried again after a second at most.
  *
  * Threads: the main thread's, but for acceptor_connection_closed() and the counters.
  */
@@ -28,14 +29,14 @@ struct acceptor_counters {
 
 struct acceptor {
     struct server           *server;
-    struct event           **events; /* one a listener                          */
+    struct event           **events; /* one a listener                                 */
     size_t                   count;
-    struct event            *retry_event; /* looks whether accepting can go on  */
+    struct event            *retry_event; /* looks whether accepting can go on         */
     int64_t                  paused_at_us;
     _Atomic bool             paused;
     _Atomic unsigned         open;          /* connections that are open now           */
     _Atomic unsigned         most;          /* that ever were open at once             */
-    _Atomic bool             somebody_left; /* since accepting last went on     */
+    _Atomic bool             somebody_left; /* since the last accept()                 */
     struct acceptor_counters counters;
 };
 
