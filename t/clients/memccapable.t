@@ -24,11 +24,11 @@ def setup():
 
 def results(t, server, *options):
     """The verdict on each test by its name, and the exit status."""
-    run = subprocess.run(['memccapable', '-h', '127.0.0.1', '-p', str(server.port), *options],
-                         capture_output=True, text=True, timeout=RUN_S)
+    command = ['memccapable', '-h', '127.0.0.1', '-p', str(server.port), *options]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=RUN_S)
     t.note(run.stderr)
-    return (dict(re.findall(r'((?:ascii|binary)(?: [a-z]+)+) {2,}(\[pass\])?', run.stdout)),
-            run.returncode)
+    verdicts = re.findall(r'((?:ascii|binary)(?: [a-z]+)+) {2,}(\[pass\])?', run.stdout)
+    return dict(verdicts), run.returncode
 
 
 def failed(verdicts):
