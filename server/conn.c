@@ -89,11 +89,14 @@ conn_start(struct conn *conn, struct worker *worker)
 static void
 leave_again_list(struct conn *conn)
 {
-    struct conn **at = &conn->worker->again;
+    struct worker *worker = conn->worker;
+    struct conn  **at = &worker->again;
 
     while (*at != conn)
         at = &(*at)->next_again;
     *at = conn->next_again;
+    if (*at == NULL)
+        worker->again_end = at;
 }
 
 void
@@ -259,7 +262,10 @@ conn_run(struct conn *conn, struct span input)
         }
         if (sent == SENT_ALL && status == SESSION_YIELD) {
             counter_add(&worker->counters.conn_yields, 1);
-            worker_serve_again(worker, conn);
+            if (!worker_serve_again(worker, conn)) {
+                conn_close(conn);
+                return;
+            }
         }
         set_state(conn, state_between_turns(conn));
         return;

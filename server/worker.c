@@ -13,22 +13,18 @@
 
 /* ---- another turn ---------------------------------------------------------------- */
 
-void
+bool
 worker_serve_again(struct worker *worker, struct conn *conn)
 {
     static const struct timeval at_once = { 0, 0 };
 
+    if (worker->again == NULL && event_add(worker->again_event, &at_once) != 0)
+        return false;
     conn->in_again = true;
     conn->next_again = NULL;
-    if (worker->again == NULL) {
-        worker->again = conn;
-        event_add(worker->again_event, &at_once);
-        return;
-    }
-    struct conn *last = worker->again;
-    while (last->next_again != NULL)
-        last = last->next_again;
-    last->next_again = conn;
+    *worker->again_end = conn;
+    worker->again_end = &conn->next_again;
+    return true;
 }
 
 /* Serve those that wait now; who yields once more waits for the next time. */
@@ -40,6 +36,7 @@ on_again(evutil_socket_t fd, short what, void *arg)
 
     (void)fd, (void)what;
     worker->again = NULL;
+    worker->again_end = &worker->again;
     for (struct conn *each = conn; each != NULL; each = each->next_again)
         each->in_again = false;
     for (; conn != NULL; conn = next) {
@@ -216,6 +213,7 @@ worker_start(struct worker *worker, struct server *server)
     struct executor *executor = &worker->session_worker.executor;
 
     worker->server = server;
+    worker->again_end = &worker->again;
     lock_init(&worker->queue_lock, RANK_LEAF);
     lock_init(&worker->conns_lock, RANK_LEAF);
     worker->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);

@@ -55,10 +55,11 @@ struct worker {
     struct lock conns_lock; /* RANK_LEAF; guards the list of `conns`, for who looks on */
 
     /* The worker's own. */
-    struct conn           *conns; /* all of them; others look under conns_lock  */
-    struct conn           *again; /* that have used up their turn       */
-    struct reply          *reply; /* of the connection that is served   */
-    char                  *input; /* WORKER_INPUT_BYTES                 */
+    struct conn           *conns;     /* all of them; others look under conns_lock */
+    struct conn           *again;     /* that have used up their turn              */
+    struct conn          **again_end; /* where the next of them is put             */
+    struct reply          *reply;     /* of the connection that is served          */
+    char                  *input;     /* WORKER_INPUT_BYTES                        */
     struct session_worker  session_worker;
     struct worker_counters counters;
 };
@@ -70,7 +71,9 @@ void worker_stop(struct worker *worker);
 /* Hand over a connection; any thread may do this. */
 void worker_give(struct worker *worker, struct conn *conn);
 
-/* For connections: come back to this one after the others had their turn. */
-void worker_serve_again(struct worker *worker, struct conn *conn);
+/* For connections: come back to this one after the others had their turn. False: that
+ * cannot be, and the connection would wait forever. */
+bool worker_serve_again(struct worker *worker, struct conn *conn)
+    __attribute__((warn_unused_result));
 
 #endif
