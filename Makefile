@@ -10,6 +10,8 @@
 #   make check-reference  the tests of the wire and of clients against REFERENCE,
 #                       which is Debian's memcached
 #   make stress         many threads and connections for a while
+#   make fuzz           one minute of libFuzzer, which needs clang; FUZZ=dialogue for
+#                       another entry of t/fuzz, SECONDS=600 or RUNS=1000000 for longer
 #   make lint           what must hold in the source beyond what the compiler sees
 #   make format         lay the source out by .clang-format
 #   make compile_commands.json   for editors and clangd
@@ -27,7 +29,7 @@
 MAKEFLAGS += --no-builtin-rules
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all build deps deps-first run check check-reference stress lint format \
+.PHONY: all build deps deps-first run check check-reference stress fuzz lint format \
         install uninstall dist clean distclean help
 
 all: build
@@ -127,6 +129,15 @@ $(OUT)/t/unit/test_server_%: $(OUT)/t/unit/test_server_%.o \
         $(filter-out %/main.o,$(SERVER_OBJECTS)) $(LIBPROTOCOL) $(LIBSLABS)
 	$(link_test)
 
+# Every t/fuzz/fuzz_*.c is a program as well, with the rest of that folder. As a test it
+# runs over its corpus; in `make fuzz` libFuzzer takes the place of replay.c.
+FUZZ_OBJECTS = $(filter-out $(OUT)/t/fuzz/fuzz_% $(if $(filter fuzz,$(VARIANT)),%/replay.o), \
+                   $(call objects,t/fuzz))
+
+$(OUT)/t/fuzz/fuzz_%: $(OUT)/t/fuzz/fuzz_%.o $(FUZZ_OBJECTS) $(LIBPROTOCOL) $(LIBSLABS)
+	@echo LINK $@
+	$(Q)$(LINK) -o $@ $^ $(LIBS)
+
 # Check is asked for here and not by configure: only tests need it, and `make deps` may
 # bring it after all else was configured.
 define link_test
@@ -134,13 +145,15 @@ define link_test
 	$(Q)$(LINK) -o $@ $^ $$($(PKG_CONFIG) --libs check) $(LIBEVENT_LIBS) $(LIBS)
 endef
 
-# What is tested: sources of unit tests, files for prove, scripts that count themselves.
-UNIT := $(wildcard t/unit/test_*.c)
-WIRE := $(wildcard t/wire/*.t t/regress/*.t)
+# What is tested: sources of programs, files for prove, scripts that count themselves.
+UNIT    := $(wildcard t/unit/test_*.c)
+ENTRIES := $(wildcard t/fuzz/fuzz_*.c)
+WIRE    := $(wildcard t/wire/*.t t/regress/*.t)
 
-TESTS_release := $(UNIT) $(WIRE) $(wildcard t/clients/*.t t/system/*.t) t/golden/check
+TESTS_release := $(UNIT) $(ENTRIES) $(WIRE) $(wildcard t/clients/*.t t/system/*.t) \
+                 t/golden/check
 TESTS_thread  := $(UNIT) t/stress/run
-TESTS_other   := $(UNIT) $(WIRE) t/golden/check
+TESTS_other   := $(UNIT) $(ENTRIES) $(WIRE) t/golden/check
 TESTS          = $(or $(TESTS_$(VARIANT)),$(TESTS_other))
 
 programs = $(patsubst %.c,$(OUT)/%,$(filter %.c,$(1)))
@@ -156,7 +169,8 @@ again       = $(if $(SAN)$(filter-out file,$(origin TESTS)),,'$(CHECK_AGAIN)')
 # start under the address randomisation of newer kernels, which setarch turns off.
 SERVER    = $(PROGRAM)
 REFERENCE = /usr/bin/memcached
-FIXED     = $(if $(SAN),$(shell setarch -R true 2>/dev/null && echo setarch -R))
+UNSHUFFLE = $(shell setarch -R true 2>/dev/null && echo setarch -R)
+FIXED     = $(if $(SAN),$(UNSHUFFLE))
 TALLY     = $(FIXED) tools/tally
 export SERVER
 export UBSAN_OPTIONS = print_stacktrace=1
@@ -169,6 +183,22 @@ check-reference:
 
 stress: $(PROGRAM)
 	@$(TALLY) t/stress/run
+
+# New inputs gather in build/fuzz/corpus/, what failed in build/fuzz/crash-*. Only what is
+# tested is followed by libFuzzer, not the test.
+build/fuzz/t/fuzz/%.o: CFLAGS += -fno-sanitize=fuzzer
+
+FUZZ      = text
+SECONDS   = 60
+FUZZ_VARS = CC=clang SAN=fuzzer,address,undefined VARIANT=fuzz
+
+fuzz:
+	+@$(MAKE) --no-print-directory $(FUZZ_VARS) build/fuzz/t/fuzz/fuzz_$(FUZZ)
+	@mkdir -p build/fuzz/corpus/$(FUZZ)
+	ASAN_OPTIONS=malloc_context_size=4:quarantine_size_mb=16 \
+	    $(UNSHUFFLE) build/fuzz/t/fuzz/fuzz_$(FUZZ) -dict=t/fuzz/$(FUZZ).dict \
+	    $(if $(RUNS),-runs=$(RUNS),-max_total_time=$(SECONDS)) \
+	    -artifact_prefix=build/fuzz/ $(ARGS) build/fuzz/corpus/$(FUZZ) t/fuzz/corpus/$(FUZZ)
 
 # ---- The source itself -----------------------------------------------------------
 

@@ -1,0 +1,135 @@
+/* t/fuzz/compare.c - see compare.h. */
+#include "t/fuzz/compare.h"
+
+#include "slabs/must.h"
+
+enum {
+    WORLD_BYTES = 32 << 20,
+    INPUTS_A_WORLD = 4096,
+    BYTES_A_WORLD = 16 << 20,
+    INPUTS_A_CHECK = 2048,
+};
+
+/* The two worlds live from one input to the next, to be quick. */
+static struct world *world, *other_world;
+static struct record records[COMPARE_CLIENTS];
+static unsigned      inputs;
+static size_t        bytes_sent;
+/* They went different ways once: a dump's order may tell so, all else does not. */
+static bool have_parted;
+
+static void
+prepare_worlds(void)
+{
+    inputs++;
+    if (inputs >= INPUTS_A_WORLD || bytes_sent >= BYTES_A_WORLD) {
+        world_destroy(&world);
+        world_destroy(&other_world);
+    }
+    if (world == NULL) {
+        world = world_create(WORLD_BYTES, true, false);
+        other_world = world_create(WORLD_BYTES, true, false);
+        inputs = 0;
+        bytes_sent = 0;
+        have_parted = false;
+    }
+    world_reset(world);
+    world_reset(other_world);
+    world->host.dump_enabled = other_world->host.dump_enabled = !have_parted;
+}
+
+static void
+open_both(struct compare *compare, unsigned client)
+{
+    records[client].length = 0;
+    client_open(&compare->client[client], world, &compare->straight, &records[client],
+                false);
+    client_open(&compare->other[client], other_world, &compare->scheduled,
+                &records[client], true);
+}
+
+void
+compare_begin(struct compare *compare, struct schedule schedule)
+{
+    prepare_worlds();
+    compare->straight = (struct schedule){ 0 };
+    compare->scheduled = schedule;
+    compare->over = false;
+    for (unsigned i = 0; i < COMPARE_CLIENTS; i++)
+        open_both(compare, i);
+}
+
+static void
+send_and_rest(struct client *client, struct span bytes)
+{
+    must(client_send(client, bytes));
+    while (client_step(client))
+        continue;
+    must(client->closed || (client->pending == NULL && client->queued == 0));
+}
+
+/* A key that is too long takes back what its line has said, as far as it is not sent. */
+static bool
+has_retracted(const struct record *record)
+{
+    static const char said[] = "bad command line format\r\n\r\n";
+
+    return memmem(record->bytes, record->length, said, sizeof(said) - 1) != NULL;
+}
+
+static bool
+may_differ(const struct client *client)
+{
+    return client->dropped || client->too_long || client->too_much;
+}
+
+void
+compare_send(struct compare *compare, unsigned client, struct span bytes)
+{
+    struct client *one = &compare->client[client], *other = &compare->other[client];
+
+    if (compare->over || bytes.length == 0)
+        return;
+    bytes_sent += bytes.length;
+    send_and_rest(one, bytes);
+    send_and_rest(other, bytes);
+    if (may_differ(one) || may_differ(other) ||
+        (other->differs && has_retracted(&records[client]))) {
+        compare->over = have_parted = true;
+        return;
+    }
+    must(!other->differs);
+    must(other->sent == records[client].length);
+    must(one->closed == other->closed);
+    must(one->closed ||
+         session_is_idle(&one->session) == session_is_idle(&other->session));
+}
+
+void
+compare_reopen(struct compare *compare, unsigned client)
+{
+    client_close(&compare->client[client]);
+    client_close(&compare->other[client]);
+    open_both(compare, client);
+}
+
+void
+compare_shift(struct compare *compare, int32_t seconds)
+{
+    (void)compare;
+    world_shift(world, seconds);
+    world_shift(other_world, seconds);
+}
+
+void
+compare_end(struct compare *compare)
+{
+    for (unsigned i = 0; i < COMPARE_CLIENTS; i++) {
+        client_close(&compare->client[i]);
+        client_close(&compare->other[i]);
+    }
+    if (inputs % INPUTS_A_CHECK == 0) {
+        world_check(world);
+        world_check(other_world);
+    }
+}

@@ -1,0 +1,10 @@
+/* t/fuzz/fuzz_binary.c - the binary protocol: any bytes, as what a client sends. */
+#include "t/fuzz/codec.h"
+#include "t/fuzz/fuzz.h"
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    codec_check((struct span){ (const char *)data, size }, SESSION_BINARY);
+    return 0;
+}

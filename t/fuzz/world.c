@@ -1,0 +1,203 @@
+/* t/fuzz/world.c - see world.h. */
+#include "t/fuzz/world.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "protocol/number.h"
+#include "slabs/must.h"
+
+enum {
+    UNIX_S = 1700000000,
+    TICKS_FIRST = CLOCK_START_S * CLOCK_HZ,
+    TICKS_MAX = 1 << 30,
+    MOST_TIMES = 4, /* what memory may be raised to                         */
+    STATS = 3,      /* lines, and of settings so many that they fill a tail */
+    STATS_MANY = 4000,
+};
+
+static int32_t
+ttl_of(void *server, int64_t expiry)
+{
+    return cache_ttl_of(((struct world *)server)->cache, expiry);
+}
+
+static int64_t
+unix_time(void *server)
+{
+    return clock_unix_s(&((struct world *)server)->clock);
+}
+
+static void
+some_stats(void *server, enum stats_kind kind, host_emit *emit, void *ctx)
+{
+    unsigned count = kind == STATS_SETTINGS ? STATS_MANY : STATS;
+
+    (void)server;
+    for (unsigned i = 0; i < count; i++)
+        emit(ctx, "the_name_of_a_figure", "and a value");
+}
+
+static char *
+some_prefixes(void *server, size_t *length)
+{
+    static const char text[] = "PREFIX a get 1 hit 1 set 0 del 0\r\nEND\r\n";
+
+    (void)server;
+    *length = sizeof(text) - 1;
+    return strdup(text);
+}
+
+static void
+turn_prefixes(void *server, bool on)
+{
+    atomic_store(&((struct world *)server)->counts_prefixes, on);
+}
+
+/* Reads the key, so that a sanitizer sees one that is nowhere. */
+static void
+count_prefix(void *server, struct span key, enum operation what, bool hit)
+{
+    (void)server, (void)what, (void)hit;
+    must(key.length > 0);
+    must(memchr(key.at, 256, key.length) == memchr(key.at, 0, key.length));
+}
+
+static struct span
+obey(void *server, const struct request *order)
+{
+    struct world *world = server;
+
+    if (order->mode == ORDER_MEMORY_LIMIT && world->tight)
+        (void)cache_memory_set_limit(world->cache, (size_t)(order->delta % 5) << 20);
+    return order->delta % 2 == 0 ? SPAN("OK\r\n") : SPAN("BADCLASS\r\n");
+}
+
+static void
+no_reset(void *server)
+{
+    (void)server;
+}
+
+static void
+no_verbosity(void *server, unsigned level)
+{
+    (void)server, (void)level;
+}
+
+static bool
+debug_time(void *server, struct cache_thread *thread, struct span what)
+{
+    int32_t seconds;
+
+    (void)thread;
+    if (span_equal(what, SPAN("p")) || span_equal(what, SPAN("r")))
+        return true;
+    if (!number_strict_i32(what, &seconds))
+        return false;
+    world_shift(server, seconds);
+    return true;
+}
+
+static struct host
+host_of(struct world *world)
+{
+    return (struct host){
+        .server = world,
+        .version = SPAN("1.6.45-fuzz"),
+        .flush_enabled = true,
+        .debug_enabled = true,
+        .cas_enabled = true,
+        .dump_enabled = true,
+        .ttl_of = ttl_of,
+        .unix_time = unix_time,
+        .stats = some_stats,
+        .stats_reset = no_reset,
+        .prefixes = some_prefixes,
+        .prefixes_turn = turn_prefixes,
+        .prefixes_count = count_prefix,
+        .counts_prefixes = &world->counts_prefixes,
+        .crawls = &world->crawls,
+        .order = obey,
+        .set_verbosity = no_verbosity,
+        .debug_time = debug_time,
+    };
+}
+
+struct world *
+world_create(size_t memory_bytes, bool evicts, bool tight)
+{
+    struct world       *world = calloc(1, sizeof(*world));
+    struct cache_config config = {
+        .memory_bytes = memory_bytes,
+        .memory_most = tight ? MOST_TIMES * memory_bytes : memory_bytes,
+        .item_bytes_max = cache_page_bytes(),
+        .smallest_value = 48,
+        .growth = 1.25,
+        .evicts = evicts,
+        .hash_seed = 20240229,
+    };
+
+    must(world != NULL);
+    world->tight = tight;
+    world->memory_bytes = memory_bytes;
+    atomic_init(&world->crawls, true);
+    clock_init(&world->clock, UNIX_S);
+    config.clock = &world->clock;
+    world->cache = cache_create(&config);
+    must(world->cache != NULL);
+    world->thread = cache_thread_create(world->cache);
+    must(world->thread != NULL);
+    world->host = host_of(world);
+    world->worker.executor.cache = world->cache;
+    world->worker.executor.thread = world->thread;
+    world->worker.executor.host = &world->host;
+    world->reply = reply_create(world->thread);
+    must(world->reply != NULL);
+    return world;
+}
+
+void
+world_destroy(struct world **world)
+{
+    struct world *dead = *world;
+
+    *world = NULL;
+    if (dead == NULL)
+        return;
+    reply_destroy(&dead->reply);
+    cache_thread_destroy(&dead->thread);
+    cache_check(dead->cache, true);
+    cache_destroy(&dead->cache);
+    free(dead);
+}
+
+void
+world_reset(struct world *world)
+{
+    clock_set(&world->clock, TICKS_FIRST);
+    cache_flush(world->thread);
+    atomic_store(&world->counts_prefixes, false);
+    if (world->tight)
+        must(cache_memory_set_limit(world->cache, world->memory_bytes));
+}
+
+void
+world_shift(struct world *world, int32_t seconds)
+{
+    int64_t ticks = clock_now(&world->clock) + (int64_t)seconds * CLOCK_HZ;
+
+    if (ticks < TICKS_FIRST)
+        ticks = TICKS_FIRST;
+    if (ticks > TICKS_MAX)
+        ticks = TICKS_MAX;
+    clock_set(&world->clock, (uint32_t)ticks);
+    cache_tick(world->thread);
+}
+
+void
+world_check(struct world *world)
+{
+    must(reply_left(world->reply) == 0);
+    cache_check(world->cache, true);
+}

@@ -1,0 +1,33 @@
+/* t/fuzz/world.h - a cache and all that a worker has, without a server. */
+#ifndef LARDER_T_FUZZ_WORLD_H
+#define LARDER_T_FUZZ_WORLD_H
+
+#include "protocol/session.h"
+#include "slabs/clock.h"
+
+struct world {
+    struct clock          clock;
+    struct cache         *cache;
+    struct cache_thread  *thread;
+    struct host           host;
+    struct session_worker worker;
+    struct reply         *reply;
+    size_t                memory_bytes;
+    bool                  tight;
+    _Atomic bool          counts_prefixes;
+    _Atomic bool          crawls;
+};
+
+/* Worlds that were made alike and did the same answer the same, CAS ids included. In a
+ * tight one clients can change the limit of memory. */
+struct world *world_create(size_t memory_bytes, bool evicts, bool tight);
+void          world_destroy(struct world **world);
+
+/* Make it as good as new: all items are flushed, and the clock is put back. */
+void world_reset(struct world *world);
+/* Let seconds pass, or take them back. */
+void world_shift(struct world *world, int32_t seconds);
+/* cache_check(), while no client is connected. */
+void world_check(struct world *world);
+
+#endif
