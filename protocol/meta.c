@@ -709,11 +709,21 @@ render_arithmetic(const struct host *host, const struct request *request,
     }
 }
 
+/* An opaque that is too long is only found by who echoes it: after other mistakes. */
+static bool
+stumbles_at_opaque(const struct request *request, const struct result *result)
+{
+    if (!(request->flags & REQUEST_BAD_OPAQUE) || request->operation == OP_SAY)
+        return false;
+    return request->operation != OP_ARITHMETIC ||
+           (result->status != CACHE_NOT_NUMERIC && result->status != CACHE_NO_MEMORY);
+}
+
 void
 meta_render(const struct host *host, const struct request *request, struct result *result,
             struct reply *reply)
 {
-    if (request->flags & REQUEST_BAD_OPAQUE && request->operation != OP_SAY) {
+    if (stumbles_at_opaque(request, result)) {
         cache_read_end(reply->thread, &result->reading);
         reply_say(reply, long_opaque);
         return;
