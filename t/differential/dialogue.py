@@ -82,6 +82,8 @@ class Assembler:
     def add(self, command):
         """Append a command; False if it is not to be sent here."""
         step, stream, hold = self.place(command)
+        if stream.is_amid() and not all(isinstance(part, bytes) for part in command.parts):
+            return False    # an id as data: its length and its value are each server's own
         state, fresh = stream.state, stream.fresh
         try:
             stream.feed(command.outline(), hold, not step.commands)

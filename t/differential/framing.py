@@ -74,12 +74,18 @@ def possible_keys(tokens):
     return keys
 
 
+def check_opaque(flags, letters, others):
+    """Refuse what ALLOWED says of an over-long opaque; `others` are flags that may not stand beside it."""
+    for i, flag in enumerate(flags):
+        if flag[:1] == b"O" and len(flag) > OPAQUE_MAX:
+            if any(letter in letters for letter in others) or any(letter in letters[i:] for letter in b"TN"):
+                raise Unsuitable("memcached stops at the opaque")
+
+
 def check_mg(flags):
     """Refuse what ALLOWED says of mg."""
     letters = b"".join(flag[:1] for flag in flags)
-    if any(letter in letters for letter in b"hlt"):
-        if any(flag[:1] == b"O" and len(flag) > OPAQUE_MAX for flag in flags):
-            raise Unsuitable("memcached forgets to note that it was fetched")
+    check_opaque(flags, letters, b"hlt")
     if b"R" in letters and any(flag[:1] == b"T" and is_ended(flag[1:]) for flag in flags):
         raise Unsuitable("what T ended is not to be refreshed")
 
@@ -93,6 +99,7 @@ def is_ended(seconds):
 def check_ma(flags):
     """Refuse what ALLOWED says of ma."""
     letters = b"".join(flag[:1] for flag in flags)
+    check_opaque(flags, letters, b"")
     if b"T" not in letters:
         return
     if letters.find(b"N") > letters.find(b"T"):
@@ -111,6 +118,10 @@ class TextStream:
     @property
     def closed(self):
         return self.state[2]
+
+    def is_amid(self):
+        """Whether the server waits for the end of something."""
+        return bool(self.state[0] or self.state[1])
 
     def feed(self, data, hold, alone):
         """The server reads on. `alone`: nothing else is in this step."""
@@ -217,7 +228,7 @@ SHAPES.update({op: ((8,), KEY, True) for op in (0x01, 0x02, 0x03, 0x11, 0x12, 0x
 SHAPES.update({op: ((20,), KEY, False) for op in (0x05, 0x06, 0x15, 0x16)})
 SHAPES.update({op: ((0,), KEY, True) for op in (0x0e, 0x0f, 0x19, 0x1a)})
 SHAPES.update({op: ((4,), KEY, False) for op in (0x1c, 0x1d, 0x1e, 0x23, 0x24)})
-BINARY_FETCHES = {0x00, 0x09, 0x0c, 0x0d, 0x1d, 0x1e, 0x23, 0x24}
+BINARY_FETCHES = {0x00, 0x09, 0x0c, 0x0d, 0x1c, 0x1d, 0x1e, 0x23, 0x24}
 TOUCHES = {0x1c, 0x1d, 0x1e, 0x23, 0x24}
 
 
@@ -238,6 +249,9 @@ class BinaryStream:
     @property
     def closed(self):
         return self.state[1]
+
+    def is_amid(self):
+        return bool(self.state[0])
 
     def feed(self, data, hold, alone):
         pending, closed = self.state

@@ -35,10 +35,10 @@ class Keys:
 KEYS = Keys()
 TTLS = (0,) * 10 + (1000, 100000, 2592000, 2147483647)
 ENDED = (-1, 2592001, 1000000000, -2147483648)
-ODD_NUMBERS = (b"12 ", b" 12", b"+5", b"1 2", b"0007", b"12a", b"0x1", b"9" * 20, b"1" * 40, b"0" * 60 + b"5", b" ",
+ODD_NUMBERS = (b"12 ", b" 12", b"+5", b"1 2", b"0007", b"12a", b"0x1", b"9" * 20, b"1" * 40, b"0" * 60 + b"5",
                b"18446744073709551615", b"18446744073709551616", b"9223372036854775808")
 LINES = (b"get a", b"a\r\nset k1 0 0 2\r\nhi", b"END\r\n", b"VALUE a 0 1\r\nx", b"HD c1 ka", b"mg a v\r\nmn\r\n",
-         b"STORED\r\n\r\n", b"\r\n", b"x\r\ndelete k1\r\nincr number 1\r\n")
+         b"STORED\r\n\r\n", b"x\r\ndelete k1\r\nincr number 1\r\n")
 ALPHABET = bytes(c for c in range(256) if c != 0x2d)
 DELTAS = (1, 1, 1, 2, 9, 10, 99, 1000, (1 << 63) - 1, 1 << 63, (1 << 64) - 1)
 META_ARGUMENTS = b"NTRCEFDJMOPL"
@@ -100,6 +100,11 @@ class Generator:
         return self.dice.choice(ENDED if self.dice.random() < 0.04 else TTLS)
 
     def value(self, key=b""):
+        """A value. None is all white: memcached looks for its number in what follows it in memory."""
+        value = self.any_value(key)
+        return b"white" if value.isspace() else value
+
+    def any_value(self, key):
         dice = self.dice
         sort = dice.random()
         if sort < 0.35:
@@ -364,7 +369,13 @@ def spoil_text(dice, parts):
         return parts
     line, end, data = head.partition(b"\r\n")
     tokens = line.split(b" ")
-    return [dice.choice(SPOILERS)(dice, tokens, end, data)] + rest
+    if not rest:
+        return [dice.choice(SPOILERS)(dice, tokens, end, data)]
+    if len(tokens) < 2:
+        return parts
+    # A Ref follows, and what stands before it stays there: the number means nothing elsewhere.
+    before = dice.choice(SPOILERS)(dice, tokens[:-1], b"", b"")
+    return [before.rstrip(b"\n") + b" " + tokens[-1]] + rest
 
 
 def spoil_drop(dice, tokens, end, data):

@@ -125,7 +125,7 @@ COMMANDS.update({name: meta for name in META_FLAGS})
 
 def unknown(tokens):
     http = tokens[-1].startswith(b"HTTP/")
-    return tokens[-1] == NOREPLY or (http and (len(tokens) == 1 or len(tokens[0]) == 1))
+    return tokens[-1] == NOREPLY or (http and (len(tokens) == 1 or len(tokens[0]) == 1 or not tokens[0].isupper()))
 
 
 def text_differs(whole, line, tokens):
