@@ -406,19 +406,28 @@ open_list(struct opening *opening, const char *list)
 
 /* ---- The unix socket ------------------------------------------------------------- */
 
-/* Does somebody listen there? A full backlog is an answer too. */
-static bool
-is_served(const struct sockaddr_un *address)
+/* Take away a socket that nobody listens on any more. Only a refusal says that: a full
+ * backlog means a server, and where we may not connect there may be one. */
+static enum listen_status
+remove_stale(const struct opening *opening, const struct sockaddr_un *address)
 {
-    int  fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    bool served = false;
+    const char *path = address->sun_path;
+    int         error = 0;
+    int         fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
-    if (fd >= 0) {
-        served = connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 ||
-                 errno == EAGAIN;
+    if (fd < 0 || connect(fd, (const struct sockaddr *)address, sizeof(*address)) != 0)
+        error = errno;
+    if (fd >= 0)
         close(fd);
-    }
-    return served;
+    if (error == 0 || error == EAGAIN)
+        return fail(opening, "cannot listen on %s: another server does", path);
+    if (error != ECONNREFUSED)
+        return fail(opening,
+                    "cannot listen on %s: it cannot be told whether another server "
+                    "does (%s); if none does, remove it",
+                    path, strerror(error));
+    (void)unlink(path); /* if it stays, bind() says why that matters */
+    return LISTEN_OK;
 }
 
 /* Bind, so that at no moment anybody whom `mode` shuts out could connect: the umask takes
@@ -449,11 +458,9 @@ open_unix(struct opening *opening, const char *path)
                     sizeof(address.sun_path) - 1);
     memcpy(address.sun_path, path, strlen(path) + 1);
 
-    if (lstat(path, &there) == 0 && S_ISSOCK(there.st_mode)) {
-        if (is_served(&address))
-            return fail(opening, "cannot listen on %s: another server does", path);
-        (void)unlink(path); /* if it stays, bind() says why that matters */
-    }
+    if (lstat(path, &there) == 0 && S_ISSOCK(there.st_mode) &&
+        remove_stale(opening, &address) != LISTEN_OK)
+        return LISTEN_FAILED;
     listener.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (listener.fd < 0)
         return fail(opening, "cannot listen on %s: %s", path, strerror(errno));

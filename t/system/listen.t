@@ -116,6 +116,7 @@ for my $mode ('0777', '660', '0') {
     $d = Daemon->start('-s' => $path, '-a' => $mode);
     is(mode($path), sprintf('%04o', oct $mode), "-a $mode gives it another mode");
     $d->stop_clean;
+    unlink $path if $mode eq '0';   # which not even its owner may connect to
 }
 
 IO::Socket::UNIX->new(Local => $path, Listen => 1) if !-e $path;
@@ -123,6 +124,26 @@ ok(-S $path, "a socket that a server before it left behind");
 $d = Daemon->start('-s' => $path);
 $d->connect->expect("mn\r\n", "MN\r\n", "is no obstacle");
 $d->stop_clean;
+
+# A live server whose socket nobody but root may connect to.
+SKIP: {
+    skip 'not root', 10 if $> != 0;
+    my $open = tempdir(CLEANUP => 1);
+    chmod 0777, $open;
+    for my $mode ('500', '0') {
+        $d = Daemon->start({ verbose => 1 }, '-u' => 'nobody', '-s' => "$open/socket",
+            '-a' => $mode);
+        my $inode = (stat "$open/socket")[1];
+        my $other = run_program('-u' => 'nobody', '-s' => "$open/socket");
+        is($other->{status}, 71, "with -a $mode, a socket in use is not taken either");
+        like($other->{stderr}, qr/^cannot listen on \Q$open\E\/socket: .*denied.*remove/,
+            "and the server says why");
+        is((stat "$open/socket")[1], $inode, "it is where it was");
+        $d->connect->expect("mn\r\n", "MN\r\n", "and still leads to the first server");
+        $d->stop_clean;
+        unlink "$open/socket";
+    }
+}
 
 my $plain = "$dir/plain";
 open my $out, '>', $plain or die "$plain: $!\n";
