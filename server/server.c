@@ -270,7 +270,7 @@ server_start(struct server *server, char *text, size_t text_bytes, int *exit_cod
 
     server->turn_requests = turn_requests(server->options.requests_max);
     atomic_init(&server->verbosity, server->options.verbosity);
-    lock_init(&server->reset_lock, RANK_LEAF);
+    lock_init(&server->reset_lock, RANK_OWNER);
     prefixes_init(&server->prefixes, server->options.prefix_delimiter[0],
                   server->options.prefix_stats);
     timekeeper_init(&server->timekeeper, &server->clock);

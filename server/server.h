@@ -63,7 +63,7 @@ struct server {
     struct crawler     crawler;
     struct prefixes    prefixes;
 
-    struct lock              reset_lock; /* RANK_LEAF; guards the next               */
+    struct lock              reset_lock; /* RANK_OWNER; guards the next              */
     struct totals            reset_at;   /* what `stats reset` wants to be forgotten */
     struct acceptor_counters reset_acceptor; /* the same for the acceptor  */
 };

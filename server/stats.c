@@ -159,21 +159,16 @@ subtract(void *from, const void *part, size_t bytes)
         to[i] -= less[i];
 }
 
-/* What all counters were at the last reset is taken off. */
-static void
-totals_since_reset(struct server *server, const struct totals *all, struct totals *since)
-{
-    *since = *all;
-    lock_take(&server->reset_lock);
-    subtract(since, &server->reset_at, sizeof(*since));
-    lock_drop(&server->reset_lock);
-}
-
+/* What all counters were at the last reset is taken off. They are summed under the lock,
+ * or a reset could have the later sums. */
 void
 stats_totals(struct server *server, struct totals *all, struct totals *since)
 {
+    lock_take(&server->reset_lock);
     server_sum(server, all);
-    totals_since_reset(server, all, since);
+    *since = *all;
+    subtract(since, &server->reset_at, sizeof(*since));
+    lock_drop(&server->reset_lock);
 }
 
 void
@@ -192,8 +187,8 @@ stats_emit(host_emit *emit, void *ctx, uint64_t number, const char *name, ...)
 static void
 acceptor_since_reset(struct server *server, struct acceptor_counters *counters)
 {
-    acceptor_count(&server->acceptor, counters);
     lock_take(&server->reset_lock);
+    acceptor_count(&server->acceptor, counters);
     subtract(counters, &server->reset_acceptor, sizeof(*counters));
     lock_drop(&server->reset_lock);
 }
@@ -419,11 +414,9 @@ void
 stats_reset(void *arg)
 {
     struct server *server = arg;
-    struct totals  all;
 
-    server_sum(server, &all);
     lock_take(&server->reset_lock);
-    server->reset_at = all;
+    server_sum(server, &server->reset_at);
     acceptor_count(&server->acceptor, &server->reset_acceptor);
     lock_drop(&server->reset_lock);
     prefixes_reset(&server->prefixes);

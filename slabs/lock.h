@@ -11,11 +11,12 @@
 #include <pthread.h>
 
 enum lock_rank {
-    RANK_STRIPE = 1, /* a stripe of the hash table and the items linked in it    */
-    RANK_LRU,        /* the eviction list of a size class                        */
-    RANK_CLASS,      /* the free chunks of a size class                          */
-    RANK_PAGES,      /* which page belongs to whom                               */
-    RANK_LEAF,       /* anything under which no other lock is taken              */
+    RANK_OWNER = 1, /* of whoever uses the engine, and calls it under this      */
+    RANK_STRIPE,    /* a stripe of the hash table and the items linked in it    */
+    RANK_LRU,       /* the eviction list of a size class                        */
+    RANK_CLASS,     /* the free chunks of a size class                          */
+    RANK_PAGES,     /* which page belongs to whom                               */
+    RANK_LEAF,      /* anything under which no other lock is taken              */
 };
 
 struct lock {
