@@ -9,6 +9,8 @@
 #                       address,undefined; TESTS='t/wire/storage.t' for some of them
 #   make check-reference  the tests of the wire and of clients against REFERENCE,
 #                       which is Debian's memcached
+#   make check-differential  COMMANDS=1000000 random commands, the same to larder and to
+#                       REFERENCE, from SEED on; what they answer has to be the same
 #   make stress         many threads and connections for a while
 #   make fuzz           one minute of libFuzzer, which needs clang; FUZZ=dialogue for
 #                       another entry of t/fuzz, SECONDS=600 or RUNS=1000000 for longer
@@ -29,8 +31,8 @@
 MAKEFLAGS += --no-builtin-rules
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all build deps deps-first run check check-reference stress fuzz lint format \
-        install uninstall dist clean distclean help
+.PHONY: all build deps deps-first run check check-reference check-differential stress \
+        fuzz lint format install uninstall dist clean distclean help
 
 all: build
 
@@ -151,7 +153,7 @@ ENTRIES := $(wildcard t/fuzz/fuzz_*.c)
 WIRE    := $(wildcard t/wire/*.t t/regress/*.t)
 
 TESTS_release := $(UNIT) $(ENTRIES) $(WIRE) $(wildcard t/clients/*.t t/system/*.t) \
-                 t/golden/check
+                 t/golden/check t/differential/check
 TESTS_thread  := $(UNIT) t/stress/run
 TESTS_other   := $(UNIT) $(ENTRIES) $(WIRE) t/golden/check
 TESTS          = $(or $(TESTS_$(VARIANT)),$(TESTS_other))
@@ -180,6 +182,12 @@ check: $(call programs,$(TESTS)) $(PROGRAM)
 
 check-reference:
 	@SERVER=$(REFERENCE) tools/tally $(call proved,$(filter t/wire/% t/clients/%,$(TESTS)))
+
+COMMANDS ?= 1000000
+SEED     ?= 1
+
+check-differential: $(PROGRAM)
+	@$(FIXED) t/differential/run --reference $(REFERENCE) --commands $(COMMANDS) --seed $(SEED)
 
 stress: $(PROGRAM)
 	@$(TALLY) t/stress/run

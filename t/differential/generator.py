@@ -159,7 +159,7 @@ def data_with_length(maker, key):
     """A value with its CR LF, and the length to declare for it, which is seldom wrong."""
     value = maker.value(key)
     length = len(value)
-    if maker.dice.random() < maker.rude / 4:
+    if value and maker.dice.random() < maker.rude / 4:
         length = max(0, length + maker.dice.choice((-5, -3, -2, -1, 1, 2, 3, 5, 20, 100)))
     return value + b"\r\n", length
 
@@ -374,8 +374,8 @@ def spoil_text(dice, parts):
     if len(tokens) < 2:
         return parts
     # A Ref follows, and what stands before it stays there: the number means nothing elsewhere.
-    before = dice.choice(SPOILERS)(dice, tokens[:-1], b"", b"")
-    return [before.rstrip(b"\n") + b" " + tokens[-1]] + rest
+    before = dice.choice((spoil_replace, spoil_case, spoil_spaces))(dice, tokens[:-1], b"", b"")
+    return [before + b" " + tokens[-1]] + rest
 
 
 def spoil_drop(dice, tokens, end, data):
