@@ -49,7 +49,7 @@ parse_detail(const struct line *line, struct request *request)
 static void
 parse_cachedump(const struct line *line, struct request *request)
 {
-    uint32_t size_class, most;
+    uint32_t size_class, most = 0;
 
     request->operation = OP_DUMP;
     request->mode = DUMP_CACHE;
