@@ -44,6 +44,8 @@ struct opening {
 
 static enum listen_status fail(const struct opening *opening, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+static enum listen_status bad_value(const struct opening *opening, const char *format,
+                                    ...) __attribute__((format(printf, 2, 3)));
 
 static enum listen_status
 fail(const struct opening *opening, const char *format, ...)
@@ -54,6 +56,17 @@ fail(const struct opening *opening, const char *format, ...)
     vsnprintf(opening->text, opening->text_bytes, format, arguments);
     va_end(arguments);
     return LISTEN_FAILED;
+}
+
+static enum listen_status
+bad_value(const struct opening *opening, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(opening->text, opening->text_bytes, format, arguments);
+    va_end(arguments);
+    return LISTEN_BAD_VALUE;
 }
 
 /* ---- Reading an element of -l ---------------------------------------------------- */
@@ -108,8 +121,8 @@ read_prefixes(const struct opening *opening, char **text, struct wish *wish)
     if (cut_bracketed(text, "tag[", "]:", &name) ||
         cut_bracketed(text, "tag_", "_:", &name)) {
         if (*name == '\0' || strlen(name) > TAG_MAX)
-            return fail(opening, "-l: a tag has 1 to %d characters, not \"%s\"", TAG_MAX,
-                        name);
+            return bad_value(opening, "-l: a tag has 1 to %d characters, not \"%s\"",
+                             TAG_MAX, name);
     }
     return LISTEN_OK;
 }
@@ -144,7 +157,7 @@ read_address(const struct opening *opening, char *text, struct wish *wish)
         char *end = strchr(text, ']');
 
         if (end == NULL || (end[1] != '\0' && end[1] != ':'))
-            return fail(opening, "-l %s: the brackets do not hold an address", text);
+            return bad_value(opening, "-l %s: the brackets do not hold an address", text);
         wish->host = text + 1;
         port = end[1] == ':' ? end + 2 : NULL;
         *end = '\0';
@@ -153,9 +166,9 @@ read_address(const struct opening *opening, char *text, struct wish *wish)
         port = colon + 1;
     }
     if (port != NULL && !read_port(port, &wish->port))
-        return fail(opening, "-l %s: \"%s\" is not a port", wish->host, port);
+        return bad_value(opening, "-l %s: \"%s\" is not a port", wish->host, port);
     if (*wish->host == '\0')
-        return fail(opening, "-l: an address is missing");
+        return bad_value(opening, "-l: an address is missing");
     if (strcmp(wish->host, "*") == 0)
         wish->host = NULL;
     return LISTEN_OK;
@@ -367,25 +380,45 @@ open_wish(struct opening *opening, const struct wish *wish)
     return status;
 }
 
+/* ---- The list -------------------------------------------------------------------- */
+
 static enum listen_status
-open_element(struct opening *opening, char *element)
+read_element(const struct opening *opening, char *element, struct wish *wish)
 {
     int                tcp_port = opening->o->tcp_port;
-    struct wish        wish = { .protocol = opening->o->protocol,
-                                .port = tcp_port < 0 ? 0 : tcp_port };
-    enum listen_status status = read_prefixes(opening, &element, &wish);
+    enum listen_status status;
 
-    if (status == LISTEN_OK)
-        status = read_address(opening, element, &wish);
-    if (status == LISTEN_OK)
-        status = open_wish(opening, &wish);
-    return status;
+    *wish = (struct wish){ .protocol = opening->o->protocol,
+                           .port = tcp_port < 0 ? 0 : tcp_port };
+    status = read_prefixes(opening, &element, wish);
+    return status == LISTEN_OK ? read_address(opening, element, wish) : status;
 }
 
 static enum listen_status
-open_list(struct opening *opening, const char *list)
+check_element(struct opening *opening, char *element)
 {
+    struct wish wish;
+
+    return read_element(opening, element, &wish);
+}
+
+static enum listen_status
+open_element(struct opening *opening, char *element)
+{
+    struct wish        wish;
+    enum listen_status status = read_element(opening, element, &wish);
+
+    return status == LISTEN_OK ? open_wish(opening, &wish) : status;
+}
+
+/* An element may be written to by what is done with it. */
+static enum listen_status
+for_each_element(struct opening *opening,
+                 enum listen_status (*step)(struct opening *opening, char *element))
+{
+    const char        *list = opening->o->listen;
     enum listen_status status = LISTEN_OK;
+    bool               empty = true;
 
     while (status == LISTEN_OK && *list != '\0') {
         size_t length = strcspn(list, ",;");
@@ -395,12 +428,15 @@ open_list(struct opening *opening, const char *list)
 
             if (element == NULL)
                 return fail(opening, "out of memory");
-            status = open_element(opening, element);
+            status = step(opening, element);
             free(element);
+            empty = false;
         }
         list += length;
         list += *list != '\0';
     }
+    if (empty)
+        return bad_value(opening, "-l %s: there is no address in it", opening->o->listen);
     return status;
 }
 
@@ -477,6 +513,20 @@ open_unix(struct opening *opening, const char *path)
 
 /* ---- What others call ------------------------------------------------------------ */
 
+static bool
+wants_tcp(const struct options *o)
+{
+    return o->unix_path == NULL && o->tcp_port != 0;
+}
+
+enum listen_status
+listen_check(const struct options *o, char *text, size_t text_bytes)
+{
+    struct opening opening = { .o = o, .text = text, .text_bytes = text_bytes };
+
+    return wants_tcp(o) ? for_each_element(&opening, check_element) : LISTEN_OK;
+}
+
 enum listen_status
 listen_open(struct listeners *l, const struct options *o, char *text, size_t text_bytes)
 {
@@ -486,10 +536,8 @@ listen_open(struct listeners *l, const struct options *o, char *text, size_t tex
     *l = (struct listeners){ 0 };
     if (o->unix_path != NULL)
         status = open_unix(&opening, o->unix_path);
-    else if (o->tcp_port != 0)
-        status = open_list(&opening, o->listen);
-    if (status == LISTEN_OK && l->count == 0 && o->tcp_port != 0)
-        status = fail(&opening, "-l %s: there is no address in it", o->listen);
+    else if (wants_tcp(o))
+        status = for_each_element(&opening, open_element);
     if (status != LISTEN_OK)
         listen_close(l);
     return status;
@@ -547,9 +595,9 @@ listen_exit_code(enum listen_status status)
     switch (status) {
     case LISTEN_OK:
         return 0;
-    case LISTEN_NOT_YET:
-        return 1;
-    default:
+    case LISTEN_FAILED:
         return 71; /* EX_OSERR */
+    default:
+        return 1;
     }
 }

@@ -38,9 +38,14 @@ struct listeners {
 
 enum listen_status {
     LISTEN_OK = 0,
-    LISTEN_FAILED,  /* the system or the address said no                         */
-    LISTEN_NOT_YET, /* a listener asks for TLS or for a protocol that comes later */
+    LISTEN_FAILED,    /* the system or the address said no                         */
+    LISTEN_BAD_VALUE, /* what -l says is no list of addresses                      */
+    LISTEN_NOT_YET,   /* a listener asks for TLS                                   */
 };
+
+/* Can -l of `o` be read, as far as it counts? Nothing is opened and no name resolved. */
+enum listen_status listen_check(const struct options *o, char *text, size_t text_bytes)
+    __attribute__((warn_unused_result));
 
 /*
  * Open what `o` asks for: with -s the unix socket alone, else TCP on each address of -l,
@@ -68,7 +73,7 @@ enum listen_status listen_write_ports(const struct listeners *l, const char *pat
 /* Keepalive, no-delay, no linger: for a TCP socket that did not come from a listener. */
 void listen_tune_stream(int fd);
 
-/* 1 for LISTEN_NOT_YET, else 71 (EX_OSERR): PROTOCOL.md section 13. */
+/* 71 (EX_OSERR) for LISTEN_FAILED, else 1: PROTOCOL.md section 13. */
 int listen_exit_code(enum listen_status status);
 
 #endif

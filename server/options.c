@@ -11,11 +11,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/listen.h"
 #include "server/options_table.h"
 
 enum {
     NAME_BYTES = 64,            /* for an option's name in a message             */
     LETTERS_BYTES = 256,        /* for getopt's list of letters                  */
+    LISTEN_TEXT_BYTES = 256,    /* for what is wrong with -l                     */
     LONG_BASE = 256,            /* getopt's value of a long option: this + row   */
     THREADS_USUAL = 64,         /* above it there is a warning                   */
     SEGMENTS_PERCENT = 80,      /* hot and warm together                         */
@@ -636,6 +638,18 @@ set_listeners(const struct parser *p)
 }
 
 static enum options_status
+check_listeners(const struct parser *p)
+{
+    char               text[LISTEN_TEXT_BYTES];
+    enum listen_status status = listen_check(p->o, text, sizeof(text));
+
+    if (status == LISTEN_OK)
+        return OPTIONS_OK;
+    complain(p, "%s", text);
+    return status == LISTEN_NOT_YET ? OPTIONS_NOT_YET : OPTIONS_BAD_VALUE;
+}
+
+static enum options_status
 read_environment(const struct parser *p)
 {
     const char *path = getenv("MEMCACHED_PORT_FILENAME");
@@ -681,6 +695,8 @@ finish(const struct parser *p)
         status = check_not_yet(p);
     if (status == OPTIONS_OK)
         status = set_listeners(p);
+    if (status == OPTIONS_OK)
+        status = check_listeners(p);
     if (status == OPTIONS_OK)
         status = read_environment(p);
     if (status == OPTIONS_OK)

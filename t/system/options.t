@@ -60,6 +60,11 @@ for my $case (
     [ 1,  '-o slab_automove=3',  'a mode that does not exist' ],
     [ 67, '-u nosuchuser',       'a user who does not exist', 'root' ],
     [ 64, '-m 64',               'no user, as root', 'root' ],
+    [ 1,  '-l 127.0.0.1:x',      'a port that is no number' ],
+    [ 1,  '-l 127.0.0.1:65536',  'a port that is too large' ],
+    [ 1,  '-l 127.0.0.1:',       'a colon and no port' ],
+    [ 1,  '-l [::1',             'a bracket that stays open' ],
+    [ 1,  '-l btls:127.0.0.1',   'an address with TLS' ],
     [ 71, '-l 192.0.2.1',        'an address of another machine' ],
     [ 71, '-l nosuch.invalid',   'a name without an address' ],
 ) {
@@ -72,6 +77,13 @@ for my $case (
             or diag("signal $run->{signal}; $run->{stderr}");
         isnt($run->{stderr}, '', "and a word of it on stderr");
     }
+}
+
+# The others need an address before them, these one without.
+for my $list (',', ';,;') {
+    $run = run_program(@root, '-p' => -1, '-l' => $list);
+    is($run->{status}, 1, "exit status 1: -l $list, a list of nothing");
+    like($run->{stderr}, qr/^larder: -l \Q$list\E: .*no address/, "and it is said");
 }
 
 # --- what is taken -----------------------------------------------------------

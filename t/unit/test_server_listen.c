@@ -393,6 +393,7 @@ START_TEST(every_form_of_an_element_is_read)
     struct fixture f = fixture_make(elements[_i].element);
 
     f.o.protocol = OPTIONS_PROTOCOL_BINARY;
+    ck_assert_int_eq(listen_check(&f.o, f.text, sizeof(f.text)), LISTEN_OK);
     open_all(&f);
     ck_assert_uint_eq(f.l.count, 1);
     ck_assert_int_eq(f.l.list[0].family, LISTEN_INET);
@@ -409,28 +410,35 @@ static const struct {
     enum listen_status status;
     const char        *text;
 } bad_elements[] = {
-    { "127.0.0.1:", LISTEN_FAILED, "\"\" is not a port" },
-    { "127.0.0.1:x", LISTEN_FAILED, "\"x\" is not a port" },
-    { "127.0.0.1:-2", LISTEN_FAILED, "\"-2\" is not a port" },
-    { "127.0.0.1:65536", LISTEN_FAILED, "\"65536\" is not a port" },
-    { "127.0.0.1:4294967297", LISTEN_FAILED, "is not a port" },
-    { ":11211", LISTEN_FAILED, "an address is missing" },
-    { "[]", LISTEN_FAILED, "an address is missing" },
-    { "notls:", LISTEN_FAILED, "an address is missing" },
-    { "[::1", LISTEN_FAILED, "brackets" },
-    { "[::1]11211", LISTEN_FAILED, "brackets" },
-    { ",;,", LISTEN_FAILED, "no address in it" },
+    { "127.0.0.1:", LISTEN_BAD_VALUE, "\"\" is not a port" },
+    { "127.0.0.1:x", LISTEN_BAD_VALUE, "\"x\" is not a port" },
+    { "127.0.0.1:-2", LISTEN_BAD_VALUE, "\"-2\" is not a port" },
+    { "127.0.0.1:65536", LISTEN_BAD_VALUE, "\"65536\" is not a port" },
+    { "127.0.0.1:4294967297", LISTEN_BAD_VALUE, "is not a port" },
+    { ":11211", LISTEN_BAD_VALUE, "an address is missing" },
+    { "[]", LISTEN_BAD_VALUE, "an address is missing" },
+    { "notls:", LISTEN_BAD_VALUE, "an address is missing" },
+    { "[::1", LISTEN_BAD_VALUE, "brackets" },
+    { "[::1]11211", LISTEN_BAD_VALUE, "brackets" },
+    { ",;,", LISTEN_BAD_VALUE, "no address in it" },
     { "127.0.0.1," LONG_NAME, LISTEN_FAILED, "cannot listen on " LONG_NAME ": " },
-    { "tag[]:127.0.0.1", LISTEN_FAILED, "1 to 8 characters, not \"\"" },
-    { "tag[abcdefghi]:127.0.0.1", LISTEN_FAILED, "not \"abcdefghi\"" },
+    { "tag[]:127.0.0.1", LISTEN_BAD_VALUE, "1 to 8 characters, not \"\"" },
+    { "tag[abcdefghi]:127.0.0.1", LISTEN_BAD_VALUE, "not \"abcdefghi\"" },
     { "btls:127.0.0.1", LISTEN_NOT_YET, "not there yet: TLS" },
     { "127.0.0.1,mtls:127.0.0.2", LISTEN_NOT_YET, "not there yet: TLS" },
 };
 
 START_TEST(every_bad_element_is_refused_with_a_reason)
 {
-    struct fixture f = fixture_make(bad_elements[_i].list);
+    struct fixture     f = fixture_make(bad_elements[_i].list);
+    enum listen_status status = listen_check(&f.o, f.text, sizeof(f.text));
 
+    if (bad_elements[_i].status == LISTEN_FAILED) { /* reading alone cannot know it */
+        ck_assert_int_eq(status, LISTEN_OK);
+    } else {
+        ck_assert_int_eq(status, bad_elements[_i].status);
+        ck_assert_ptr_nonnull(strstr(f.text, bad_elements[_i].text));
+    }
     assert_refused(&f, bad_elements[_i].status, bad_elements[_i].text);
     fixture_drop(&f);
 }
@@ -610,6 +618,7 @@ START_TEST(exit_codes_are_memcacheds)
 {
     ck_assert_int_eq(listen_exit_code(LISTEN_OK), 0);
     ck_assert_int_eq(listen_exit_code(LISTEN_FAILED), 71);
+    ck_assert_int_eq(listen_exit_code(LISTEN_BAD_VALUE), 1);
     ck_assert_int_eq(listen_exit_code(LISTEN_NOT_YET), 1);
 }
 END_TEST
