@@ -22,8 +22,8 @@ subtest 'one of those who miss a key wins' => sub {
         my $items = $d->stat('total_items');
         my %said  = ask_at_once("mg missing$round v t N30");
 
-        is_one_against_all(\%said, qr/^VA 0 t-1 W\r\n\r\n$/, qr/^VA 0 t(30|29) Z\r\n\r\n$/,
-            'one wins');
+        is_one_against_all(\%said,
+            qr/^VA 0 t-1 W\r\n\r\n$/, qr/^VA 0 t(30|29) Z\r\n\r\n$/, 'one wins');
         is($d->stat('total_items') - $items, 1, 'a single item came to be');
         is_one_against_all({ ask_at_once("mg missing$round v N30") },
             undef, qr/^VA 0 Z\r\n\r\n$/, 'and nobody after that');
