@@ -132,6 +132,8 @@ class TextStream:
         while at < len(data) and not closed:
             if need:
                 taken = min(need, len(data) - at)
+                if self.old and since.value_differs(data[at:at + taken]):
+                    raise Unsuitable("a minus sign in a value")
                 need -= taken
                 at += taken
                 continue
@@ -289,6 +291,8 @@ class BinaryStream:
             return self.fatal(alone, False)
         if len(data) < HEADER.size + extras + key or (len(data) < size and not value):
             raise Unsuitable("a part of a key")
+        if self.old and value and since.value_differs(data[HEADER.size + extras + key:size]):
+            raise Unsuitable("a minus sign in a value")
         self.look_at_body(op, data[24:24 + extras], data[24 + extras:24 + extras + key], hold)
         return size, False
 

@@ -4,8 +4,7 @@ Commands are made first and spoilt then: most are well-formed, some have a wrong
 a wrong header. What may not be sent is refused by dialogue.Assembler, and another command comes instead. `old`
 keeps clear of what a reference before 1.6.45 answers otherwise.
 
-No key and no value holds a minus sign: releases before 1.6.22 look for one behind numbers from 2^63 on, in what
-another item left there.
+No key holds a minus sign, and with `old` no value: see since.value_differs().
 """
 import base64
 import random
@@ -35,11 +34,11 @@ class Keys:
 KEYS = Keys()
 TTLS = (0,) * 10 + (1000, 100000, 2592000, 2147483647)
 ENDED = (-1, 2592001, 1000000000, -2147483648)
-ODD_NUMBERS = (b"12 ", b" 12", b"+5", b"1 2", b"0007", b"12a", b"0x1", b"9" * 20, b"1" * 40, b"0" * 60 + b"5",
+ODD_NUMBERS = (b"12 ", b" 12", b"+5", b"1 2", b"0007", b"12a", b"0x1", b"-12", b"-0", b"9" * 20, b"1" * 40, b"0" * 60 + b"5",
                b"18446744073709551615", b"18446744073709551616", b"9223372036854775808")
 LINES = (b"get a", b"a\r\nset k1 0 0 2\r\nhi", b"END\r\n", b"VALUE a 0 1\r\nx", b"HD c1 ka", b"mg a v\r\nmn\r\n",
          b"STORED\r\n\r\n", b"x\r\ndelete k1\r\nincr number 1\r\n")
-ALPHABET = bytes(c for c in range(256) if c != 0x2d)
+ALPHABET = bytes(range(256))
 DELTAS = (1, 1, 1, 2, 9, 10, 99, 1000, (1 << 63) - 1, 1 << 63, (1 << 64) - 1)
 META_ARGUMENTS = b"NTRCEFDJMOPL"
 META_FLAGS = {b"mg": (b"vvvstcfhlkkOquTNRb", b"CE"), b"ms": (b"TFCMIqOkkcbP", b"sNElhtfvDJ"),
@@ -102,6 +101,8 @@ class Generator:
     def value(self, key=b""):
         """A value. None is all white: memcached looks for its number in what follows it in memory."""
         value = self.any_value(key)
+        if self.old:
+            value = value.replace(b"-", b"_")
         return b"white" if value.isspace() else value
 
     def any_value(self, key):

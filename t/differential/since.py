@@ -128,6 +128,12 @@ def unknown(tokens):
     return tokens[-1] == NOREPLY or (http and (len(tokens) == 1 or len(tokens[0]) == 1 or not tokens[0].isupper()))
 
 
+def value_differs(data):
+    """Whether these bytes in a value may do harm: behind a number from 2^63 on, releases before 1.6.22 look for a
+    minus sign, and find what another item left in that memory."""
+    return b"-" in data
+
+
 def text_differs(whole, line, tokens):
     """Whether an old reference may answer this line otherwise; `whole` is it with its end."""
     if len(whole) < 4 or line[:1] in (b" ", b"") or b"\0" in line or not tokens[0]:
