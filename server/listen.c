@@ -20,6 +20,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "server/process.h"
+
 enum {
     TAG_MAX = 8,
     PORT_MAX = 65535,
@@ -67,6 +69,17 @@ bad_value(const struct opening *opening, const char *format, ...)
     vsnprintf(opening->text, opening->text_bytes, format, arguments);
     va_end(arguments);
     return LISTEN_BAD_VALUE;
+}
+
+/* A socket could not be had, or not be put to use; `name` is its address. */
+static enum listen_status
+fail_open(const struct opening *opening, const char *name, int error)
+{
+    fail(opening, "cannot listen on %s: %s", name, strerror(error));
+    if (error != EMFILE)
+        return LISTEN_FAILED;
+    fail(opening, "%s", PROCESS_FEW_TEXT);
+    return LISTEN_FEW;
 }
 
 /* ---- Reading an element of -l ---------------------------------------------------- */
@@ -323,7 +336,7 @@ open_address(struct opening *opening, const struct wish *wish,
 
         *missing = is_missing(error);
         name_address(info, name, sizeof(name));
-        return fail(opening, "cannot listen on %s: %s", name, strerror(error));
+        return fail_open(opening, name, error);
     }
     listener.family = info->ai_family == AF_INET6 ? LISTEN_INET6 : LISTEN_INET;
     listener.port = bound_port(listener.fd);
@@ -499,7 +512,7 @@ open_unix(struct opening *opening, const char *path)
         return LISTEN_FAILED;
     listener.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (listener.fd < 0)
-        return fail(opening, "cannot listen on %s: %s", path, strerror(errno));
+        return fail_open(opening, path, errno);
     if (bind_unix(listener.fd, &address, opening->o->unix_mode) != 0 ||
         listen(listener.fd, (int)opening->o->backlog) != 0)
         fail(opening, "cannot listen on %s: %s", path, strerror(errno));

@@ -39,6 +39,7 @@ struct listeners {
 enum listen_status {
     LISTEN_OK = 0,
     LISTEN_FAILED,    /* the system or the address said no                         */
+    LISTEN_FEW,       /* -c leaves no descriptor for a listener                    */
     LISTEN_BAD_VALUE, /* what -l says is no list of addresses                      */
     LISTEN_NOT_YET,   /* a listener asks for TLS                                   */
 };

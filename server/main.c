@@ -3,14 +3,19 @@
  * Only this file ends the process. The order of the steps is memcached's, because file
  * owners and rights follow from it: server/process.h.
  */
+#include <event2/event.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sysexits.h>
+#include <unistd.h>
 
 #include "server/options.h"
 #include "server/process.h"
 #include "server/server.h"
 #include "server/trace.h"
+
+enum { LOOP_DESCRIPTORS = 3 }; /* of an event base: epoll's, libevent's signal pipe */
 
 /* What main() has to undo or remember. */
 struct start {
@@ -33,6 +38,46 @@ warn(const struct start *start, enum process_status status)
         fprintf(stderr, "warning: %s\n", start->text);
 }
 
+/* What libevent warns of comes back as an error as well; what ends it does not. */
+static void
+on_event_log(int severity, const char *text)
+{
+    if (severity == EVENT_LOG_ERR)
+        fprintf(stderr, "the event library cannot go on: %s\n", text);
+}
+
+/* It must not come back from here, and any thread may be in the midst of anything. */
+static void
+on_event_fatal(int code)
+{
+    (void)code;
+    _exit(EX_OSERR);
+}
+
+/* Elements of -l; each may turn out to be more than one listener, or none. */
+static unsigned
+count_listeners(const struct options *options)
+{
+    unsigned count = 1;
+
+    if (options->unix_path != NULL)
+        return 1;
+    if (options->tcp_port == 0)
+        return 0;
+    for (const char *at = options->listen; *at != '\0'; at++)
+        count += *at == ',' || *at == ';';
+    return count;
+}
+
+/* Of main's and each worker's event base and each worker's waker, of listeners, of one
+ * client, and with -d of the wire to the parent. */
+static unsigned
+descriptors_needed(const struct options *options)
+{
+    return LOOP_DESCRIPTORS + options->threads * (LOOP_DESCRIPTORS + 1) +
+           count_listeners(options) + 1 + (options->daemon ? 1 : 0);
+}
+
 /* Limits and user, while the process may still be root. */
 static enum process_status
 prepare_process(struct start *start)
@@ -46,6 +91,9 @@ prepare_process(struct start *start)
         status = process_raise_core_limit(text, bytes);
     if (status == PROCESS_OK)
         status = process_limit_descriptors(options->connections_max, text, bytes);
+    if (status == PROCESS_OK)
+        status = process_check_descriptors(options->connections_max,
+                                           descriptors_needed(options), text, bytes);
     if (options->lock_memory)
         process_raise_lock_limit();
     if (status == PROCESS_OK)
@@ -65,7 +113,7 @@ finish_process(struct start *start)
     size_t                bytes = sizeof(start->text);
     enum process_status   status;
 
-    status = process_check_descriptors(options->connections_max, text, bytes);
+    status = process_check_descriptors(options->connections_max, 1, text, bytes);
     if (status != PROCESS_OK)
         return status;
     if (options->lock_memory)
@@ -98,6 +146,8 @@ serve(struct start *start)
     if (status != PROCESS_OK)
         return fail(start, process_exit_code(status));
     signal(SIGPIPE, SIG_IGN);
+    event_set_log_callback(on_event_log);
+    event_set_fatal_callback(on_event_fatal);
     if (!server_start(server, start->text, sizeof(start->text), &exit_code))
         return fail(start, exit_code);
     status = finish_process(start);

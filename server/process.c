@@ -93,16 +93,28 @@ process_limit_descriptors(unsigned wanted, char *text, size_t text_bytes)
 }
 
 enum process_status
-process_check_descriptors(unsigned connections_max, char *text, size_t text_bytes)
+process_check_descriptors(unsigned connections_max, unsigned wanted, char *text,
+                          size_t text_bytes)
 {
-    int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    int     *opened = calloc(wanted, sizeof(*opened));
+    unsigned count = 0;
+    bool     enough = true;
 
-    if (fd >= 0)
-        close(fd);
-    /* The acceptor refuses what gets the last number: see `maxconns_fast`. */
-    if (fd < 0 || (unsigned)fd + 1 >= connections_max)
-        return fail(text, text_bytes, PROCESS_FEW,
-                    "Maxconns setting is too low, use -c to increase.");
+    if (opened == NULL)
+        return fail(text, text_bytes, PROCESS_OS_ERROR, "out of memory");
+    while (enough && count < wanted) {
+        int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+        if (fd >= 0)
+            opened[count++] = fd;
+        /* The acceptor refuses what gets the last number: see `maxconns_fast`. */
+        enough = fd >= 0 && (unsigned)fd + 1 < connections_max;
+    }
+    while (count > 0)
+        close(opened[--count]);
+    free(opened);
+    if (!enough)
+        return fail(text, text_bytes, PROCESS_FEW, "%s", PROCESS_FEW_TEXT);
     return PROCESS_OK;
 }
 

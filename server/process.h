@@ -5,11 +5,12 @@
  *
  *    process_raise_core_limit      -r, while still root
  *    process_limit_descriptors     -c, while still root
+ *    process_check_descriptors     for all that is going to be opened
  *    process_raise_lock_limit      -k, while still root
  *    process_drop_privileges       -u: sockets and pid file belong to that user
  *    process_daemonize             -d: before there are threads; the parent waits
  *    (the cache, the workers, listen_open())
- *    process_check_descriptors     with everything open
+ *    process_check_descriptors     with everything open, for one client
  *    process_lock_memory           -k: locks do not survive a fork
  *    process_write_pid             -P
  *    process_daemon_ready          -d: the parent may go, the terminal is let go
@@ -31,6 +32,9 @@ enum process_status {
     PROCESS_NO_USER,  /* no such user: exit 67                                         */
     PROCESS_OS_ERROR, /* the system said no: exit 71                                   */
 };
+
+/* memcached's words for PROCESS_FEW, whoever finds it out. */
+#define PROCESS_FEW_TEXT "Maxconns setting is too low, use -c to increase."
 
 /* A daemon between its fork and its first client; starts as { .ready_fd = -1 }. */
 struct process_daemon {
@@ -54,9 +58,10 @@ enum process_status process_limit_descriptors(unsigned wanted, char *text,
                                               size_t text_bytes)
     __attribute__((warn_unused_result));
 
-/* With all of the server's own descriptors open: is one left below `connections_max`? */
-enum process_status process_check_descriptors(unsigned connections_max, char *text,
-                                              size_t text_bytes)
+/* Can so many more be opened, with all numbers below `connections_max` but the last? It is
+ * tried, so whatever was inherited counts. They are closed again. */
+enum process_status process_check_descriptors(unsigned connections_max, unsigned wanted,
+                                              char *text, size_t text_bytes)
     __attribute__((warn_unused_result));
 
 /* -k: let the user that we are going to be lock memory. A failure shows up in

@@ -127,18 +127,35 @@ next_descriptor(void)
     return (unsigned)fd;
 }
 
+START_TEST(as_many_descriptors_as_are_wanted_are_tried)
+{
+    char     text[TEXT_BYTES] = "";
+    unsigned first = next_descriptor(), second;
+    int      taken = open("/dev/null", O_RDONLY);
+
+    second = next_descriptor();
+    close(taken);
+    ck_assert_int_eq(process_check_descriptors(second + 2, 2, text, sizeof(text)),
+                     PROCESS_OK);
+    ck_assert_int_eq(process_check_descriptors(second + 1, 2, text, sizeof(text)),
+                     PROCESS_FEW);
+    ck_assert_uint_eq(next_descriptor(), first);
+}
+END_TEST
+
 START_TEST(too_few_descriptors_are_found_out)
 {
     char     text[TEXT_BYTES] = "";
     unsigned next = next_descriptor();
 
     /* A client gets the number `next`; the last one below the limit is refused. */
-    ck_assert_int_eq(process_check_descriptors(next + 2, text, sizeof(text)), PROCESS_OK);
+    ck_assert_int_eq(process_check_descriptors(next + 2, 1, text, sizeof(text)),
+                     PROCESS_OK);
     ck_assert_str_eq(text, "");
-    ck_assert_int_eq(process_check_descriptors(next + 1, text, sizeof(text)),
+    ck_assert_int_eq(process_check_descriptors(next + 1, 1, text, sizeof(text)),
                      PROCESS_FEW);
     ck_assert_str_eq(text, "Maxconns setting is too low, use -c to increase.");
-    ck_assert_int_eq(process_check_descriptors(1, text, sizeof(text)), PROCESS_FEW);
+    ck_assert_int_eq(process_check_descriptors(1, 1, text, sizeof(text)), PROCESS_FEW);
     ck_assert_uint_eq(next_descriptor(), next);
 }
 END_TEST
@@ -149,7 +166,7 @@ START_TEST(no_descriptor_at_all_is_too_few)
 
     ck_assert_int_eq(process_limit_descriptors(next_descriptor(), text, sizeof(text)),
                      PROCESS_OK);
-    ck_assert_int_eq(process_check_descriptors(1024, text, sizeof(text)), PROCESS_FEW);
+    ck_assert_int_eq(process_check_descriptors(1024, 1, text, sizeof(text)), PROCESS_FEW);
     /* A leak checker looks around when the test ends. */
     ck_assert_int_eq(process_limit_descriptors(64, text, sizeof(text)), PROCESS_OK);
 }
@@ -653,6 +670,7 @@ make_suite(void)
     tcase_add_test(limits, the_hard_limit_of_descriptors_is_raised_by_who_may);
     tcase_add_test(limits, others_are_told_when_the_hard_limit_is_too_low);
     tcase_add_test(limits, too_few_descriptors_are_found_out);
+    tcase_add_test(limits, as_many_descriptors_as_are_wanted_are_tried);
     tcase_add_test(limits, no_descriptor_at_all_is_too_few);
     tcase_add_test(limits, the_limit_of_core_files_is_raised_as_far_as_it_goes);
     suite_add_tcase(suite, limits);
