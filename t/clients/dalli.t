@@ -1,0 +1,35 @@
+#!/usr/bin/python3 -B
+"""dalli for Ruby: runs dalli.rb, for each of the protocols that this dalli knows.
+
+Debian 12 has 3.0, which knows the binary one alone; the meta protocol came with 3.2.
+"""
+import subprocess
+
+import harness
+from harness import Server
+
+KNOWS_META = 'Gem::Version.new(Dalli::VERSION) >= Gem::Version.new("3.2")'
+
+
+def setup():
+    return Server(*harness.clock()), Server(*harness.clock()), Server(unix=True)
+
+
+def drive(protocol):
+    def all_that_the_program_checks_holds(t, first, second, local):
+        harness.drive(t, ['ruby', harness.beside('dalli.rb'), protocol, str(first.port),
+                          str(second.port), first.version().decode(),
+                          str(first.process.pid), local.path], first, second)
+    return all_that_the_program_checks_holds
+
+
+def ruby_says(code):
+    return subprocess.run(['ruby', '-e', code], capture_output=True, text=True)
+
+
+harness.need_programs('ruby')
+said = ruby_says('require "dalli"; puts %s' % KNOWS_META)
+if said.returncode:
+    harness.give_up('ruby has no dalli')
+protocols = ['binary', 'meta'] if said.stdout == 'true\n' else ['binary']
+harness.run(setup, *(drive(protocol) for protocol in protocols))
