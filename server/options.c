@@ -363,6 +363,16 @@ refuse_later(const struct parser *p, const struct option_row *row)
     return not_yet(p, name, it);
 }
 
+static enum options_status
+refuse_left_out(const struct parser *p, const struct option_row *row)
+{
+    char name[NAME_BYTES];
+
+    options_name_row(row, name, sizeof(name));
+    complain(p, "%s is left out on purpose: %s", name, row->help);
+    return OPTIONS_BAD_VALUE;
+}
+
 /* Take what was said: `text` is NULL when nothing came with it; `on` is false for no_. */
 static enum options_status
 take(const struct parser *p, const struct option_row *row, const char *text, bool on)
@@ -371,6 +381,8 @@ take(const struct parser *p, const struct option_row *row, const char *text, boo
 
     if (row->state == OPTION_LATER)
         return refuse_later(p, row);
+    if (row->state == OPTION_LEFT_OUT)
+        return refuse_left_out(p, row);
     p->said[row - p->rows] = true;
 
     if (row->argument == NULL)

@@ -122,6 +122,9 @@ options_print_help(FILE *out)
                OPTION_IGNORED, SECTION_NONE);
     print_rows(out, "Not there yet, larder does not start with them:", OPTION_LATER,
                SECTION_NONE);
+    print_rows(out,
+               "Left out on purpose, larder does not start with them:", OPTION_LEFT_OUT,
+               SECTION_NONE);
     fputs("\nEnvironment:\n", out);
     fprintf(out, " %-*s%s\n", HELP_COLUMN - 1, "MEMCACHED_PORT_FILENAME",
             "write the TCP ports to this file");

@@ -433,6 +433,16 @@ static const struct option_row rows[] = {
       .state = OPTION_LATER, .help = "storage on flash" },
     { EXTENDED("ext_drop_unread"),
       .state = OPTION_LATER, .help = "storage on flash" },
+
+    /* Of a memcached that was built as a proxy. */
+    { EXTENDED("proxy_config"), .argument = "<file>",
+      .state = OPTION_LEFT_OUT, .help = "larder is no proxy" },
+    { EXTENDED("proxy_arg"), .argument = "<arg>",
+      .state = OPTION_LEFT_OUT, .help = "larder is no proxy" },
+    { EXTENDED("proxy_uring"),
+      .state = OPTION_LEFT_OUT, .help = "larder is no proxy" },
+    { EXTENDED("proxy_memprofile"),
+      .state = OPTION_LEFT_OUT, .help = "larder is no proxy" },
 };
 /* clang-format on */
 

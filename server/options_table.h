@@ -26,8 +26,9 @@ enum option_place {
 
 enum option_state {
     OPTION_WORKS,
-    OPTION_IGNORED, /* accepted without effect; `help` tells why, in a note at -v    */
-    OPTION_LATER,   /* the start is refused; `help` tells what a later version brings */
+    OPTION_IGNORED,  /* accepted without effect; `help` tells why, in a note at -v    */
+    OPTION_LATER,    /* the start is refused; `help` tells what a later version brings */
+    OPTION_LEFT_OUT, /* the start is refused; `help` tells why it will stay so */
 };
 
 /* How text becomes a value, and the type of the field that takes it. */

@@ -94,6 +94,7 @@ enum answer {
     WORKS, /* accepted, and not a word about it                   */
     NOTED, /* accepted, and at -v there is a note                 */
     LATER, /* refused with exit code 1, "... is not there yet"    */
+    NEVER, /* refused with exit code 1, "... is left out on purpose" */
     SHOWN, /* answered on standard output, exit code 0            */
 };
 
@@ -220,6 +221,10 @@ static const struct {
     { "ext_max_frag", "0.8", LATER },
     { "ext_max_sleep", "1000000", LATER },
     { "ext_drop_unread", NULL, LATER },
+    { "proxy_config", "/etc/proxy.lua", NEVER },
+    { "proxy_arg", "a", NEVER },
+    { "proxy_uring", NULL, NEVER },
+    { "proxy_memprofile", NULL, NEVER },
     { "debug_commands", NULL, WORKS }, /* larder's own */
 };
 
@@ -242,6 +247,12 @@ assert_answer(struct run run, const char *name, enum answer answer)
         ck_assert_int_eq(options_exit_code(run.status), 1);
         assert_has(run.err, name);
         assert_has(run.err, " is not there yet: ");
+        break;
+    case NEVER:
+        ck_assert_msg(run.status == OPTIONS_BAD_VALUE, "%s: %s", name, run.err);
+        ck_assert_int_eq(options_exit_code(run.status), 1);
+        assert_has(run.err, name);
+        assert_has(run.err, " is left out on purpose: ");
         break;
     case SHOWN:
         ck_assert_int_eq(run.status, OPTIONS_DONE);
@@ -1271,7 +1282,7 @@ START_TEST(every_row_is_made_as_its_kind_demands)
         /* What does not work is listed under its state, what works under a heading. */
         ck_assert_int_eq(row->section != SECTION_NONE,
                          row->place != PLACE_SETTING && row->state == OPTION_WORKS);
-        if (row->state == OPTION_LATER)
+        if (row->state == OPTION_LATER || row->state == OPTION_LEFT_OUT)
             ck_assert_int_eq(row->type, TYPE_NONE);
         if (row->setting != NULL && row->type == TYPE_NONE)
             ck_assert_ptr_nonnull(row->preset);
