@@ -666,7 +666,8 @@ read_environment(const struct parser *p)
 {
     const char *path = getenv("MEMCACHED_PORT_FILENAME");
 
-    if (path == NULL || *path == '\0')
+    /* A unix socket has no port, and memcached then leaves the file alone. */
+    if (path == NULL || *path == '\0' || p->o->unix_path != NULL)
         return OPTIONS_OK;
     p->o->port_file = strdup(path);
     return p->o->port_file == NULL ? OPTIONS_NO_MEMORY : OPTIONS_OK;
@@ -694,6 +695,8 @@ note_at_start(const struct parser *p)
     if (p->o->threads > THREADS_USUAL)
         complain(p, "warning: %u threads (-t) are more than most machines have use for",
                  p->o->threads);
+    if (p->o->tcp_port == 0 && p->o->unix_path == NULL)
+        complain(p, "warning: with -p 0 and without -s, nobody can reach it");
     if (p->o->verbosity > 0)
         note_ignored(p);
 }

@@ -98,6 +98,11 @@ is(join('', <$in>), sprintf("TCP INET: %d\nTCP INET: %d\n", $d->port('PORT'),
     "two listeners are two lines");
 $d->stop_clean;
 
+unlink $file;
+$d = Daemon->start({ env => { MEMCACHED_PORT_FILENAME => $file } }, '-s' => "$dir/none");
+ok(!-e $file, "a unix socket has no port, so there is no file");
+$d->stop_clean;
+
 # --- unix sockets ------------------------------------------------------------
 
 my $path = "$dir/socket";

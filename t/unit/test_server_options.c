@@ -601,7 +601,8 @@ START_TEST(values_are_held_against_their_bounds)
                   "%s \"%s\": exit code %d, not %d: %s", bounds[_i].option,
                   bounds[_i].value, options_exit_code(run.status), bounds[_i].exit_code,
                   run.err);
-    ck_assert_int_eq(run.err[0] != '\0', run.status != OPTIONS_OK || run.o.threads > 64);
+    ck_assert_int_eq(run.err[0] != '\0', run.status != OPTIONS_OK || run.o.threads > 64 ||
+                                             run.o.tcp_port == 0);
     drop(&run);
 }
 END_TEST
@@ -700,6 +701,37 @@ START_TEST(many_threads_are_warned_about_without_v)
 END_TEST
 
 /* ---- How the command line is written --------------------------------------------- */
+
+START_TEST(a_server_that_nobody_can_reach_is_warned_about_without_v)
+{
+    struct run run = RUN("-p", "0");
+
+    ck_assert_int_eq(run.status, OPTIONS_OK);
+    ck_assert_str_eq(run.err,
+                     "larder: warning: with -p 0 and without -s, nobody can reach it\n");
+    drop(&run);
+
+    run = RUN("-p", "0", "-s", "/tmp/s");
+    ck_assert_str_eq(run.err, "");
+    drop(&run);
+}
+END_TEST
+
+/* As memcached does: getsubopt() finds no comma at the end, but one at the start. */
+START_TEST(an_empty_suboption_is_refused_but_at_the_end)
+{
+    struct run run = RUN("-o", "modern,");
+
+    ck_assert_int_eq(run.status, OPTIONS_OK);
+    drop(&run);
+    run = RUN("-o", "");
+    ck_assert_int_eq(run.status, OPTIONS_OK);
+    drop(&run);
+    assert_refused(RUN("-o", ",,modern"), 1, "Illegal suboption \"\"\n");
+    assert_refused(RUN("-o", "idle_timeout=5,,modern"), 1, "Illegal suboption \"\"\n");
+    assert_refused(RUN("-o", ","), 1, "Illegal suboption \"\"\n");
+}
+END_TEST
 
 START_TEST(arguments_that_are_no_options_are_ignored)
 {
@@ -807,6 +839,10 @@ START_TEST(the_environment_names_the_port_file)
     ck_assert_int_eq(run.status, OPTIONS_OK);
     ck_assert_str_eq(run.o.port_file, "/tmp/ports");
     assert_has(run.err, "MEMCACHED_HASH_BULK_MOVE has no effect");
+    drop(&run);
+
+    run = RUN("-s", "/tmp/s");
+    ck_assert_ptr_null(run.o.port_file);
     drop(&run);
 
     setenv("MEMCACHED_PORT_FILENAME", "", 1);
@@ -1322,6 +1358,8 @@ make_suite(void)
     tcase_add_test(values, what_is_not_there_yet_says_what_brings_it);
     tcase_add_test(values, notes_come_only_at_v_and_only_for_what_was_said);
     tcase_add_test(values, many_threads_are_warned_about_without_v);
+    tcase_add_test(values, a_server_that_nobody_can_reach_is_warned_about_without_v);
+    tcase_add_test(values, an_empty_suboption_is_refused_but_at_the_end);
     tcase_add_test(values, exit_codes_are_memcacheds);
     suite_add_tcase(suite, values);
 
