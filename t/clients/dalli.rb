@@ -196,13 +196,13 @@ section 'within a block of multi nobody waits' do |mc|
   mc.multi do
     mc.set('q', 'old')
     mc.add('q', 'lost')
-    mc.add('added', 'v')
+    mc.add('q2', 'v')
     mc.replace('none', 'lost')
     mc.delete('none')
     mc.set('gone', 'v')
   end
   # Refusals are still unread: this library passes over them in a get_multi alone.
-  same(mc.get_multi('q', 'added', 'none'), { 'q' => 'old', 'added' => 'v' }, 'set and add')
+  same(mc.get_multi('q', 'q2', 'none'), { 'q' => 'old', 'q2' => 'v' }, 'set and add')
   mc.multi do
     mc.replace('q', 'new')
     mc.delete('gone')
@@ -269,9 +269,15 @@ section 'two servers share the keys' do |mc|
   same(ring.get_multi(values.keys), {}, 'flush takes them all')
   check(mc.set('f', 'w') && mc.get('f') == 'w', 'and spares what is stored after it')
 
+  ring.close
+
+  # Of equal weight: dalli looks twenty times by chance for a server that is there.
+  ring = client("127.0.0.1:#{FIRST}", "127.0.0.1:#{SECOND}")
   order '@stop 1'
-  check((1..40).all? { |i| eventually { ring.set("failed over:#{i}", i) } },
-        'when one has gone, the other takes its keys')
+  taken = (1..40).all? do |i|
+    eventually { ring.set("failed over:#{i}", i) rescue false }
+  end
+  check(taken, 'when one has gone, the other takes its keys')
   same((1..40).all? { |i| ring.get("failed over:#{i}") == i }, true, 'and gives them')
   order '@start 1'
   ring.close
