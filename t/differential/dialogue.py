@@ -26,7 +26,7 @@ class Ref:
         return struct.pack(">Q", number) if self.binary else b"%d" % number
 
     def placeholder(self):
-        return b"\0" * 8 if self.binary else b"1"
+        return b"\0" * 7 + b"\1" if self.binary else b"1"
 
 
 class Command:

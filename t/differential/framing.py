@@ -20,6 +20,7 @@ LINE_MAX = 2048         # longer lines depend on how they arrive, those of get a
 DATA_MAX = 2 << 20      # more than that is not sent for one value
 KEY_MAX = 250
 OPAQUE_MAX = 32
+ITEM_SURE = (1 << 20) - 100     # what is not longer is not too large
 PAD_LINE = b"pad\r\n"
 STORES = {b"set", b"add", b"replace", b"append", b"prepend", b"cas"}
 FETCHES = {b"get": 1, b"gets": 1, b"gat": 2, b"gats": 2}
@@ -72,6 +73,11 @@ def possible_keys(tokens):
         except binascii.Error:
             pass
     return keys
+
+
+def names_id(line):
+    """Whether a store gives the item's id, with E."""
+    return line.startswith(b"ms ") and b" E" in line
 
 
 def check_opaque(flags, letters, others):
@@ -144,6 +150,8 @@ class TextStream:
             whole = line + data[at:end + 1]
             alone, at, line = alone and at == 0, end + 1, b""
             need, closed = self.take_line(whole, hold, alone)
+            if need and names_id(whole) and data[at + need - 2:at + need] != b"\r\n":
+                raise Unsuitable("memcached keeps the id for another store")
         if len(line) > LINE_MAX and not line.startswith((b"get ", b"gets ")):
             if not alone or line[:1] == b" ":
                 raise Unsuitable("an endless line")
@@ -270,7 +278,7 @@ class BinaryStream:
 
     def take_packet(self, data, hold, alone):
         """The length of a packet that may have arrived in part, and whether the server closes."""
-        magic, op, key, extras, _, _, body, _, _ = HEADER.unpack_from(data)
+        magic, op, key, extras, _, _, body, _, cas = HEADER.unpack_from(data)
         if self.fresh and magic != 0x80:
             raise Unsuitable("another protocol")
         if magic != 0x80 or key + extras > body or body > 1 << 30:
@@ -283,6 +291,8 @@ class BinaryStream:
             if key + extras:
                 raise Unsuitable("memcached skips too much")
             return size, False
+        if op in (0x01, 0x11) and cas and body > ITEM_SURE:
+            raise Unsuitable("a set with an id that is too large")
         if value and (op in TOUCHES or op == 0x10):
             raise Unsuitable("memcached leaves the value in the stream")
         if not has_shape(op, extras, key, value):

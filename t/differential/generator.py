@@ -4,12 +4,13 @@ Commands are made first and spoilt then: most are well-formed, some have a wrong
 a wrong header. What may not be sent is refused by dialogue.Assembler, and another command comes instead. `old`
 keeps clear of what a reference before 1.6.45 answers otherwise.
 
-No key holds a minus sign, and with `old` no value: see since.value_differs().
+No key holds a minus sign; of numbers and values see since.value_differs().
 """
 import base64
 import random
 import struct
 
+import since
 from dialogue import Assembler, Command, Ref
 from framing import HEADER
 
@@ -102,7 +103,7 @@ class Generator:
         """A value. None is all white: memcached looks for its number in what follows it in memory."""
         value = self.any_value(key)
         if self.old:
-            value = value.replace(b"-", b"_")
+            value = since.tame_value(value)
         return b"white" if value.isspace() else value
 
     def any_value(self, key):
@@ -138,7 +139,8 @@ class Generator:
         return (word * (size // len(word) + 1))[:size]
 
     def number(self):
-        return self.dice.choice(DELTAS)
+        number = self.dice.choice(DELTAS)
+        return since.tame_number(number) if self.old else number
 
     def id_parts(self, key, binary=False):
         """A CAS id to compare with: mostly one that was shown for this key."""
@@ -214,6 +216,7 @@ def make_counter(maker):
     """A number, and arithmetic upon it."""
     key = maker.text_key()
     number = maker.dice.choice((b"0", b"9", b"10", b"99", b"100", b"1000000", b"18446744073709551615", b"5   "))
+    number = since.tame_value(number) if maker.old else number
     return [[b"set %s %d 0 %d\r\n%s\r\n" % (key, maker.dice.choice((0, 8)), len(number), number),
              b"%s %s %d\r\n" % (maker.dice.choice((b"incr", b"decr")), key, maker.number()),
              b"%s %s %d\r\n" % (maker.dice.choice((b"incr", b"decr")), key, maker.number()),

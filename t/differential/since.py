@@ -128,10 +128,23 @@ def unknown(tokens):
     return tokens[-1] == NOREPLY or (http and (len(tokens) == 1 or len(tokens[0]) == 1 or not tokens[0].isupper()))
 
 
+# Behind a number from 2^63 on, releases before 1.6.22 look for a minus sign, and may find one in the memory that
+# follows. So neither such numbers nor, for those that come about by chance, such signs are stored.
+NUMBER_MAX = (1 << 62) - 1
+
+
 def value_differs(data):
-    """Whether these bytes in a value may do harm: behind a number from 2^63 on, releases before 1.6.22 look for a
-    minus sign, and find what another item left in that memory."""
     return b"-" in data
+
+
+def tame_value(value):
+    """A value that is like this one, and does no harm."""
+    value = value.replace(b"-", b"_")
+    return b"%d" % (int(value) & 0xffffffff) if value.isdigit() and int(value) > NUMBER_MAX else value
+
+
+def tame_number(number):
+    return number if number <= NUMBER_MAX else number & 0xffffffff
 
 
 def text_differs(whole, line, tokens):
