@@ -19,6 +19,7 @@ run(struct span input, struct schedule schedule)
 
     compare_begin(&compare, schedule);
     compare_send(&compare, 0, input);
+    compare_rest(&compare, 0);
     compare_end(&compare);
 }
 

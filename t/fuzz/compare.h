@@ -20,8 +20,10 @@ struct compare {
 
 /* `schedule` is not copied. */
 void compare_begin(struct compare *compare, struct schedule schedule);
-/* These bytes, from this client; both worlds come to rest. */
+/* These bytes are on the way from this client. They are not copied. */
 void compare_send(struct compare *compare, unsigned client, struct span bytes);
+/* All that is on the way arrives and is answered, in both worlds, and compared. */
+void compare_rest(struct compare *compare, unsigned client);
 /* The client leaves, and another comes. */
 void compare_reopen(struct compare *compare, unsigned client);
 void compare_shift(struct compare *compare, int32_t seconds);

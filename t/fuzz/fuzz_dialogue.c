@@ -71,12 +71,11 @@ send_interleaved(struct scene *scene, struct span bytes)
 {
     struct client *client = &scene->client[scene->now];
 
-    if (!client_send(client, bytes)) {
-        client->stalled = false;
-        step_all(scene, true);
-        must(client_send(client, bytes));
-    }
-    step_all(scene, false);
+    if (client_send(client, bytes))
+        return;
+    client->stalled = false;
+    step_all(scene, true);
+    must(client_send(client, bytes));
 }
 
 /* ---- what an input says ---------------------------------------------------------- */
@@ -90,6 +89,16 @@ send_bytes(struct scene *scene, struct span bytes)
         compare_send(&scene->compare, scene->now, bytes);
     else
         send_interleaved(scene, bytes);
+}
+
+/* What was sent up to now was sent together. */
+static void
+end_of_sending(struct scene *scene)
+{
+    if (scene->kind == KIND_COMPARE)
+        compare_rest(&scene->compare, scene->now);
+    else
+        step_all(scene, false);
 }
 
 static void
@@ -137,6 +146,8 @@ follow(struct scene *scene, struct span order)
 {
     unsigned n = order.length > 1 ? (uint8_t)order.at[1] : 0;
 
+    if (order.at[0] != 'v' && order.at[0] != ESCAPE)
+        end_of_sending(scene);
     switch (order.at[0]) {
     case '0':
     case '1':
@@ -180,6 +191,7 @@ play(struct scene *scene, struct span script)
         n = follow(scene, script);
         script = (struct span){ script.at + n, script.length - n };
     }
+    end_of_sending(scene);
 }
 
 /* ---- one input ------------------------------------------------------------------- */

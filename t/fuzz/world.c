@@ -13,7 +13,8 @@ enum {
     TICKS_MAX = 1 << 30,
     MOST_TIMES = 4, /* what memory may be raised to                         */
     STATS = 3,      /* lines, and of settings so many that they fill a tail */
-    STATS_MANY = 4000,
+    STATS_MANY = 120,
+    LONG_VALUE = 1000,
 };
 
 static int32_t
@@ -31,11 +32,15 @@ unix_time(void *server)
 static void
 some_stats(void *server, enum stats_kind kind, host_emit *emit, void *ctx)
 {
-    unsigned count = kind == STATS_SETTINGS ? STATS_MANY : STATS;
+    bool     many = kind == STATS_SETTINGS;
+    unsigned count = many ? STATS_MANY : STATS;
+    char     value[LONG_VALUE + 1] = "short";
 
     (void)server;
+    if (many)
+        memset(value, 'v', LONG_VALUE);
     for (unsigned i = 0; i < count; i++)
-        emit(ctx, "the_name_of_a_figure", "and a value");
+        emit(ctx, "a_name", value);
 }
 
 static char *
@@ -167,7 +172,6 @@ world_destroy(struct world **world)
         return;
     reply_destroy(&dead->reply);
     cache_thread_destroy(&dead->thread);
-    cache_check(dead->cache, true);
     cache_destroy(&dead->cache);
     free(dead);
 }
