@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "protocol/events.h"
 #include "protocol/number.h"
 #include "protocol/text_priv.h"
 
@@ -343,6 +344,32 @@ admin_parse_crawler(const struct command *command, const struct line *line,
     } else {
         text_say(request, TEXT_ERROR);
     }
+}
+
+void
+admin_parse_watch(const struct command *command, const struct line *line,
+                  struct request *request)
+{
+    (void)command;
+    request->flags &= ~(uint32_t)REQUEST_SILENT;
+    request->delta = line->count < 2 ? WATCH_FETCHERS : 0;
+    for (unsigned i = 1; i < line->count; i++) {
+        uint32_t kind = events_kind(line->token[i]);
+
+        if (kind == 0)
+            request->initial = 1; /* refused later, after what is refused to all */
+        request->delta |= kind;
+    }
+}
+
+struct span
+admin_refuse_watch(const struct host *host, const struct request *request, bool pipelined)
+{
+    if (!host->watch_enabled)
+        return SPAN("CLIENT_ERROR watch commands not allowed\r\n");
+    if (pipelined)
+        return SPAN("ERROR cannot pipeline other commands before watch\r\n");
+    return request->initial != 0 ? TEXT_ERROR : SPAN("");
 }
 
 void

@@ -26,10 +26,16 @@ void admin_parse_lru(const struct command *command, const struct line *line,
                      struct request *request);
 void admin_parse_crawler(const struct command *command, const struct line *line,
                          struct request *request);
+void admin_parse_watch(const struct command *command, const struct line *line,
+                       struct request *request);
 void admin_parse_shutdown(const struct command *command, const struct line *line,
                           struct request *request);
 void admin_parse_certificates(const struct command *command, const struct line *line,
                               struct request *request);
+
+/* Why the connection may not watch now; length 0: it may. */
+struct span admin_refuse_watch(const struct host *host, const struct request *request,
+                               bool pipelined);
 
 /* The whole answer of an OP_STATS. */
 void admin_render_stats(const struct host *host, const struct request *request,

@@ -656,6 +656,7 @@ binary_render(const struct host *host, const struct request *request,
     case OP_VERBOSITY:
     case OP_DEBUG_TIME:
     case OP_DUMP:
+    case OP_WATCH:
     case OP_ORDER:
     case OP_COUNT:
         break;

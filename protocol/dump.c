@@ -9,6 +9,7 @@
 
 #include "protocol/admin.h"
 #include "protocol/base64.h"
+#include "protocol/percent.h"
 #include "slabs/decimal.h"
 
 struct dump {
@@ -34,27 +35,6 @@ put_number(char *to, struct span name, uint64_t number)
     return decimal_write(put(to, name), number);
 }
 
-/* Percent-encode all but letters, digits and -._~ */
-static char *
-put_encoded(char *to, struct span key)
-{
-    static const char digits[] = "0123456789ABCDEF";
-
-    for (size_t i = 0; i < key.length; i++) {
-        unsigned char c = (unsigned char)key.at[i];
-
-        if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-            (c != '\0' && strchr("-._~", c) != NULL)) {
-            *to++ = (char)c;
-            continue;
-        }
-        *to++ = '%';
-        *to++ = digits[c >> 4];
-        *to++ = digits[c & 15];
-    }
-    return to;
-}
-
 /* Unix times by the server's clock. */
 static uint64_t
 unix_time(const struct dump *dump, int64_t offset_s)
@@ -66,7 +46,7 @@ static char *
 put_meta(char *to, const struct dump *dump, struct span key,
          const struct cache_reading *item)
 {
-    to = put_encoded(put(to, SPAN("key=")), key);
+    to = percent_encode(put(to, SPAN("key=")), key);
     to = item->ttl_s < 0 ? put(to, SPAN(" exp=-1"))
                          : put_number(to, SPAN(" exp="), unix_time(dump, item->ttl_s));
     to = put_number(to, SPAN(" la="), unix_time(dump, -(int64_t)item->idle_s));
@@ -101,7 +81,7 @@ put_cache(char *to, const struct dump *dump, struct span key,
     return put(to, SPAN(" s]\r\n"));
 }
 
-enum { LINE_ROOM = 3 * CACHE_KEY_MAX + 7 * (DECIMAL_MAX + 8) + 32 };
+enum { LINE_ROOM = PERCENT_ROOM(CACHE_KEY_MAX) + 7 * (DECIMAL_MAX + 8) + 32 };
 
 static void
 list(void *ctx, struct span key, const struct cache_reading *item)

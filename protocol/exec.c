@@ -1,6 +1,8 @@
 /* protocol/exec.c - one short function for each operation. */
 #include "protocol/exec.h"
 
+#include "protocol/tell.h"
+
 static struct class_counters *
 class_counters(struct executor *executor, const struct result *result)
 {
@@ -188,6 +190,7 @@ exec_commit(struct executor *executor, const struct request *request,
     result->status =
         cache_upload_commit(executor->thread, &store, upload, &result->cache);
     count_store(executor, request, result);
+    tell_request(executor, request, result);
 }
 
 static void
@@ -298,7 +301,11 @@ exec_request(struct executor *executor, const struct request *request,
     case OP_VERSION:
     case OP_STATS:
     case OP_QUIT:
+    case OP_WATCH:
     case OP_COUNT:
         break;
     }
+    /* A value that is arriving is told of when it has come. */
+    if (!(request->flags & REQUEST_ARRIVING && result->status == CACHE_OK))
+        tell_request(executor, request, result);
 }

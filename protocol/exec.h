@@ -15,6 +15,8 @@ struct executor {
     struct cache           *cache;
     struct cache_thread    *thread;
     const struct host      *host;
+    int                     client; /* descriptor of who asks just now, for watchers */
+    void                   *ring;   /* where host.tell writes to                     */
     struct command_counters counters;
 };
 

@@ -39,6 +39,11 @@ struct host {
     void (*prefixes_count)(void *server, struct span key, enum operation what, bool hit);
     const _Atomic bool *counts_prefixes;
     const _Atomic bool *crawls; /* the crawler is on, and with it come dumps      */
+    /* What is watched just now, enum watch_kind, and how to tell of it: one line without
+     * its end, to the ring of who tells. */
+    const _Atomic uint32_t *watched;
+    void (*tell)(void *ring, uint32_t kind, struct span line);
+    bool watch_enabled; /* clients may watch */
     /* Carry out an order and say what came of it, a whole line. Any worker calls it. */
     struct span (*order)(void *server, const struct request *order);
     void (*set_verbosity)(void *server, unsigned level);

@@ -27,6 +27,7 @@ enum operation {
     OP_STATS,
     OP_DUMP,
     OP_ORDER,
+    OP_WATCH, /* what `delta` says, enum watch_kind */
     OP_DEBUG_TIME,
     OP_QUIT,
     OP_COUNT

@@ -36,6 +36,31 @@ session_fini(struct session *session, struct session_worker *worker)
     session_init(session, SESSION_AUTO);
 }
 
+uint32_t
+session_watches(const struct session *session)
+{
+    return session->watches;
+}
+
+void
+session_refuse_watch(struct session *session, struct reply *reply)
+{
+    session->watches = 0;
+    reply_say(reply, SPAN("WATCHER_TOO_MANY log watcher limit reached\r\n"));
+}
+
+static void
+begin_to_watch(struct session *session, const struct host *host,
+               const struct request *request, struct reply *reply)
+{
+    struct span refusal = admin_refuse_watch(host, request, reply_left(reply) > 0);
+
+    if (refusal.length > 0)
+        reply_say(reply, refusal);
+    else
+        session->watches = (uint32_t)request->delta;
+}
+
 bool
 session_has_more_to_say(const struct session *session)
 {
@@ -158,6 +183,7 @@ static bool
 ends_batch(const struct request *request)
 {
     return request->operation == OP_QUIT || request->operation == OP_DUMP ||
+           request->operation == OP_WATCH ||
            request->flags &
                (REQUEST_ARRIVING | REQUEST_SWALLOW | REQUEST_RETRACT | REQUEST_CLOSE);
 }
@@ -211,6 +237,10 @@ run_request(struct session *session, struct session_worker *worker,
         session->dump = dump_begin(executor->host, executor->thread, request, reply);
         return;
     }
+    if (request->operation == OP_WATCH) {
+        begin_to_watch(session, executor->host, request, reply);
+        return;
+    }
     exec_request(executor, request, &upload, &result);
     session->text = text_state_after(request);
     if (request->flags & REQUEST_ARRIVING && result.status == CACHE_OK) {
@@ -253,6 +283,13 @@ choose_protocol(struct session *session, struct span input)
             binary_begins_with(input.at[0]) ? SESSION_BINARY : SESSION_TEXT;
 }
 
+static enum session_status
+end_offended(struct session *session)
+{
+    session->offended = true;
+    return SESSION_CLOSE;
+}
+
 enum session_status
 session_run(struct session *session, struct session_worker *worker, struct span input,
             size_t *used, struct reply *reply, unsigned *budget)
@@ -286,7 +323,7 @@ session_run(struct session *session, struct session_worker *worker, struct span 
         most = *budget < SESSION_BATCH ? *budget : SESSION_BATCH;
         count = parse_ahead(session, worker, rest, most, &status);
         if (count == 0)
-            return status == PARSE_BAD ? SESSION_CLOSE : SESSION_MORE;
+            return status == PARSE_BAD ? end_offended(session) : SESSION_MORE;
         for (unsigned i = 0; i < count; i++) {
             const struct request *request = &worker->batch[i];
 
@@ -303,8 +340,12 @@ session_run(struct session *session, struct session_worker *worker, struct span 
             run_request(session, worker, request, reply);
             if (request->flags & REQUEST_DROP)
                 return SESSION_DROP;
-            if (request->operation == OP_QUIT || request->flags & REQUEST_CLOSE)
+            if (request->operation == OP_QUIT)
                 return SESSION_CLOSE;
+            if (request->flags & REQUEST_CLOSE)
+                return end_offended(session);
+            if (session->watches != 0)
+                return SESSION_WATCH;
         }
     }
 }

@@ -21,6 +21,7 @@ enum session_status {
     SESSION_YIELD, /* the budget is used up: let others have their turn               */
     SESSION_CLOSE, /* send the reply, then close                                      */
     SESSION_DROP,  /* close at once                                                   */
+    SESSION_WATCH, /* from now on the client watches: session_watches()               */
 };
 
 /* What a connection speaks. */
@@ -45,6 +46,8 @@ struct session {
     uint64_t          swallow;  /* input bytes to skip        */
     struct arriving  *arriving; /* NULL while there is none   */
     struct dump      *dump;     /* NULL while there is none   */
+    uint32_t          watches;  /* enum watch_kind that it has asked for */
+    bool              offended; /* it ends for what the client has sent  */
 };
 
 /* What one worker's sessions share. */
@@ -70,6 +73,10 @@ enum session_status session_run(struct session *session, struct session_worker *
  * input; *room is 0 when no value is arriving. Then session_upload_fill(). */
 char *session_upload_room(const struct session *session, size_t *room);
 void  session_upload_fill(struct session *session, size_t bytes);
+
+/* After SESSION_WATCH: what the client wants to watch, or that it is not to be. */
+uint32_t session_watches(const struct session *session);
+void     session_refuse_watch(struct session *session, struct reply *reply);
 
 /* True while it goes on without input. */
 bool session_has_more_to_say(const struct session *session);

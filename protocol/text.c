@@ -228,6 +228,7 @@ static const struct command commands[] = {
     { SPAN("slabs"), admin_parse_slabs, OP_ORDER, 0, 0, 1, true },
     { SPAN("lru"), admin_parse_lru, OP_ORDER, 0, 0, 1, true },
     { SPAN("lru_crawler"), admin_parse_crawler, OP_ORDER, 0, 0, 1, true },
+    { SPAN("watch"), admin_parse_watch, OP_WATCH, 0, 0, 1, false },
     { SPAN("shutdown"), admin_parse_shutdown, OP_ORDER, 0, 0, 1, true },
     { SPAN("refresh_certs"), admin_parse_certificates, OP_ORDER, 0, 0, 1, true },
     { SPAN("quit"), parse_plain, OP_QUIT, 0, 0, 1, false },
@@ -618,6 +619,7 @@ text_render(const struct host *host, const struct request *request, struct resul
         reply_say(reply, SPAN("MN\r\n"));
         break;
     case OP_DUMP:
+    case OP_WATCH:
     case OP_QUIT:
     case OP_COUNT:
         break;

@@ -13,6 +13,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "server/peer.h"
 #include "server/server.h"
 #include "server/trace.h"
 #include "server/worker.h"
@@ -67,6 +68,35 @@ set_state(struct conn *conn, enum conn_state state)
     atomic_store_explicit(&conn->state, state, memory_order_relaxed);
 }
 
+static void
+tell_of_opening(const struct conn *conn)
+{
+    struct executor   *executor = &conn->worker->session_worker.executor;
+    struct events_peer peer;
+    char               line[EVENTS_LINE_MAX];
+
+    if (!watch_wants(&conn->worker->server->watch, WATCH_CONNEVENTS))
+        return;
+    peer_of(conn->fd, &peer);
+    watch_tell(executor->ring, WATCH_CONNEVENTS, events_conn_new(line, conn->fd, &peer));
+    watch_wake(&conn->worker->server->watch);
+}
+
+static void
+tell_of_closing(const struct conn *conn, enum events_closed reason)
+{
+    struct executor   *executor = &conn->worker->session_worker.executor;
+    struct events_peer peer;
+    char               line[EVENTS_LINE_MAX];
+
+    if (!watch_wants(&conn->worker->server->watch, WATCH_CONNEVENTS))
+        return;
+    peer_of(conn->fd, &peer);
+    watch_tell(executor->ring, WATCH_CONNEVENTS,
+               events_conn_close(line, conn->fd, &peer, reason));
+    watch_wake(&conn->worker->server->watch);
+}
+
 bool
 conn_start(struct conn *conn, struct worker *worker)
 {
@@ -80,9 +110,10 @@ conn_start(struct conn *conn, struct worker *worker)
     lock_drop(&worker->conns_lock);
     if (is_traced(conn))
         trace_event(conn->fd, "new client connection");
+    tell_of_opening(conn);
     if (wait_for(conn, EV_READ))
         return true;
-    conn_close(conn);
+    conn_close(conn, EVENTS_CLOSED_BY_ERROR);
     return false;
 }
 
@@ -99,13 +130,12 @@ leave_again_list(struct conn *conn)
         worker->again_end = at;
 }
 
-void
-conn_close(struct conn *conn)
+/* Leave the worker, and free all but the descriptor. */
+static void
+leave(struct conn *conn)
 {
     struct worker *worker = conn->worker;
 
-    if (is_traced(conn))
-        trace_event(conn->fd, "connection closed.");
     event_del(&conn->event);
     if (conn->in_again)
         leave_again_list(conn);
@@ -120,9 +150,21 @@ conn_close(struct conn *conn)
     session_fini(&conn->session, &worker->session_worker);
     reply_destroy(&conn->pending);
     free(conn->kept);
-    close(conn->fd);
     free(conn);
     atomic_fetch_sub(&worker->connections, 1);
+}
+
+void
+conn_close(struct conn *conn, enum events_closed reason)
+{
+    struct worker *worker = conn->worker;
+    int            fd = conn->fd;
+
+    if (is_traced(conn))
+        trace_event(fd, "connection closed.");
+    tell_of_closing(conn, reason);
+    leave(conn);
+    close(fd);
     server_connection_closed(worker->server);
 }
 
@@ -218,6 +260,32 @@ state_between_turns(const struct conn *conn)
     return session_is_idle(&conn->session) ? CONN_WAITING : CONN_RECEIVING;
 }
 
+static enum events_closed
+reason_of_end(const struct session *session)
+{
+    return session->offended ? EVENTS_CLOSED_BY_ERROR : EVENTS_CLOSED_NORMALLY;
+}
+
+/* The client wants to watch: its socket becomes the watch thread's. False where it may
+ * not: it is told so, and the dialogue goes on. */
+static bool
+begin_to_watch(struct conn *conn)
+{
+    struct worker *worker = conn->worker;
+    int            fd = conn->fd;
+
+    event_del(&conn->event);
+    if (watch_add(&worker->server->watch, fd, session_watches(&conn->session))) {
+        leave(conn);
+        return true;
+    }
+    session_refuse_watch(&conn->session, worker->reply);
+    if (wait_for(conn, EV_READ))
+        return false;
+    conn_close(conn, EVENTS_CLOSED_BY_ERROR);
+    return true;
+}
+
 /* Run the session over the input, as far as input, turn and socket allow. */
 static void
 conn_run(struct conn *conn, struct span input)
@@ -227,6 +295,7 @@ conn_run(struct conn *conn, struct span input)
     size_t         said = 0;
 
     set_state(conn, CONN_RUNNING);
+    worker->session_worker.executor.client = conn->fd;
     for (;;) {
         size_t              used;
         enum session_status status = session_run(&conn->session, &worker->session_worker,
@@ -240,13 +309,21 @@ conn_run(struct conn *conn, struct span input)
         input = (struct span){ input.at + used, input.length - used };
         if (status == SESSION_DROP) {
             reply_clear(worker->reply);
-            conn_close(conn);
+            conn_close(conn, EVENTS_CLOSED_BY_ERROR);
             return;
+        }
+        if (status == SESSION_WATCH) {
+            if (begin_to_watch(conn))
+                return;
+            continue;
         }
         said += reply_left(worker->reply);
         sent = send_reply(conn);
+        if (watch_is_on(&worker->server->watch))
+            watch_wake(&worker->server->watch);
         if (sent == SENT_FAILED || (sent == SENT_ALL && status == SESSION_CLOSE)) {
-            conn_close(conn);
+            conn_close(conn, sent == SENT_FAILED ? EVENTS_CLOSED_BY_ERROR
+                                                 : reason_of_end(&conn->session));
             return;
         }
         if (sent == SENT_ALL && status == SESSION_FULL) {
@@ -257,13 +334,13 @@ conn_run(struct conn *conn, struct span input)
         conn->closing = status == SESSION_CLOSE;
         /* A request that fills the whole buffer will never be whole. */
         if (input.length == WORKER_INPUT_BYTES || !keep_input(conn, input)) {
-            conn_close(conn);
+            conn_close(conn, EVENTS_CLOSED_BY_ERROR);
             return;
         }
         if (sent == SENT_ALL && status == SESSION_YIELD) {
             counter_add(&worker->counters.conn_yields, 1);
             if (!worker_serve_again(worker, conn)) {
-                conn_close(conn);
+                conn_close(conn, EVENTS_CLOSED_BY_ERROR);
                 return;
             }
         }
@@ -305,7 +382,7 @@ conn_read(struct conn *conn)
         bool again = n < 0 && (errno == EAGAIN || errno == EINTR);
 
         if (!again || !keep_input(conn, (struct span){ conn->worker->input, kept }))
-            conn_close(conn);
+            conn_close(conn, n == 0 ? EVENTS_CLOSED_NORMALLY : EVENTS_CLOSED_BY_ERROR);
         return;
     }
     counter_add(&conn->worker->counters.bytes_read, (uint64_t)n);
@@ -331,7 +408,7 @@ conn_write(struct conn *conn)
     case SENT_PART:
         return;
     case SENT_FAILED:
-        conn_close(conn);
+        conn_close(conn, EVENTS_CLOSED_BY_ERROR);
         return;
     case SENT_ALL:
         break;
@@ -339,7 +416,8 @@ conn_write(struct conn *conn)
     reply_destroy(&conn->pending);
     event_del(&conn->event);
     if (conn->closing || !wait_for(conn, EV_READ)) {
-        conn_close(conn);
+        conn_close(conn, conn->closing ? reason_of_end(&conn->session)
+                                       : EVENTS_CLOSED_BY_ERROR);
         return;
     }
     if (conn->kept != NULL || session_has_more_to_say(&conn->session))

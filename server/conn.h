@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "protocol/events.h"
 #include "protocol/session.h"
 
 struct worker;
@@ -51,6 +52,6 @@ bool conn_start(struct conn *conn, struct worker *worker);
 /* Go on with input that was kept because its turn was over. */
 void conn_continue(struct conn *conn);
 /* Close and free. */
-void conn_close(struct conn *conn);
+void conn_close(struct conn *conn, enum events_closed reason);
 
 #endif

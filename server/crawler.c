@@ -5,6 +5,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "protocol/events.h"
+#include "slabs/counters.h"
+
 enum {
     ROUND_S = 60,         /* from the end of a round to the next one              */
     BUCKETS_A_SLEEP = 64, /* steps between two sleeps: some hundred items at most */
@@ -36,6 +39,15 @@ wait_for_work(struct crawler *crawler, uint64_t left[CACHE_CLASS_MAX + 1])
     return goes_on;
 }
 
+static int64_t
+monotonic_s(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec;
+}
+
 static bool
 is_stopping(struct crawler *crawler)
 {
@@ -47,12 +59,40 @@ is_stopping(struct crawler *crawler)
     return stopping;
 }
 
+/* What a round has come to, a line for each class that had items. */
+static void
+tell(struct crawler *crawler, const struct cache_class_counters *before, int64_t began_s)
+{
+    struct cache_class_counters after[CACHE_CLASS_MAX + 1];
+    struct cache_counters       sum;
+    char                        line[EVENTS_LINE_MAX];
+
+    cache_counters_sum(crawler->cache, &sum, after);
+    for (unsigned i = 1; i <= cache_class_count(crawler->cache); i++) {
+        struct events_crawl round = {
+            .size_class = i,
+            .examined = after[i].crawler_items_checked - before[i].crawler_items_checked,
+            .reclaimed = after[i].crawler_reclaimed - before[i].crawler_reclaimed,
+            .elapsed_s = monotonic_s() - began_s,
+            .next_run_s = ROUND_S,
+        };
+
+        if (round.examined > 0)
+            watch_tell(crawler->ring, WATCH_SYSEVENTS, events_crawl(line, &round));
+    }
+    watch_wake(crawler->ring->watch);
+}
+
 static void
 crawl(struct crawler *crawler, uint64_t left[CACHE_CLASS_MAX + 1])
 {
-    struct cache_walk walk = { 0 };
+    struct cache_class_counters before[CACHE_CLASS_MAX + 1];
+    struct cache_counters       sum;
+    struct cache_walk           walk = { 0 };
+    int64_t                     began_s = monotonic_s();
 
     atomic_fetch_add(&crawler->starts, 1);
+    cache_counters_sum(crawler->cache, &sum, before);
     for (unsigned steps = 1; cache_reap_step(crawler->cache_thread, &walk, left);
          steps++) {
         uint32_t        us = atomic_load(&crawler->sleep_us);
@@ -65,6 +105,8 @@ crawl(struct crawler *crawler, uint64_t left[CACHE_CLASS_MAX + 1])
         if (us > 0)
             nanosleep(&pause, NULL);
     }
+    if (watch_wants(crawler->ring->watch, WATCH_SYSEVENTS))
+        tell(crawler, before, began_s);
     atomic_store(&crawler->running, false);
 }
 
@@ -97,11 +139,13 @@ init_told(pthread_cond_t *told)
 }
 
 bool
-crawler_start(struct crawler *crawler, struct cache *cache, bool enabled,
-              uint32_t sleep_us, uint32_t most)
+crawler_start(struct crawler *crawler, struct cache *cache, struct watch_ring *ring,
+              bool enabled, uint32_t sleep_us, uint32_t most)
 {
     sigset_t all, before;
 
+    crawler->cache = cache;
+    crawler->ring = ring;
     atomic_init(&crawler->enabled, enabled);
     atomic_init(&crawler->sleep_us, sleep_us);
     atomic_init(&crawler->most, most);

@@ -11,9 +11,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "server/watch.h"
 #include "slabs/cache.h"
 
 struct crawler {
+    struct cache        *cache;
+    struct watch_ring   *ring;         /* its own, for `watch sysevents`           */
     struct cache_thread *cache_thread; /* its own                                  */
     pthread_t            thread;
     bool                 started;
@@ -31,8 +34,8 @@ struct crawler {
 };
 
 /* Start the thread; false where it cannot be had. */
-bool crawler_start(struct crawler *crawler, struct cache *cache, bool enabled,
-                   uint32_t sleep_us, uint32_t most);
+bool crawler_start(struct crawler *crawler, struct cache *cache, struct watch_ring *ring,
+                   bool enabled, uint32_t sleep_us, uint32_t most);
 void crawler_stop(struct crawler *crawler);
 /* Crawl these classes; false while it is at work. Any thread. */
 bool crawler_ask(struct crawler *crawler, const bool classes[CACHE_CLASS_MAX + 1]);

@@ -88,6 +88,18 @@ host_prefixes_count(void *arg, struct span key, enum operation what, bool hit)
 }
 
 static void
+host_tell(void *ring, uint32_t kind, struct span line)
+{
+    watch_tell(ring, kind, line);
+}
+
+static void
+on_watcher_gone(void *arg)
+{
+    server_connection_closed(arg);
+}
+
+static void
 fill_host(struct server *server)
 {
     const struct options *options = &server->options;
@@ -108,6 +120,9 @@ fill_host(struct server *server)
         .prefixes_count = host_prefixes_count,
         .counts_prefixes = &server->prefixes.counts,
         .crawls = &server->crawler.enabled,
+        .watched = &server->watch.kinds,
+        .tell = host_tell,
+        .watch_enabled = options->watch,
         .order = orders_run,
         .set_verbosity = host_set_verbosity,
         .debug_time = host_debug_time,
@@ -221,6 +236,17 @@ create_cache(struct server *server)
 }
 
 static bool
+start_watch(struct server *server)
+{
+    const struct options *options = &server->options;
+
+    server->watch.closed = on_watcher_gone;
+    server->watch.server = server;
+    return watch_start(&server->watch, options->threads + 1, options->worker_log_bytes,
+                       options->watcher_log_bytes);
+}
+
+static bool
 start_workers(struct server *server)
 {
     unsigned count = server->options.threads;
@@ -285,9 +311,13 @@ server_start(struct server *server, char *text, size_t text_bytes, int *exit_cod
         lacks = "memory for the cache";
     else if (!start_events(server))
         lacks = "what the event loop needs";
+    else if (!start_watch(server))
+        lacks = "what the watch command needs";
     else if (!start_workers(server))
         lacks = "what the worker threads need";
-    else if (!crawler_start(&server->crawler, server->cache, server->options.lru_crawler,
+    else if (!crawler_start(&server->crawler, server->cache,
+                            &server->watch.rings[server->options.threads],
+                            server->options.lru_crawler,
                             server->options.lru_crawler_sleep_us,
                             server->options.lru_crawler_tocrawl))
         lacks = "what the crawler needs";
@@ -331,6 +361,7 @@ server_stop(struct server *server)
     listen_close(&server->listeners); /* `stats` counts them until the last worker ends */
     stop_events(server);
     crawler_stop(&server->crawler);
+    watch_stop(&server->watch);
     prefixes_fini(&server->prefixes);
     cache_thread_destroy(&server->cache_thread);
     cache_destroy(&server->cache);

@@ -21,6 +21,7 @@
 #include "server/options.h"
 #include "server/prefixes.h"
 #include "server/timekeeper.h"
+#include "server/watch.h"
 #include "server/worker.h"
 #include "slabs/cache.h"
 #include "slabs/clock.h"
@@ -62,6 +63,7 @@ struct server {
     unsigned           workers_started;
     struct crawler     crawler;
     struct prefixes    prefixes;
+    struct watch       watch; /* rings: one a worker, one of the crawler */
 
     struct lock              reset_lock; /* RANK_OWNER; guards the next              */
     struct totals            reset_at;   /* what `stats reset` wants to be forgotten */

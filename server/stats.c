@@ -298,6 +298,19 @@ fill_cache(const struct server *server, const struct cache_counters *all,
     f->slab_reassign_last_busy_status.text = "none";
 }
 
+static void
+fill_watch(const struct server *server, struct figures *f)
+{
+    struct watch_counters counters;
+
+    watch_count(&server->watch, &counters);
+    f->log_worker_written.number = counters.written;
+    f->log_worker_dropped.number = counters.dropped;
+    f->log_watcher_sent.number = counters.sent;
+    f->log_watcher_skipped.number = counters.skipped;
+    f->log_watchers.number = atomic_load(&server->watch.watchers);
+}
+
 /* ---- showing them ---------------------------------------------------------------- */
 
 static bool
@@ -357,6 +370,7 @@ stats_general(struct server *server, host_emit *emit, void *ctx)
     fill_connections(server, &since.workers, &figures.named);
     fill_commands(&since.commands, &figures.named);
     fill_cache(server, &all.cache, &since.cache, &figures.named);
+    fill_watch(server, &figures.named);
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         if (is_shown(server, rows[i].kind))
             emit_row(&rows[i], figures.list[i], emit, ctx);

@@ -7,6 +7,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "protocol/events.h"
 #include "server/conn.h"
 #include "server/server.h"
 #include "slabs/must.h"
@@ -118,7 +119,7 @@ on_idle_check(evutil_socket_t fd, short what, void *arg)
         if (!is_idle(conn, now))
             continue;
         counter_add(&worker->counters.idle_kicks, 1);
-        conn_close(conn);
+        conn_close(conn, EVENTS_CLOSED_BY_IDLENESS);
     }
 }
 
@@ -207,6 +208,18 @@ start_thread(struct worker *worker)
     return started;
 }
 
+static void
+on_eviction(void *ctx, struct span key, const struct cache_reading *item)
+{
+    struct executor *executor = ctx;
+    char             line[EVENTS_LINE_MAX];
+
+    if (atomic_load_explicit(executor->host->watched, memory_order_relaxed) &
+        WATCH_EVICTIONS)
+        executor->host->tell(executor->ring, WATCH_EVICTIONS,
+                             events_eviction(line, key, item));
+}
+
 bool
 worker_start(struct worker *worker, struct server *server)
 {
@@ -221,7 +234,10 @@ worker_start(struct worker *worker, struct server *server)
     worker->input = malloc(WORKER_INPUT_BYTES);
     executor->cache = server->cache;
     executor->host = &server->host;
+    executor->ring = &server->watch.rings[worker - server->workers];
     executor->thread = cache_thread_create(server->cache);
+    if (executor->thread != NULL)
+        cache_watch_evictions(executor->thread, on_eviction, executor);
     if (executor->thread != NULL)
         worker->reply = reply_create(executor->thread);
     if (worker->wake_fd >= 0 && worker->base != NULL && worker->input != NULL &&
@@ -242,6 +258,6 @@ worker_stop(struct worker *worker)
     must(joined == 0);
     on_wake(worker->wake_fd, EV_READ, worker); /* what was given at the last moment */
     while (worker->conns != NULL)
-        conn_close(worker->conns);
+        conn_close(worker->conns, EVENTS_CLOSED_BY_SHUTDOWN);
     fini(worker);
 }

@@ -49,7 +49,7 @@ evict_some(struct cache_thread *thread, unsigned size_class, bool last_round)
 }
 
 static void
-count_eviction(struct cache_thread *thread, const struct item *item)
+count_eviction(struct cache_thread *thread, struct item *item)
 {
     struct cache_class_counters *counters = item_counters(thread, item);
     uint8_t                      marks = item_marks(item);
@@ -59,6 +59,11 @@ count_eviction(struct cache_thread *thread, const struct item *item)
         if (!(marks & ITEM_FETCHED))
             counter_add(&counters->expired_unfetched, 1);
         return;
+    }
+    if (thread->on_eviction != NULL) {
+        struct cache_reading reading = item_describe_locked(thread->cache, item);
+
+        thread->on_eviction(thread->on_eviction_ctx, item_key(item), &reading);
     }
     counter_add(&counters->evictions, 1);
     if (item_deadline(item) != CLOCK_NEVER)

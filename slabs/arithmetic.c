@@ -110,6 +110,7 @@ count_locked(struct counting *c)
     char                          digits[DECIMAL_MAX];
     struct span                   text;
 
+    item_note_found(cache, item, result);
     result->created = item == NULL;
     if (item == NULL && !how->creates)
         return CACHE_MISS;

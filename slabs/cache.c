@@ -151,6 +151,13 @@ cache_thread_destroy(struct cache_thread **thread)
     free(dead);
 }
 
+void
+cache_watch_evictions(struct cache_thread *thread, cache_on_eviction *tell, void *ctx)
+{
+    thread->on_eviction_ctx = ctx;
+    thread->on_eviction = tell;
+}
+
 struct cache *
 cache_of(const struct cache_thread *thread)
 {

@@ -20,6 +20,7 @@ struct cache;        /* opaque: layout in slabs/cache_priv.h */
 struct cache_thread; /* a thread's handle: its counters and its free chunks */
 struct cache_class_counters;
 struct cache_counters;
+struct cache_reading;
 struct clock;
 struct item;
 struct stripe;
@@ -60,7 +61,14 @@ void          cache_destroy(struct cache **cache);
  * destroyed handle has counted stays in the sums. */
 struct cache_thread *cache_thread_create(struct cache *cache);
 void                 cache_thread_destroy(struct cache_thread **thread);
-struct cache        *cache_of(const struct cache_thread *thread);
+
+/* A live item is evicted: it is told of with its stripe held, and only looked at. */
+typedef void cache_on_eviction(void *ctx, struct span key,
+                               const struct cache_reading *item);
+/* Tell of what this handle's thread evicts, from now on; NULL: no longer. */
+void          cache_watch_evictions(struct cache_thread *thread, cache_on_eviction *tell,
+                                    void *ctx);
+struct cache *cache_of(const struct cache_thread *thread);
 
 /* ---- keys ------------------------------------------------------------------------ */
 
@@ -167,6 +175,9 @@ struct cache_result {
     size_t   value_length; /* cache_store: of the value that was sent or that is there */
     int32_t  ttl_s;        /* cache_arithmetic: seconds left before it, -1: never ends */
     bool     created;      /* cache_arithmetic: there was nothing */
+    bool     found;        /* there was an item: */
+    unsigned found_class;  /* its size class     */
+    size_t   found_length; /* and its value's    */
 };
 
 /* Store a value that is at hand as a whole. OK, MISS, EXISTS, NOT_STORED, TOO_LARGE or

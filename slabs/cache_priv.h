@@ -43,6 +43,8 @@ struct cache_counts {
 struct cache_thread {
     _Alignas(128) struct cache_counts counters;
     struct cache        *cache;
+    cache_on_eviction   *on_eviction; /* or NULL */
+    void                *on_eviction_ctx;
     struct cache_thread *next; /* under cache->threads_lock */
     uint64_t       *sizes; /* CACHE_SIZES, modulo 2^64: linked less unlinked; or NULL */
     struct magazine magazine[CLASS_MAX + 1];
@@ -130,6 +132,9 @@ void item_track_size(struct cache_thread *thread, const struct item *item, int c
 
 /* Describe an item for readers, as it is now. Stripe held. */
 struct cache_reading item_describe_locked(const struct cache *cache, struct item *item);
+/* Note in the result what an operation has found under its key, NULL: nothing. */
+void item_note_found(const struct cache *cache, const struct item *item,
+                     struct cache_result *result);
 
 /* ---- making items: cache.c, store.c ---------------------------------------------- */
 

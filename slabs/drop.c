@@ -68,6 +68,7 @@ drop_locked(struct dropping *d)
     struct cache                *cache = d->thread->cache;
     struct item                 *item = item_find_live_locked(d->thread, d->key);
 
+    item_note_found(cache, item, d->result);
     if (item == NULL)
         return CACHE_MISS;
     d->result->size_class = pages_class(&cache->pages, item);

@@ -33,6 +33,15 @@ item_describe_locked(const struct cache *cache, struct item *item)
     };
 }
 
+void
+item_note_found(const struct cache *cache, const struct item *item,
+                struct cache_result *result)
+{
+    result->found = item != NULL;
+    result->found_class = item != NULL ? pages_class(&cache->pages, item) : 0;
+    result->found_length = item != NULL ? item_value_length(item) : 0;
+}
+
 /* Describe the item as it was before this reading; a large value is pinned. False where it
  * has too many pins: then it is as good as not there. Its stripe is held. */
 static bool
@@ -200,6 +209,7 @@ cache_touch(struct cache_thread *thread, const struct cache_key *key, int64_t ex
 
     lock_take(&stripe->lock);
     item = item_find_live_locked(thread, key);
+    item_note_found(cache, item, result);
     if (item != NULL) {
         item_used_locked(cache, item);
         item_set_deadline(item, clock_deadline(cache->clock, expiry));

@@ -205,6 +205,7 @@ store_locked(struct storing *s)
     struct item              *old = item_find_live_locked(s->thread, &store->key);
     enum cache_status         status = rule(store, old);
 
+    item_note_found(s->thread->cache, old, s->result);
     if (old != NULL) {
         s->result->cas = item_cas(old);
         s->result->size_class = pages_class(&s->thread->cache->pages, old);

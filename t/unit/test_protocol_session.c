@@ -26,6 +26,7 @@ struct talk {
     size_t                 kept_length;
     bool                   closed;
     _Atomic bool           off, on;
+    _Atomic uint32_t       nothing;
 };
 
 static int32_t
@@ -87,6 +88,7 @@ talk_begin(void)
         .stats_reset = no_reset,
         .counts_prefixes = &t->off,
         .crawls = &t->on,
+        .watched = &t->nothing,
         .order = no_order,
         .set_verbosity = no_verbosity,
     };

@@ -1,0 +1,122 @@
+/* protocol/tell.c - which events a request is, for watchers. See tell.h. */
+#include "protocol/tell.h"
+
+#include "protocol/events.h"
+#include "slabs/decimal.h"
+
+static bool
+is_wanted(const struct executor *executor, enum watch_kind kind)
+{
+    return atomic_load_explicit(executor->host->watched, memory_order_relaxed) & kind;
+}
+
+/* The item that the request's look-up has met. */
+static struct events_item
+item_found(const struct request *request, const struct result *result)
+{
+    const struct cache_reading *reading = &result->reading;
+    bool                        read = result->status == CACHE_OK && !reading->created;
+
+    if (request->operation != OP_GET)
+        return (struct events_item){ request->key.bytes, result->cache.found,
+                                     result->cache.found_class,
+                                     result->cache.found_length };
+    return (struct events_item){ request->key.bytes, read, read ? reading->size_class : 0,
+                                 read ? reading->value_length : 0 };
+}
+
+static void
+tell_get(const struct executor *executor, const struct request *request,
+         const struct result *result)
+{
+    struct events_item item = item_found(request, result);
+    char               line[EVENTS_LINE_MAX];
+
+    if (is_wanted(executor, WATCH_FETCHERS))
+        executor->host->tell(executor->ring, WATCH_FETCHERS,
+                             events_item_get(line, &item, executor->client));
+}
+
+static void
+tell_store(const struct executor *executor, const struct events_item *item,
+           const char *command, enum cache_status status, int64_t expiry)
+{
+    const struct host *host = executor->host;
+    char               line[EVENTS_LINE_MAX];
+
+    if (is_wanted(executor, WATCH_MUTATIONS))
+        host->tell(executor->ring, WATCH_MUTATIONS,
+                   events_item_store(line, item, command, status,
+                                     host->ttl_of(host->server, expiry),
+                                     executor->client));
+}
+
+static void
+tell_stored(const struct executor *executor, const struct request *request,
+            const struct result *result)
+{
+    static const char *const names[] = { "set",    "add",     "replace",
+                                         "append", "prepend", "cas" };
+    struct events_item       item = { request->key.bytes, true, result->cache.size_class,
+                                      request->value_length };
+
+    tell_store(executor, &item, names[request->mode], result->status, request->expiry);
+}
+
+static void
+tell_count(const struct executor *executor, const struct request *request,
+           const struct result *result)
+{
+    char               digits[DECIMAL_MAX];
+    struct events_item item = { request->key.bytes, true, result->cache.size_class, 0 };
+
+    if (result->status != CACHE_OK || !result->cache.created)
+        return;
+    item.value_length = (size_t)(decimal_write(digits, result->cache.number) - digits);
+    tell_store(executor, &item, "add", CACHE_OK, request->create_expiry);
+}
+
+static void
+tell_delete(const struct executor *executor, const struct request *request,
+            const struct result *result)
+{
+    struct events_item item = item_found(request, result);
+    char               line[EVENTS_LINE_MAX];
+
+    if (result->status != CACHE_OK || request->flags & REQUEST_INVALIDATE ||
+        request->codec == CODEC_BINARY || !is_wanted(executor, WATCH_DELETIONS))
+        return;
+    if (request->flags & REQUEST_EMPTY)
+        item.value_length = 0;
+    executor->host->tell(
+        executor->ring, WATCH_DELETIONS,
+        events_deleted(line, &item, request->codec == CODEC_META ? "md" : "delete"));
+}
+
+void
+tell_request(const struct executor *executor, const struct request *request,
+             const struct result *result)
+{
+    if (!is_wanted(executor, WATCH_FETCHERS | WATCH_MUTATIONS | WATCH_DELETIONS))
+        return;
+    switch ((enum operation)request->operation) {
+    case OP_GET:
+    case OP_TOUCH:
+        tell_get(executor, request, result);
+        break;
+    case OP_STORE:
+        tell_get(executor, request, result);
+        tell_stored(executor, request, result);
+        break;
+    case OP_DELETE:
+        tell_get(executor, request, result);
+        tell_delete(executor, request, result);
+        break;
+    case OP_ARITHMETIC:
+        tell_get(executor, request, result);
+        tell_count(executor, request, result);
+        break;
+    default:
+        break;
+    }
+}

@@ -1,0 +1,118 @@
+# watch: a stream of what happens, that holds up nobody.
+use v5.36;
+use Test::More;
+use lib 't/lib';
+use Daemon;
+
+plan skip_all => 'the reference knows fewer kinds, and t/golden has the lines of 1.6.45'
+    if is_reference();
+my $d = Daemon->start('-m' => 2, '-t' => 2, '-o' => 'watcher_logbuf_size=16');
+my $c = $d->connect;
+
+# The lines that come until one matches, without their dates.
+sub lines_until ($watcher, $end) {
+    $watcher->read_until(sub { $watcher->unread =~ $end });
+    my $text = $watcher->receive(length $watcher->unread);
+
+    $text =~ s/^ts=\d+\.\d{1,6} gid=\d+ //mg;
+    $text =~ s/cfd=\d+/cfd=N/g;
+    $text =~ s/clsid=[1-9]\d*/clsid=C/g;
+    return $text;
+}
+
+sub watcher (@kinds) {
+    my $watcher = $d->connect;
+
+    is($watcher->ask("watch @kinds\r\n"), "OK\r\n", "watch @kinds");
+    return $watcher;
+}
+
+my $fetchers  = watcher('fetchers');
+my $mutations = watcher('mutations');
+my $deletions = watcher('deletions');
+
+$c->expect("set a 0 0 2\r\nhi\r\nget a b\r\nadd a 0 0 1\r\nx\r\ndelete a\r\nma n N0 J7\r\n",
+    "STORED\r\nVALUE a 0 2\r\nhi\r\nEND\r\nNOT_STORED\r\nDELETED\r\nHD\r\n", 'some commands');
+is(lines_until($fetchers, qr/key=n .*\n/),
+    "type=item_get key=a status=not_found clsid=0 cfd=N size=0\n"
+    . "type=item_get key=a status=found clsid=C cfd=N size=2\n"
+    . "type=item_get key=b status=not_found clsid=0 cfd=N size=0\n"
+    . "type=item_get key=a status=found clsid=C cfd=N size=2\n"
+    . "type=item_get key=a status=found clsid=C cfd=N size=2\n"
+    . "type=item_get key=n status=not_found clsid=0 cfd=N size=0\n",
+    'fetchers see every look-up');
+is(lines_until($mutations, qr/key=n .*\n/),
+    "type=item_store key=a status=stored cmd=set ttl=0 clsid=C cfd=N size=2\n"
+    . "type=item_store key=a status=not_stored cmd=add ttl=0 clsid=C cfd=N size=1\n"
+    . "type=item_store key=n status=stored cmd=add ttl=0 clsid=C cfd=N size=1\n",
+    'mutations see every store');
+is(lines_until($deletions, qr/key=a .*\n/), "type=deleted key=a cmd=delete clsid=C size=2\n",
+    'deletions see deletes that found something');
+
+# A value that arrives in pieces is told of when it is there.
+$c->send("set big 0 100 200000\r\n" . 'x' x 100_000);
+$c->send('x' x 100_000 . "\r\n");
+$c->expect('', "STORED\r\n", 'a value in two pieces');
+like(lines_until($mutations, qr/key=big .*\n/),
+    qr/\Atype=item_store key=big status=stored cmd=set ttl=(?:100|99) clsid=C cfd=N size=200000\n\z/,
+    'is told of once');
+
+my $connevents = watcher('connevents');
+my $guest = $d->connect;
+$guest->ask("version\r\n");
+$guest->send("quit\r\n");
+$guest->closed('a guest quits');
+$guest = $d->connect;
+$guest->ask("version\r\n");
+$guest->send("GET / HTTP/1.1\r\n");
+$guest->closed('another is sent away');
+like(lines_until($connevents, qr/reason=error.*\n/), qr/\A
+    type=conn_new\ rip=127.0.0.1\ rport=\d+\ transport=tcp\ cfd=N\n
+    type=conn_close\ rip=127.0.0.1\ rport=\d+\ transport=tcp\ reason=normal\ cfd=N\n
+    type=conn_new\ rip=127.0.0.1\ rport=\d+\ transport=tcp\ cfd=N\n
+    type=conn_close\ rip=127.0.0.1\ rport=\d+\ transport=tcp\ reason=error\ cfd=N\n\z/x,
+    'connevents see them come and go');
+
+# Evictions: more than the memory holds.
+my $evictions = watcher('evictions');
+my $value = 'v' x 5000;
+$c->send(join '', map { "set e$_ 0 0 5000 noreply\r\n$value\r\n" } 1 .. 2000);
+$c->expect("mn\r\n", "MN\r\n", 'much is stored');
+like(lines_until($evictions, qr/key=e\d+ .*\n/),
+    qr/^type=eviction key=e\d+ fetch=no ttl=-1 la=\d+ clsid=C size=5000$/m,
+    'evictions see what had to go');
+
+# Nobody reads here: lines are left out, and told of, and no command waits.
+my $before = $d->stats;
+for (1 .. 20) {
+    $c->ask("get a\r\n" x 5000 . "mn\r\n", qr/MN\r\n\z/);
+}
+my $after = $d->stats;
+my $lost  = $after->{log_watcher_skipped} - $before->{log_watcher_skipped}
+    + $after->{log_worker_dropped} - $before->{log_worker_dropped};
+cmp_ok($lost, '>', 1000, 'a watcher that does not read loses lines, and nobody waits for it');
+$fetchers->read_until(sub { $fetchers->unread =~ /END/ }, 0.5);
+$c->ask("get a\r\n");
+my $text = lines_until($fetchers, qr/skipped=\d+\n/);
+like($text, qr/^skipped=\d+$/m, 'and is told how many')
+    if $after->{log_watcher_skipped} > $before->{log_watcher_skipped};
+
+is($d->stat('log_watchers'), 5, 'log_watchers counts them');
+$_->close for $fetchers, $mutations, $deletions, $connevents, $evictions;
+ok(eventually(sub { $d->stat('log_watchers') == 0 }), 'and sees them go');
+my $connections = $d->stat('curr_connections');
+cmp_ok($connections, '<=', 3, 'with their connections');
+
+my @crowd = map { watcher('sysevents') } 1 .. 20;
+$c->expect("watch\r\n", "WATCHER_TOO_MANY log watcher limit reached\r\n",
+    'the 21st is refused');
+$_->close for @crowd;
+
+my $late = $d->connect;
+$late->expect("mn\r\nwatch\r\n",
+    "MN\r\nERROR cannot pipeline other commands before watch\r\n", 'not behind other commands');
+$late->expect("watch nothing\r\n", "ERROR\r\n", 'no such kind');
+$late->expect("mn\r\n", "MN\r\n", 'and the dialogue goes on');
+
+$d->stop_clean;
+done_testing;
