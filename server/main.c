@@ -69,12 +69,12 @@ count_listeners(const struct options *options)
     return count;
 }
 
-/* Of main's and each worker's event base and each worker's waker, of listeners, of one
- * client, and with -d of the wire to the parent. */
+/* Of main's and each worker's event base, the wakers of workers and of the watch thread,
+ * of listeners, of one client, and with -d of the wire to the parent. */
 static unsigned
 descriptors_needed(const struct options *options)
 {
-    return LOOP_DESCRIPTORS + options->threads * (LOOP_DESCRIPTORS + 1) +
+    return LOOP_DESCRIPTORS + options->threads * (LOOP_DESCRIPTORS + 1) + 1 +
            count_listeners(options) + 1 + (options->daemon ? 1 : 0);
 }
 

@@ -275,14 +275,6 @@ open_listeners(struct server *server, char *text, size_t text_bytes, int *exit_c
     return status == LISTEN_OK;
 }
 
-/* Standard input to error; loop, signals and two listeners of the main thread; loop and
- * waker of each worker. More listeners are counted when they are open. */
-static unsigned
-descriptors_needed(unsigned threads)
-{
-    return 3 + 5 + 2 * threads;
-}
-
 static unsigned
 turn_requests(unsigned steps)
 {
@@ -301,12 +293,6 @@ server_start(struct server *server, char *text, size_t text_bytes, int *exit_cod
                   server->options.prefix_stats);
     timekeeper_init(&server->timekeeper, &server->clock);
     fill_host(server);
-    if (server->options.connections_max < descriptors_needed(server->options.threads)) {
-        snprintf(text, text_bytes, "Maxconns setting is too low, use -c to increase.");
-        *exit_code = EXIT_FAILURE;
-        server_stop(server);
-        return false;
-    }
     if (!create_cache(server))
         lacks = "memory for the cache";
     else if (!start_events(server))
