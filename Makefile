@@ -12,7 +12,7 @@
 #   make check-differential  COMMANDS=1000000 random commands, the same to larder and to
 #                       REFERENCE, from SEED on; what they answer has to be the same
 #   make stress         many threads and connections for a while
-#   make fuzz           one minute of libFuzzer, which needs clang; FUZZ=dialogue for
+#   make fuzz           one minute of libFuzzer, which needs clang-14; FUZZ=dialogue for
 #                       another entry of t/fuzz, SECONDS=600 or RUNS=1000000 for longer
 #   make lint           what must hold in the source beyond what the compiler sees
 #   make format         lay the source out by .clang-format
@@ -198,7 +198,8 @@ build/fuzz/t/fuzz/%.o: CFLAGS += -fno-sanitize=fuzzer
 
 FUZZ      = text
 SECONDS   = 60
-FUZZ_VARS = CC=clang SAN=fuzzer,address,undefined VARIANT=fuzz
+CLANG     = clang-14
+FUZZ_VARS = CC=$(CLANG) SAN=fuzzer,address,undefined VARIANT=fuzz
 
 fuzz:
 	+@$(MAKE) --no-print-directory $(FUZZ_VARS) build/fuzz/t/fuzz/fuzz_$(FUZZ)

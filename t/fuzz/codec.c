@@ -17,7 +17,7 @@ run(struct span input, struct schedule schedule)
 {
     static struct compare compare; /* large */
 
-    compare_begin(&compare, schedule);
+    compare_begin(&compare, schedule, true);
     compare_send(&compare, 0, input);
     compare_rest(&compare, 0);
     compare_end(&compare);

@@ -48,9 +48,10 @@ open_both(struct compare *compare, unsigned client)
 }
 
 void
-compare_begin(struct compare *compare, struct schedule schedule)
+compare_begin(struct compare *compare, struct schedule schedule, bool dumps)
 {
     prepare_worlds();
+    world->host.dump_enabled = other_world->host.dump_enabled = dumps;
     compare->straight = (struct schedule){ 0 };
     compare->scheduled = schedule;
     compare->over = false;

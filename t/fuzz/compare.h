@@ -18,8 +18,8 @@ struct compare {
     bool            over; /* the two have parted for a reason that is allowed */
 };
 
-/* `schedule` is not copied. */
-void compare_begin(struct compare *compare, struct schedule schedule);
+/* The bytes of `schedule` are not copied. */
+void compare_begin(struct compare *compare, struct schedule schedule, bool dumps);
 /* These bytes are on the way from this client. They are not copied. */
 void compare_send(struct compare *compare, unsigned client, struct span bytes);
 /* All that is on the way arrives and is answered, in both worlds, and compared. */
