@@ -13,8 +13,6 @@ import tempfile
 import time
 
 START_TIMEOUT_S = 10
-# Enough for a page in each size class and some more: who has to evict what, or to refuse, is not compared.
-MEMORY_MB = "1024"
 # A background thread of memcached would hold items for a while, now and then, and what it holds is not written in
 # place by incr: without it the same bytes get the same replies each time.
 CALM = ("-o", "no_lru_maintainer,no_lru_crawler")
@@ -34,14 +32,14 @@ def free_port():
 class Server:
     """One server process; `name` is how it is called in reports."""
 
-    def __init__(self, name, path, options):
-        self.name, self.path, self.options = name, path, options
+    def __init__(self, name, path, memory_mb, options):
+        self.name, self.path, self.memory_mb, self.options = name, path, memory_mb, options
         self.errors = tempfile.TemporaryFile()
         self.start()
 
     def start(self):
         self.port = free_port()
-        command = [self.path, "-u", "root", "-p", str(self.port), "-l", "127.0.0.1", "-m", MEMORY_MB, "-t", "2", "-U", "0",
+        command = [self.path, "-u", "root", "-p", str(self.port), "-l", "127.0.0.1", "-m", str(self.memory_mb), "-t", "2", "-U", "0",
                    *self.options]
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self.errors, stderr=self.errors)
         deadline = time.monotonic() + START_TIMEOUT_S
@@ -94,10 +92,10 @@ class Server:
 class Pair:
     """The reference and larder."""
 
-    def __init__(self, reference, larder):
+    def __init__(self, reference, larder, memory_mb):
         self.servers = []
         for name, path, options in (("reference", reference, CALM), ("larder", larder, ())):
-            self.servers.append(Server(name, path, options))
+            self.servers.append(Server(name, path, memory_mb, options))
             self.servers[-1].burn_first_id()
 
     def check_alive(self):
