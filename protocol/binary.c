@@ -57,6 +57,7 @@ struct opcode {
 
 #define QUIET REQUEST_QUIET
 #define WITH_KEY REQUEST_WITH_KEY
+#define OR_NOTHING REQUEST_OR_NOTHING
 
 /* clang-format off */
 static const struct opcode opcodes[256] = {
@@ -65,8 +66,8 @@ static const struct opcode opcodes[256] = {
     [0x09] = { SHAPE_KEY,          OP_GET,        0,             0, false, QUIET },
     [0x0c] = { SHAPE_KEY,          OP_GET,        0,             0, false, WITH_KEY },
     [0x0d] = { SHAPE_KEY,          OP_GET,        0,             0, false, WITH_KEY | QUIET },
-    [0x01] = { SHAPE_VALUE,        OP_STORE,      CACHE_SET,     8, false, 0 },
-    [0x11] = { SHAPE_VALUE,        OP_STORE,      CACHE_SET,     8, false, QUIET },
+    [0x01] = { SHAPE_VALUE,        OP_STORE,      CACHE_SET,     8, false, OR_NOTHING },
+    [0x11] = { SHAPE_VALUE,        OP_STORE,      CACHE_SET,     8, false, OR_NOTHING | QUIET },
     [0x02] = { SHAPE_VALUE,        OP_STORE,      CACHE_ADD,     8, false, 0 },
     [0x12] = { SHAPE_VALUE,        OP_STORE,      CACHE_ADD,     8, false, QUIET },
     [0x03] = { SHAPE_VALUE,        OP_STORE,      CACHE_REPLACE, 8, false, 0 },
@@ -101,6 +102,7 @@ static const struct opcode opcodes[256] = {
 
 #undef QUIET
 #undef WITH_KEY
+#undef OR_NOTHING
 
 /* ---- requests in ----------------------------------------------------------------- */
 

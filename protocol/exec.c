@@ -64,7 +64,7 @@ exec_get(struct executor *executor, const struct request *request, struct result
         .refreshes = request->flags & REQUEST_REFRESH,
         .expiry = request->expiry,
         .create_expiry = request->create_expiry,
-        .refresh_s = request->refresh_s,
+        .refresh_expiry = request->refresh_expiry,
         .new_cas = request->new_cas,
     };
     bool plain = request->codec != CODEC_META && !(request->flags & REQUEST_TOUCH);
@@ -123,15 +123,14 @@ count_store(struct executor *executor, const struct request *request,
         counter_add(&executor->counters.cas_misses, 1);
 }
 
-/* A set that cannot be done leaves nothing behind: the old value would be stale. With meta
- * that goes for every mode. */
+/* A set that cannot be done leaves nothing behind: the old value would be stale. */
 static void
 drop_stale(struct executor *executor, const struct request *request)
 {
     struct cache_drop_how plainly = { 0 };
     struct cache_result   ignored = { 0 };
 
-    if (request->mode == CACHE_SET || request->codec == CODEC_META)
+    if (request->flags & REQUEST_OR_NOTHING)
         (void)cache_drop(executor->thread, &request->key, &plainly, &ignored);
 }
 
@@ -228,6 +227,7 @@ exec_arithmetic(struct executor *executor, const struct request *request,
         .compares = request->flags & REQUEST_COMPARE,
         .creates = request->flags & REQUEST_CREATE,
         .touches = request->flags & REQUEST_TOUCH,
+        .touches_created = request->flags & REQUEST_TOUCH_LAST,
         .expiry = request->expiry,
         .create_expiry = request->create_expiry,
         .delta = request->delta,

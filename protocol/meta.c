@@ -77,7 +77,6 @@ take_flag(const struct line *line, struct span token, struct flags *flags,
           struct request *request)
 {
     struct span argument = { token.at + 1, token.length - 1 };
-    int64_t     refresh_s = 0;
 
     switch (token.at[0]) {
     case 'b':
@@ -96,8 +95,7 @@ take_flag(const struct line *line, struct span token, struct flags *flags,
             request->flags |= REQUEST_TOUCH_LAST;
         break;
     case 'R':
-        refuse(flags, take_seconds(argument, &refresh_s), bad_token);
-        request->refresh_s = (int32_t)refresh_s;
+        refuse(flags, take_seconds(argument, &request->refresh_expiry), bad_token);
         request->flags |= REQUEST_REFRESH;
         if (flags->seen['T'])
             request->flags |= REQUEST_TOUCH_FIRST;

@@ -87,7 +87,7 @@ enum request_flag {
     REQUEST_COMPARE = 1 << 9, /* `cas` must be the item's id                       */
     REQUEST_CREATE = 1 << 10, /* where nothing is, with create_expiry              */
     REQUEST_UNNOTICED = 1 << 11,
-    REQUEST_REFRESH = 1 << 12, /* refresh_s is given                                */
+    REQUEST_REFRESH = 1 << 12, /* refresh_expiry is given                           */
     REQUEST_INVALIDATE = 1 << 13,
     REQUEST_EMPTY = 1 << 14,
     REQUEST_BINARY_KEY = 1 << 15,  /* the key came in base64                            */
@@ -95,6 +95,7 @@ enum request_flag {
     REQUEST_TOUCH_FIRST = 1 << 25, /* the expiry stood before that of REQUEST_REFRESH  */
     REQUEST_TOUCH_LAST = 1 << 26,  /* ... behind that of REQUEST_CREATE                */
     REQUEST_BAD_OPAQUE = 1 << 27,  /* meta: found when it is answered                  */
+    REQUEST_OR_NOTHING = 1 << 23,  /* OP_STORE: without room for it, the old value goes */
     /* What becomes of the input. */
     REQUEST_BAD_CHUNK = 1 << 16, /* OP_STORE: the value does not end as it should     */
     REQUEST_ARRIVING = 1 << 17,  /* OP_STORE: the value is not here as a whole yet    */
@@ -116,7 +117,7 @@ struct request {
     uint32_t         length;    /* of its input; what follows belongs to the next      */
     uint32_t         opaque;    /* binary: to be echoed                                */
     uint32_t         client_flags;
-    int32_t          refresh_s;
+    int64_t          refresh_expiry;
     int64_t          expiry; /* as the protocols mean it; OP_VERBOSITY: the level      */
     int64_t          create_expiry;
     struct cache_key key;

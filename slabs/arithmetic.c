@@ -119,6 +119,8 @@ count_locked(struct counting *c)
     if (item != NULL) {
         result->size_class = pages_class(&cache->pages, item);
         result->ttl_s = item_ttl_s(cache, item);
+        if (item_value_length(item) == 0) /* whatever its id */
+            return CACHE_NOT_NUMERIC;
         if (how->compares && how->cas != item_cas(item))
             return CACHE_EXISTS;
         if (!parse_counter((struct span){ item_value(item), item_value_length(item) },
@@ -131,7 +133,7 @@ count_locked(struct counting *c)
     item = item != NULL ? write_locked(c, item, text) : place_locked(c, NULL, text);
     if (item == NULL)
         return CACHE_NO_MEMORY; /* or with a chunk, the next time */
-    if (how->touches)
+    if (how->touches && (!result->created || how->touches_created))
         item_set_deadline(item, clock_deadline(cache->clock, how->expiry));
     item_set_accessed(item, clock_now(cache->clock));
     result->cas = item_cas(item);

@@ -121,11 +121,11 @@ struct cache_read_how {
     bool    creates; /* where nothing is, make an empty item that ends at create_expiry */
     bool    leases;  /* of all readers of an item that is stale, new by `creates`, or
                            about to expire, let one win, and tell the others            */
-    bool    refreshes; /* about to expire means: in less than refresh_s seconds        */
+    bool    refreshes; /* about to expire means: before refresh_expiry                 */
     bool    names_cas; /* an item that is created gets new_cas, even 0, as its id      */
     int64_t expiry;
     int64_t create_expiry;
-    int32_t refresh_s;
+    int64_t refresh_expiry;
     uint64_t new_cas;
 };
 
@@ -239,6 +239,7 @@ struct cache_count_how {
     bool     compares; /* only where the item's id is `cas`                   */
     bool     creates;  /* where nothing is, make `initial`, ending at create_expiry */
     bool     touches;  /* give it a new expiry: `expiry`                      */
+    bool     touches_created; /* also one that was made just now              */
     int64_t  expiry;
     int64_t  create_expiry;
     uint64_t delta;

@@ -107,13 +107,14 @@ create_locked(struct cache_thread *thread, const struct cache_key *key,
     return item;
 }
 
+/* Does it end before one would that was stored now with this expiry? */
 static bool
-is_about_to_end(struct cache *cache, const struct item *item, int32_t refresh_s)
+is_about_to_end(struct cache *cache, const struct item *item, int64_t refresh_expiry)
 {
     uint32_t deadline = item_deadline(item);
 
     return deadline != CLOCK_NEVER &&
-           (int64_t)deadline - clock_now(cache->clock) < (int64_t)refresh_s * CLOCK_HZ;
+           deadline < clock_deadline(cache->clock, refresh_expiry);
 }
 
 /* Of the readers of an item that needs refreshing, one wins. */
@@ -124,9 +125,10 @@ lease_locked(struct cache *cache, const struct cache_read_how *how,
     struct item *item = reading->item;
 
     reading->leased = item_marks(item) & ITEM_LEASED;
-    reading->won = !reading->leased &&
-                   (reading->created || reading->stale ||
-                    (how->refreshes && is_about_to_end(cache, item, how->refresh_s)));
+    reading->won =
+        !reading->leased &&
+        (reading->created || reading->stale ||
+         (how->refreshes && is_about_to_end(cache, item, how->refresh_expiry)));
     if (reading->won)
         item_mark(item, ITEM_LEASED);
 }

@@ -210,7 +210,7 @@ store_locked(struct storing *s)
         s->result->cas = item_cas(old);
         s->result->size_class = pages_class(&s->thread->cache->pages, old);
         if (store->mode == CACHE_ADD)
-            item_mark(old, ITEM_FETCHED | ITEM_ACTIVE);
+            item_mark(old, ITEM_ACTIVE);
     }
     if (status != CACHE_OK)
         return status;

@@ -131,7 +131,7 @@ same_numbers(const struct request *a, const struct request *b)
 {
     return a->operation == b->operation && a->mode == b->mode && a->codec == b->codec &&
            a->opcode == b->opcode && a->opaque == b->opaque &&
-           a->client_flags == b->client_flags && a->refresh_s == b->refresh_s &&
+           a->client_flags == b->client_flags && a->refresh_expiry == b->refresh_expiry &&
            a->expiry == b->expiry && a->create_expiry == b->create_expiry &&
            a->cas == b->cas && a->new_cas == b->new_cas && a->delta == b->delta &&
            a->initial == b->initial && a->value_length == b->value_length &&

@@ -1,0 +1,36 @@
+# Where random dialogues showed larder to differ from memcached: t/differential.
+use v5.36;
+use Test::More;
+use lib 't/lib';
+use Daemon;
+
+my $d = Daemon->start;
+my $c = $d->connect;
+
+$c->expect("set t 0 100 1\r\nx\r\n",  "STORED\r\n", 'an item that ends in 100 s');
+$c->expect("mg t R2592001\r\n", "HD\r\n",   'more than 30 days are a date, and that has passed');
+$c->expect("mg t R0\r\n",       "HD\r\n",   'R0 is never');
+$c->expect("mg t R2592000\r\n", "HD W\r\n", 'but 30 days are longer than 100 s');
+
+$c->expect("set a 0 0 1\r\nx\r\nadd a 0 0 1\r\ny\r\nmg a h\r\n", "STORED\r\nNOT_STORED\r\nHD h0\r\n",
+    'an add that fails has not read what is there');
+
+$c->expect("set e 0 0 0\r\n\r\nma e C5\r\n",
+    "STORED\r\nCLIENT_ERROR cannot increment or decrement non-numeric value\r\n",
+    'an empty value is no number, whatever its id');
+
+like($c->ask("ma n T30 N60 t\r\nmg n t\r\n", qr/\n.*\n\z/), qr/\AHD t(?:60|59)\r\nHD t(?:60|59)\r\n\z/,
+    'of T and N the later one holds for a new number');
+like($c->ask("ma m N60 T30 t\r\nmg m t\r\n", qr/\n.*\n\z/), qr/\AHD t(?:30|29)\r\nHD t(?:30|29)\r\n\z/,
+    'and so the other way round');
+
+my $id    = $c->cas_of('e');
+my $large = 2 << 20;
+my $b     = $d->connect;
+$b->send(pack('C C n C C n N N Q>', 0x80, 0x01, 1, 8, 0, 0, 9 + $large, 7, $id)
+    . "\0" x 8 . 'e' . 'x' x $large);
+like($b->receive(34), qr/\A\x81\x01.{4}\0\x03.{16}Too large\.\z/s,
+    'a binary set with an id that is too large is refused');
+$c->expect("get e\r\n", "END\r\n", 'and leaves nothing behind');
+$d->stop_clean;
+done_testing;
