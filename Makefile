@@ -153,9 +153,9 @@ ENTRIES := $(wildcard t/fuzz/fuzz_*.c)
 WIRE    := $(wildcard t/wire/*.t t/regress/*.t)
 
 TESTS_release := $(UNIT) $(ENTRIES) $(WIRE) $(wildcard t/clients/*.t t/system/*.t) \
-                 t/golden/check t/differential/check
+                 t/golden/check t/differential/check t/stress/run
 TESTS_thread  := $(UNIT) t/stress/run
-TESTS_other   := $(UNIT) $(ENTRIES) $(WIRE) t/golden/check
+TESTS_other   := $(UNIT) $(ENTRIES) $(WIRE) t/golden/check t/stress/run
 TESTS          = $(or $(TESTS_$(VARIANT)),$(TESTS_other))
 
 programs = $(patsubst %.c,$(OUT)/%,$(filter %.c,$(1)))
@@ -177,6 +177,8 @@ TALLY     = $(FIXED) tools/tally
 export SERVER
 export UBSAN_OPTIONS = print_stacktrace=1
 
+# The stress is there for threads; elsewhere it is a short one.
+check: export STRESS_SECONDS ?= $(if $(filter thread,$(VARIANT)),20,12)
 check: $(call programs,$(TESTS)) $(PROGRAM)
 	+@$(TALLY) $(call commands,$(TESTS)) $(again)
 
