@@ -35,7 +35,8 @@ class Keys:
 KEYS = Keys()
 TTLS = (0,) * 10 + (1000, 100000, 2592000, 2147483647)
 ENDED = (-1, 2592001, 1000000000, -2147483648)
-ODD_NUMBERS = (b"12 ", b" 12", b"+5", b"1 2", b"0007", b"12a", b"0x1", b"-12", b"-0", b"9" * 20, b"1" * 40, b"0" * 60 + b"5",
+ODD_NUMBERS = (b"12 ", b" 12", b"+5", b"1 2", b"0007", b"12a", b"0x1", b"-12", b"-0", b"9" * 20, b"1" * 40,
+               b"0" * 60 + b"5",
                b"18446744073709551615", b"18446744073709551616", b"9223372036854775808")
 LINES = (b"get a", b"a\r\nset k1 0 0 2\r\nhi", b"END\r\n", b"VALUE a 0 1\r\nx", b"HD c1 ka", b"mg a v\r\nmn\r\n",
          b"STORED\r\n\r\n", b"x\r\ndelete k1\r\nincr number 1\r\n")

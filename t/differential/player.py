@@ -37,7 +37,8 @@ class Player:
 
     def make_cleaning(self):
         """A text step that empties both caches, and frees the memory, which a flush alone does not."""
-        return b"".join(b"md %s q\r\n" % token for token in self.keys.tokens) + b"flush_all noreply\r\nverbosity 0 noreply\r\n"
+        deletes = b"".join(b"md %s q\r\n" % token for token in self.keys.tokens)
+        return deletes + b"flush_all noreply\r\nverbosity 0 noreply\r\n"
 
     def play(self, dialogue):
         """The first Difference, or None."""

@@ -137,7 +137,8 @@ def render(unit, kind):
     if unit is None:
         return "<nothing>"
     text = repr(unit[0])[2:-1] if kind == "text" else render_binary(unit[0])
-    numbers = "".join(" %s=%s" % (name, ",".join(map(str, of))) for name, of in (("ids", unit[1]), ("s", unit[2])) if of)
+    numbers = "".join(" %s=%s" % (name, ",".join(map(str, of)))
+                      for name, of in (("ids", unit[1]), ("s", unit[2])) if of)
     return text + (" {%s }" % numbers if numbers else "")
 
 

@@ -39,8 +39,8 @@ class Server:
 
     def start(self):
         self.port = free_port()
-        command = [self.path, "-u", "root", "-p", str(self.port), "-l", "127.0.0.1", "-m", str(self.memory_mb), "-t", "2", "-U", "0",
-                   *self.options]
+        command = [self.path, "-u", "root", "-p", str(self.port), "-l", "127.0.0.1", "-m", str(self.memory_mb),
+                   "-t", "2", "-U", "0", *self.options]
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self.errors, stderr=self.errors)
         deadline = time.monotonic() + START_TIMEOUT_S
         while True:
