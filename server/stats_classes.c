@@ -110,11 +110,12 @@ static uint64_t
 each_class(struct server *server, show_class *show, host_emit *emit, void *ctx,
            unsigned *active)
 {
-    struct totals *all = malloc(2 * sizeof(*all)), *since = all + 1;
+    struct totals *all = malloc(2 * sizeof(*all)), *since;
     uint64_t       pages = 0;
 
     if (all == NULL)
         return 0;
+    since = all + 1;
     stats_totals(server, all, since);
     for (unsigned i = 1; i <= cache_class_count(server->cache); i++) {
         struct of_class class = {
