@@ -92,14 +92,6 @@ def check_mg(flags):
     """Refuse what ALLOWED says of mg."""
     letters = b"".join(flag[:1] for flag in flags)
     check_opaque(flags, letters, b"hlt")
-    if b"R" in letters and any(flag[:1] == b"T" and is_ended(flag[1:]) for flag in flags):
-        raise Unsuitable("what T ended is not to be refreshed")
-
-
-def is_ended(seconds):
-    """A time that may be over already."""
-    number = strict_number(seconds, -(1 << 31), (1 << 31) - 1)
-    return number is not None and (number < 0 or 2592000 < number < 1 << 30)
 
 
 def check_ma(flags):
@@ -108,8 +100,6 @@ def check_ma(flags):
     check_opaque(flags, letters, b"")
     if b"T" not in letters:
         return
-    if letters.find(b"N") > letters.find(b"T"):
-        raise Unsuitable("T before N")
     if not any(flag[:2] in (b"MD", b"Md", b"M-") for flag in flags):
         raise Unsuitable("memcached sets T on the item that a longer number replaced")
 
@@ -291,8 +281,6 @@ class BinaryStream:
             if key + extras:
                 raise Unsuitable("memcached skips too much")
             return size, False
-        if op in (0x01, 0x11) and cas and body > ITEM_SURE:
-            raise Unsuitable("a set with an id that is too large")
         if value and (op in TOUCHES or op == 0x10):
             raise Unsuitable("memcached leaves the value in the stream")
         if not has_shape(op, extras, key, value):
