@@ -16,6 +16,7 @@ struct compare {
     struct schedule straight, scheduled;
     struct client   client[COMPARE_CLIENTS], other[COMPARE_CLIENTS];
     bool            over; /* the two have parted for a reason that is allowed */
+    bool            asked_for_keys;
 };
 
 /* The bytes of `schedule` are not copied. */
