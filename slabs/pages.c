@@ -16,12 +16,27 @@
  * keep at most half of the chunks of one page, and of large ones none at all. */
 enum { MAGAZINE_SHARE = 128 };
 
-/* A class without a page may always have one, whatever the limit says, or the limit
- * could make a size impossible to store. */
+/* Each class may have a few chunks, whatever the limit says, or the limit could make a
+ * size impossible to store: one is being read, another arrives, and an append wants one
+ * besides. */
+enum { CHUNKS_GRANTED = 4 };
+
+static uint32_t
+pages_granted(const struct pages *pages, unsigned size_class)
+{
+    uint32_t chunks = PAGE_BYTES / pages->classes.bytes[size_class];
+
+    return (CHUNKS_GRANTED + chunks - 1) / chunks;
+}
+
 static uint32_t
 spare_pages(const struct pages *pages)
 {
-    return pages->classes.count;
+    uint32_t sum = 0;
+
+    for (unsigned size_class = 1; size_class <= pages->classes.count; size_class++)
+        sum += pages_granted(pages, size_class);
+    return sum;
 }
 
 static unsigned
@@ -43,7 +58,8 @@ pages_init(struct pages *pages, size_t limit_bytes, size_t most_bytes,
     size_t bytes;
 
     *pages = (struct pages){ 0 };
-    pages->unit_shift = unit_shift_for((most + 1 + CLASS_MAX) * PAGE_BYTES);
+    pages->unit_shift =
+        unit_shift_for((most + 1 + CHUNKS_GRANTED * CLASS_MAX) * PAGE_BYTES);
     classes_init(&pages->classes, smallest_chunk, PAGE_BYTES, growth,
                  1u << pages->unit_shift);
     atomic_init(&pages->limit, (uint32_t)limit + 1);
@@ -100,7 +116,8 @@ class_grow_locked(struct pages *pages, unsigned size_class)
 
     lock_take(&pages->lock);
     if (pages->used < atomic_load(&pages->limit) ||
-        (memory->pages == 0 && pages->used < pages->capacity)) {
+        (memory->pages < pages_granted(pages, size_class) &&
+         pages->used < pages->capacity)) {
         page = pages->used++;
         pages->class_of[page] = (uint8_t)size_class;
     }

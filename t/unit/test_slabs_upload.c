@@ -327,20 +327,20 @@ START_TEST(uploads_hold_their_memory_and_give_it_back)
     struct cache_config config = fixture_config(2 * MIB);
     struct fixture      f;
     struct cache_store  store;
-    struct cache_upload uploads[2], third;
+    struct cache_upload uploads[4], one_more;
 
     fixture_init_with(&f, config);
     store = store_of(&f, CACHE_SET, "k");
-    uploads[0] = begin(&f, &store, A_PAGES_WORTH);
-    uploads[1] = begin(&f, &store, A_PAGES_WORTH);
-    ck_assert_int_eq(cache_upload_begin(f.thread, &store, A_PAGES_WORTH, &third),
+    for (unsigned i = 0; i < LENGTH(uploads); i++)
+        uploads[i] = begin(&f, &store, A_PAGES_WORTH);
+    ck_assert_int_eq(cache_upload_begin(f.thread, &store, A_PAGES_WORTH, &one_more),
                      CACHE_NO_MEMORY);
     ck_assert_uint_eq(counters_of(&f).out_of_memory, 1);
     cache_check(f.cache, false);
     cache_upload_abandon(f.thread, &uploads[0]);
-    third = begin(&f, &store, A_PAGES_WORTH);
-    cache_upload_abandon(f.thread, &third);
-    cache_upload_abandon(f.thread, &uploads[1]);
+    uploads[0] = begin(&f, &store, A_PAGES_WORTH);
+    for (unsigned i = 0; i < LENGTH(uploads); i++)
+        cache_upload_abandon(f.thread, &uploads[i]);
     fixture_fini(&f);
 }
 END_TEST
