@@ -74,7 +74,7 @@ RELEASE  := -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
 CHECKED  := -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer \
             -DLARDER_DEBUG=1
 COMPILE   = $(CC) -std=c11 -D_GNU_SOURCE -I. $(XXHASH_CFLAGS) $(LIBEVENT_CFLAGS) \
-            $(WARNINGS) -fPIE -pthread $(if $(SAN),$(CHECKED),$(RELEASE)) \
+            $(LIBCRYPTO_CFLAGS) $(WARNINGS) -fPIE -pthread $(if $(SAN),$(CHECKED),$(RELEASE)) \
             $(CPPFLAGS) $(CFLAGS)
 LINK      = $(CC) -pie -pthread -Wl,-z,relro,-z,now,--as-needed \
             $(if $(SAN),-fsanitize=$(SAN)) $(CFLAGS) $(LDFLAGS)
@@ -97,7 +97,7 @@ build: $(PROGRAM)
 
 $(OUT)/larder: $(SERVER_OBJECTS) $(LIBPROTOCOL) $(LIBSLABS)
 	@echo LINK $@
-	$(Q)$(LINK) -o $@ $^ $(LIBEVENT_LIBS) $(LIBS)
+	$(Q)$(LINK) -o $@ $^ $(LIBEVENT_LIBS) $(LIBCRYPTO_LIBS) $(LIBS)
 
 $(LIBPROTOCOL): $(call objects,protocol)
 $(LIBSLABS):    $(call objects,slabs)
@@ -144,7 +144,7 @@ $(OUT)/t/fuzz/fuzz_%: $(OUT)/t/fuzz/fuzz_%.o $(FUZZ_OBJECTS) $(LIBPROTOCOL) $(LI
 # bring it after all else was configured.
 define link_test
 	@echo LINK $@
-	$(Q)$(LINK) -o $@ $^ $$($(PKG_CONFIG) --libs check) $(LIBEVENT_LIBS) $(LIBS)
+	$(Q)$(LINK) -o $@ $^ $$($(PKG_CONFIG) --libs check) $(LIBEVENT_LIBS) $(LIBCRYPTO_LIBS) $(LIBS)
 endef
 
 # What is tested: sources of programs, files for prove, scripts that count themselves.
