@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "protocol/login.h"
+
 enum {
     MAGIC_REQUEST = 0x80,
     MAGIC_RESPONSE = 0x81,
@@ -21,6 +23,7 @@ enum status {
     STATUS_NOT_STORED = 0x05,
     STATUS_NOT_NUMERIC = 0x06,
     STATUS_AUTH = 0x20,
+    STATUS_AUTH_CONTINUE = 0x21,
     STATUS_UNKNOWN = 0x81,
     STATUS_NO_MEMORY = 0x82,
 };
@@ -58,6 +61,7 @@ struct opcode {
 #define QUIET REQUEST_QUIET
 #define WITH_KEY REQUEST_WITH_KEY
 #define OR_NOTHING REQUEST_OR_NOTHING
+#define OPEN REQUEST_OPEN
 
 /* clang-format off */
 static const struct opcode opcodes[256] = {
@@ -83,7 +87,7 @@ static const struct opcode opcodes[256] = {
     [0x08] = { SHAPE_EMPTY,        OP_FLUSH,      0,             4, true,  0 },
     [0x18] = { SHAPE_EMPTY,        OP_FLUSH,      0,             4, true,  QUIET },
     [0x0a] = { SHAPE_EMPTY,        OP_NOOP,       0,             0, false, 0 },
-    [0x0b] = { SHAPE_EMPTY,        OP_VERSION,    0,             0, false, 0 },
+    [0x0b] = { SHAPE_EMPTY,        OP_VERSION,    0,             0, false, OPEN },
     [0x0e] = { SHAPE_VALUE,        OP_STORE,      CACHE_APPEND,  0, false, 0 },
     [0x19] = { SHAPE_VALUE,        OP_STORE,      CACHE_APPEND,  0, false, QUIET },
     [0x0f] = { SHAPE_VALUE,        OP_STORE,      CACHE_PREPEND, 0, false, 0 },
@@ -92,9 +96,9 @@ static const struct opcode opcodes[256] = {
     [0x1c] = { SHAPE_KEY,          OP_TOUCH,      0,             4, false, 0 },
     [0x1d] = { SHAPE_KEY,          OP_GET,        0,             4, false, REQUEST_TOUCH },
     [0x1e] = { SHAPE_KEY,          OP_GET,        0,             4, false, REQUEST_TOUCH | QUIET },
-    [0x20] = { SHAPE_EMPTY,        OP_SAY,        0,             0, false, 0 },
-    [0x21] = { SHAPE_VALUE,        OP_SAY,        0,             0, false, 0 },
-    [0x22] = { SHAPE_VALUE,        OP_SAY,        0,             0, false, 0 },
+    [0x20] = { SHAPE_EMPTY,        OP_MECHANISMS, 0,             0, false, OPEN },
+    [0x21] = { SHAPE_VALUE,        OP_LOGIN,      LOGIN_TRY,     0, false, OPEN },
+    [0x22] = { SHAPE_VALUE,        OP_LOGIN,      LOGIN_STEP,    0, false, OPEN },
     [0x23] = { SHAPE_KEY,          OP_GET,        0,             4, false, REQUEST_TOUCH | WITH_KEY },
     [0x24] = { SHAPE_KEY,          OP_GET,        0,             4, false, REQUEST_TOUCH | WITH_KEY | QUIET },
 };
@@ -103,6 +107,7 @@ static const struct opcode opcodes[256] = {
 #undef QUIET
 #undef WITH_KEY
 #undef OR_NOTHING
+#undef OPEN
 
 /* ---- requests in ----------------------------------------------------------------- */
 
@@ -153,12 +158,18 @@ refuse(struct request *request, enum status status)
 }
 
 static enum parse_status
-refuse_and_close(struct request *request, enum status status)
+refuse_and_close(struct request *request, enum status status, uint32_t flags)
 {
     request->length = HEADER;
-    request->flags = REQUEST_CLOSE;
+    request->flags = REQUEST_CLOSE | (flags & REQUEST_OPEN);
     refuse(request, status);
     return PARSE_OK;
+}
+
+void
+binary_deny(struct request *request)
+{
+    (void)refuse_and_close(request, STATUS_AUTH, 0);
 }
 
 static bool
@@ -280,8 +291,35 @@ parse_unknown(const struct header *header, struct request *request)
     return PARSE_OK;
 }
 
+/* Whoever logs in is not known yet, so there is little that he may send. */
+static enum parse_status
+parse_login(struct span input, const struct header *header, struct request *request)
+{
+    struct span mechanism = { input.at + HEADER, header->key_length };
+    struct span message = { mechanism.at + mechanism.length,
+                            header->body_length - header->key_length };
+
+    if (header->body_length > LOGIN_TOKEN_MAX)
+        return refuse_and_close(request, STATUS_AUTH, REQUEST_OPEN);
+    if (input.length < HEADER + header->body_length)
+        return PARSE_MORE;
+    request->length = HEADER + header->body_length;
+    request->flags = REQUEST_OPEN;
+    request->operation = OP_LOGIN;
+    request->mode = opcodes[header->opcode].mode;
+    if (mechanism.length > LOGIN_MECHANISM_MAX)
+        refuse(request, STATUS_INVALID);
+    else if (!span_equal(mechanism, SPAN("PLAIN")))
+        request->mode = LOGIN_HOPELESS;
+    else if (message.length == 0 && request->mode == LOGIN_TRY)
+        request->mode = LOGIN_BEGIN;
+    else if (!login_read_plain(message, &request->text, &request->value))
+        request->mode = LOGIN_HOPELESS;
+    return PARSE_OK;
+}
+
 enum parse_status
-binary_parse(struct span input, struct request *request)
+binary_parse(bool sasl, struct span input, struct request *request)
 {
     const struct opcode *opcode;
     struct header        header;
@@ -297,16 +335,18 @@ binary_parse(struct span input, struct request *request)
     request->opaque = header.opaque;
     fixed = (size_t)header.extras_length + header.key_length;
     if (fixed > header.body_length)
-        return refuse_and_close(request, STATUS_UNKNOWN);
+        return refuse_and_close(request, STATUS_UNKNOWN, REQUEST_OPEN);
     if (header.body_length > BODY_MAX)
-        return refuse_and_close(request, STATUS_INVALID);
+        return refuse_and_close(request, STATUS_INVALID, REQUEST_OPEN);
     opcode = &opcodes[header.opcode];
     if (opcode->shape == SHAPE_UNKNOWN)
         return parse_unknown(&header, request);
     if (header.key_length > CACHE_KEY_MAX || !has_shape(opcode, &header))
-        return refuse_and_close(request, STATUS_INVALID);
-    if (opcode->operation == OP_SAY) /* there is no SASL yet */
+        return refuse_and_close(request, STATUS_INVALID, opcode->flags);
+    if (!sasl && (opcode->operation == OP_LOGIN || opcode->operation == OP_MECHANISMS))
         return parse_unknown(&header, request);
+    if (opcode->operation == OP_LOGIN)
+        return parse_login(input, &header, request);
     if (input.length < HEADER + fixed)
         return PARSE_MORE;
 
@@ -401,6 +441,7 @@ text_of(const struct request *request, enum status status)
                : request->operation == OP_STATS ? SPAN("Out of memory generating stats")
                                                 : SPAN("Out of memory allocating item");
     case STATUS_OK:
+    case STATUS_AUTH_CONTINUE:
         break;
     }
     return SPAN("");
@@ -609,13 +650,24 @@ render_stats(const struct host *host, const struct request *request, struct repl
 }
 
 static void
-render_version(const struct host *host, const struct request *request,
-               struct reply *reply)
+say_text(struct reply *reply, const struct request *request, struct span text)
 {
-    struct answer answer = { .value_length = host->version.length };
+    struct answer answer = { .value_length = text.length };
 
     if (begin(reply, request, &answer))
-        reply_say(reply, host->version);
+        reply_say(reply, text);
+}
+
+static void
+render_login(const struct request *request, const struct result *result,
+             struct reply *reply)
+{
+    if (result->refused)
+        say_status(reply, request, STATUS_AUTH);
+    else if (request->mode == LOGIN_BEGIN)
+        say_status(reply, request, STATUS_AUTH_CONTINUE);
+    else
+        say_text(reply, request, SPAN("Authenticated"));
 }
 
 void
@@ -648,8 +700,14 @@ binary_render(const struct host *host, const struct request *request,
     case OP_STATS:
         render_stats(host, request, reply);
         break;
+    case OP_LOGIN:
+        render_login(request, result, reply);
+        break;
+    case OP_MECHANISMS:
+        say_text(reply, request, SPAN("PLAIN"));
+        break;
     case OP_VERSION:
-        render_version(host, request, reply);
+        say_text(reply, request, host->version);
         break;
     case OP_NOOP:
     case OP_QUIT:

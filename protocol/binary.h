@@ -21,8 +21,11 @@
 /* Does a connection that begins with this byte speak the binary protocol? */
 bool binary_begins_with(char byte);
 
-/* The same contract as text_parse(). */
-enum parse_status binary_parse(struct span input, struct request *request);
+/* The same contract as text_parse(). `sasl`: there are opcodes to log in. */
+enum parse_status binary_parse(bool sasl, struct span input, struct request *request);
+
+/* Make of a request that it is refused for want of a login, and the connection closed. */
+void binary_deny(struct request *request);
 
 /* Answer a request, and end its reading. There is REPLY_RESERVE room. */
 void binary_render(const struct host *host, const struct request *request,

@@ -296,6 +296,8 @@ exec_request(struct executor *executor, const struct request *request,
         result->text = host->order(host->server, request);
         break;
     case OP_DUMP:
+    case OP_LOGIN:
+    case OP_MECHANISMS:
     case OP_SAY:
     case OP_NOOP:
     case OP_VERSION:

@@ -25,7 +25,12 @@ struct host {
     bool        debug_enabled; /* debugtime is there */
     bool        cas_enabled;   /* otherwise ids are shown as 0 and never match */
     bool        dump_enabled;  /* clients may list keys                        */
+    bool        auth_required; /* who has not logged in may do nothing else    */
+    bool        sasl_enabled;  /* the binary protocol has opcodes to log in    */
 
+    /* Is that somebody's password? Not asked unless auth_required or sasl_enabled. Any
+     * worker calls it. */
+    bool (*authenticate)(void *server, struct span user, struct span password);
     /* Seconds that an item with this expiry would have left, -1 for ever. */
     int32_t (*ttl_of)(void *server, int64_t expiry);
     int64_t (*unix_time)(void *server);

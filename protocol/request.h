@@ -28,6 +28,8 @@ enum operation {
     OP_DUMP,
     OP_ORDER,
     OP_WATCH, /* what `delta` says, enum watch_kind */
+    OP_LOGIN, /* as `text`, with the password `value` */
+    OP_MECHANISMS,
     OP_DEBUG_TIME,
     OP_QUIT,
     OP_COUNT
@@ -73,6 +75,14 @@ enum order {
     ORDER_RELOAD_CERTIFICATES,
 };
 
+/* What an OP_LOGIN brings. */
+enum login_kind {
+    LOGIN_TRY,
+    LOGIN_BEGIN,    /* SASL: nothing yet, but it asks to go on */
+    LOGIN_STEP,     /* ... and this is what follows            */
+    LOGIN_HOPELESS, /* nothing that could be right             */
+};
+
 enum request_flag {
     REQUEST_SILENT = 1 << 0,     /* text: noreply, say nothing, errors included       */
     REQUEST_QUIET = 1 << 1,      /* meta, binary: say nothing where all went as usual */
@@ -96,6 +106,7 @@ enum request_flag {
     REQUEST_TOUCH_LAST = 1 << 26,  /* ... behind that of REQUEST_CREATE                */
     REQUEST_BAD_OPAQUE = 1 << 27,  /* meta: found when it is answered                  */
     REQUEST_OR_NOTHING = 1 << 23,  /* OP_STORE: without room for it, the old value goes */
+    REQUEST_OPEN = 1 << 28,        /* to be answered before login, see login.h          */
     /* What becomes of the input. */
     REQUEST_BAD_CHUNK = 1 << 16, /* OP_STORE: the value does not end as it should     */
     REQUEST_ARRIVING = 1 << 17,  /* OP_STORE: the value is not here as a whole yet    */
@@ -110,7 +121,7 @@ enum { VALUE_TAIL = 2 }; /* CR LF after a value, where the protocol has it */
 
 struct request {
     uint8_t          operation; /* enum operation                                      */
-    uint8_t          mode;      /* enum cache_store_mode, stats_kind, dump_kind, order */
+    uint8_t          mode;      /* cache_store_mode, order, or a kind of its operation */
     uint8_t          codec;     /* enum codec                                          */
     uint8_t          opcode;    /* binary: to be echoed                                */
     uint32_t         flags;     /* enum request_flag                                   */
@@ -134,7 +145,7 @@ struct request {
 /* What came of a request. */
 struct result {
     enum cache_status    status;
-    bool                 refused; /* OP_FLUSH: not allowed; OP_DEBUG_TIME: unknown */
+    bool                 refused; /* OP_FLUSH, OP_LOGIN: no; OP_DEBUG_TIME: unknown */
     struct span          text;    /* OP_ORDER: the answer                          */
     struct cache_result  cache;
     struct cache_reading reading; /* OP_GET..: with CACHE_OK, to be ended by the codec */

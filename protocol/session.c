@@ -99,6 +99,35 @@ render(struct session_worker *worker, const struct request *request,
     }
 }
 
+/* ---- before login ---------------------------------------------------------------- */
+
+static bool
+needs_login(const struct session *session, const struct session_worker *worker)
+{
+    return worker->executor.host->auth_required && !session->login.done;
+}
+
+/* The one gate: nothing is run that has not gone through here. */
+static void
+pass_gate(const struct session *session, const struct session_worker *worker,
+          struct request *request)
+{
+    if (!needs_login(session, worker) || login_may_run(request))
+        return;
+    if (request->codec == CODEC_BINARY)
+        binary_deny(request);
+    else
+        login_deny(request);
+}
+
+static bool
+is_full(const struct session *session, const struct session_worker *worker,
+        const struct reply *reply)
+{
+    return reply_is_full(reply) ||
+           (needs_login(session, worker) && reply->total >= LOGIN_REPLY_MAX);
+}
+
 /* ---- values that arrive ---------------------------------------------------------- */
 
 char *
@@ -183,9 +212,21 @@ static bool
 ends_batch(const struct request *request)
 {
     return request->operation == OP_QUIT || request->operation == OP_DUMP ||
-           request->operation == OP_WATCH ||
+           request->operation == OP_WATCH || request->operation == OP_LOGIN ||
            request->flags &
                (REQUEST_ARRIVING | REQUEST_SWALLOW | REQUEST_RETRACT | REQUEST_CLOSE);
+}
+
+static enum parse_status
+parse_one(const struct session *session, const struct session_worker *worker,
+          const struct text_state *state, struct span input, char *key_room,
+          struct request *request)
+{
+    if (session->protocol == SESSION_BINARY)
+        return binary_parse(worker->executor.host->sasl_enabled, input, request);
+    if (needs_login(session, worker))
+        return login_parse(input, request);
+    return text_parse(state, input, key_room, request);
 }
 
 /* Fill the batch and ask for the memory that it will touch; returns its size, and in
@@ -196,19 +237,19 @@ parse_ahead(const struct session *session, struct session_worker *worker,
 {
     struct cache     *cache = worker->executor.cache;
     struct text_state state = session->text;
+    bool              locked = needs_login(session, worker);
     unsigned          count = 0;
 
     *status = PARSE_OK;
     while (count < most) {
         struct request *request = &worker->batch[count];
 
-        *status = session->protocol == SESSION_BINARY
-                      ? binary_parse(input, request)
-                      : text_parse(&state, input, worker->key_room[count], request);
+        *status =
+            parse_one(session, worker, &state, input, worker->key_room[count], request);
         if (*status != PARSE_OK)
             break;
         count++;
-        if (request->key.bytes.length > 0) {
+        if (request->key.bytes.length > 0 && !locked) {
             request->key = cache_key(cache, request->key.bytes);
             cache_prefetch_bucket(cache, &request->key);
         }
@@ -218,7 +259,7 @@ parse_ahead(const struct session *session, struct session_worker *worker,
         input =
             (struct span){ input.at + request->length, input.length - request->length };
     }
-    for (unsigned i = 0; count > 1 && i < count; i++) {
+    for (unsigned i = 0; count > 1 && !locked && i < count; i++) {
         if (worker->batch[i].key.bytes.length > 0)
             cache_prefetch_item(cache, &worker->batch[i].key);
     }
@@ -227,12 +268,13 @@ parse_ahead(const struct session *session, struct session_worker *worker,
 
 static void
 run_request(struct session *session, struct session_worker *worker,
-            const struct request *request, struct reply *reply)
+            struct request *request, struct reply *reply)
 {
     struct executor    *executor = &worker->executor;
     struct cache_upload upload = { 0 };
     struct result       result;
 
+    pass_gate(session, worker, request);
     if (request->operation == OP_DUMP) {
         session->dump = dump_begin(executor->host, executor->thread, request, reply);
         return;
@@ -241,7 +283,10 @@ run_request(struct session *session, struct session_worker *worker,
         begin_to_watch(session, executor->host, request, reply);
         return;
     }
-    exec_request(executor, request, &upload, &result);
+    if (request->operation == OP_LOGIN)
+        login_run(&session->login, executor->host, &executor->counters, request, &result);
+    else
+        exec_request(executor, request, &upload, &result);
     session->text = text_state_after(request);
     if (request->flags & REQUEST_ARRIVING && result.status == CACHE_OK) {
         if (arriving_begin(session, request, &upload))
@@ -251,6 +296,9 @@ run_request(struct session *session, struct session_worker *worker,
     if (request->flags & (REQUEST_SWALLOW | REQUEST_ARRIVING))
         session->swallow = request->value_length + request->tail;
     render(worker, request, &result, reply);
+    if (needs_login(session, worker) &&
+        login_note_refusal(&session->login, request, &result))
+        request->flags |= REQUEST_CLOSE;
 }
 
 /* Skip and take what is not commands; false when that needs more input. */
@@ -298,13 +346,14 @@ session_run(struct session *session, struct session_worker *worker, struct span 
     unsigned line_count = reply->count;
 
     *used = 0;
+    session->login.secret = needs_login(session, worker);
     choose_protocol(session, input);
     for (;;) {
         enum parse_status status;
         struct span       rest;
         unsigned          count, most;
 
-        if (reply_is_full(reply))
+        if (is_full(session, worker, reply))
             return SESSION_FULL;
         if (*budget == 0)
             return *used == input.length && session->dump == NULL ? SESSION_MORE
@@ -325,9 +374,9 @@ session_run(struct session *session, struct session_worker *worker, struct span 
         if (count == 0)
             return status == PARSE_BAD ? end_offended(session) : SESSION_MORE;
         for (unsigned i = 0; i < count; i++) {
-            const struct request *request = &worker->batch[i];
+            struct request *request = &worker->batch[i];
 
-            if (reply_is_full(reply))
+            if (is_full(session, worker, reply))
                 return SESSION_FULL;
             if (!session->text.in_keys) {
                 line_flat = reply->flat_used;

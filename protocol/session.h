@@ -10,6 +10,7 @@
 #define LARDER_PROTOCOL_SESSION_H
 
 #include "protocol/exec.h"
+#include "protocol/login.h"
 #include "protocol/reply.h"
 #include "protocol/text.h"
 
@@ -43,6 +44,7 @@ struct dump;
 struct session {
     struct text_state text;
     uint8_t           protocol; /* enum session_protocol      */
+    struct login      login;
     uint64_t          swallow;  /* input bytes to skip        */
     struct arriving  *arriving; /* NULL while there is none   */
     struct dump      *dump;     /* NULL while there is none   */

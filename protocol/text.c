@@ -615,9 +615,14 @@ text_render(const struct host *host, const struct request *request, struct resul
     case OP_ORDER:
         reply_say(reply, result->text);
         break;
+    case OP_LOGIN:
+        reply_say(reply, result->refused ? SPAN("CLIENT_ERROR authentication failure\r\n")
+                                         : SPAN("STORED\r\n"));
+        break;
     case OP_NOOP:
         reply_say(reply, SPAN("MN\r\n"));
         break;
+    case OP_MECHANISMS:
     case OP_DUMP:
     case OP_WATCH:
     case OP_QUIT:

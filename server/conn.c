@@ -303,7 +303,10 @@ conn_run(struct conn *conn, struct span input)
         enum sent           sent;
 
         if (is_traced(conn)) {
-            trace_input(conn->fd, (struct span){ input.at, used });
+            if (conn->session.login.secret)
+                trace_secret(conn->fd, used);
+            else
+                trace_input(conn->fd, (struct span){ input.at, used });
             trace_reply(conn->fd, worker->reply);
         }
         input = (struct span){ input.at + used, input.length - used };

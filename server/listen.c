@@ -140,6 +140,28 @@ read_prefixes(const struct opening *opening, char **text, struct wish *wish)
     return LISTEN_OK;
 }
 
+/* Nobody may come in by a protocol that he cannot log in with. */
+static enum listen_status
+check_protocol(const struct opening *opening, struct wish *wish)
+{
+    const struct options *o = opening->o;
+
+    if (o->sasl && o->auth_file == NULL) {
+        if (wish->protocol == OPTIONS_PROTOCOL_ASCII)
+            return bad_value(opening,
+                             "-l proto[ascii]: with -S and without -Y there is no "
+                             "login in the text protocol");
+        wish->protocol = OPTIONS_PROTOCOL_BINARY;
+    } else if (o->auth_file != NULL && !o->sasl) {
+        if (wish->protocol == OPTIONS_PROTOCOL_BINARY)
+            return bad_value(opening,
+                             "-l proto[binary]: with -Y and without -S there is no "
+                             "login in the binary protocol");
+        wish->protocol = OPTIONS_PROTOCOL_ASCII;
+    }
+    return LISTEN_OK;
+}
+
 /* Digits, or -1 and 0 for any port. */
 static bool
 read_port(const char *text, int *port)
@@ -404,6 +426,8 @@ read_element(const struct opening *opening, char *element, struct wish *wish)
     *wish = (struct wish){ .protocol = opening->o->protocol,
                            .port = tcp_port < 0 ? 0 : tcp_port };
     status = read_prefixes(opening, &element, wish);
+    if (status == LISTEN_OK)
+        status = check_protocol(opening, wish);
     return status == LISTEN_OK ? read_address(opening, element, wish) : status;
 }
 

@@ -134,13 +134,29 @@ say_where(const struct start *start)
         fprintf(stderr, "listening on loopback only; -l opens other addresses\n");
 }
 
+static bool
+read_passwords(struct start *start)
+{
+    struct passwords *passwords = &start->server.passwords;
+
+    if (!server_read_passwords(&start->server, start->text, sizeof(start->text)))
+        return false;
+    if (passwords->list != NULL && passwords_are_exposed(passwords))
+        fprintf(stderr, "warning: everybody can read the passwords in %s\n",
+                passwords->path);
+    return true;
+}
+
 static int
 serve(struct start *start)
 {
     struct server      *server = &start->server;
-    enum process_status status = prepare_process(start);
+    enum process_status status;
     int                 exit_code;
 
+    if (!read_passwords(start))
+        return fail(start, EXIT_FAILURE);
+    status = prepare_process(start);
     if (status == PROCESS_PARENT)
         return start->daemon.exit_code;
     if (status != PROCESS_OK)
@@ -176,6 +192,7 @@ main(int argc, char **argv)
     start->daemon.ready_fd = -1;
     status = options_parse(&start->server.options, argc, argv, stdout, stderr);
     exit_code = status == OPTIONS_OK ? serve(start) : options_exit_code(status);
+    passwords_close(&start->server.passwords);
     options_fini(&start->server.options);
     free(start);
     return exit_code;

@@ -617,6 +617,12 @@ check_together(const struct parser *p)
         wrong = "-o temporary_ttl needs lru_maintainer";
     else if (o->napi_ids > o->threads)
         wrong = "there are more NAPI ids (-N) than threads (-t)";
+    else if (o->sasl && o->protocol == OPTIONS_PROTOCOL_ASCII)
+        wrong = "SASL (-S) is for the binary protocol, which -B ascii turns off";
+    else if (o->auth_file != NULL && !o->sasl && o->protocol == OPTIONS_PROTOCOL_BINARY)
+        wrong = "-Y without -S is for the text protocol, which -B binary turns off";
+    else if ((o->auth_file != NULL || o->sasl) && o->udp_port != 0)
+        wrong = "who has to log in (-S, -Y) cannot do so by UDP (-U)";
     if (wrong == NULL)
         return OPTIONS_OK;
     complain(p, "%s", wrong);
@@ -633,6 +639,18 @@ check_not_yet(const struct parser *p)
     if (o->item_bytes_max > ITEM_BYTES_TODAY)
         return not_yet(p, "-I, --max-item-size above 1m", "large values come");
     return OPTIONS_OK;
+}
+
+/* One way to log in without the other leaves one protocol. */
+static void
+set_protocol(const struct parser *p)
+{
+    struct options *o = p->o;
+
+    if (o->sasl && o->auth_file == NULL)
+        o->protocol = OPTIONS_PROTOCOL_BINARY;
+    else if (o->auth_file != NULL && !o->sasl)
+        o->protocol = OPTIONS_PROTOCOL_ASCII;
 }
 
 static enum options_status
@@ -662,15 +680,27 @@ check_listeners(const struct parser *p)
 }
 
 static enum options_status
+read_variable(const char *name, char **field)
+{
+    const char *path = getenv(name);
+
+    if (path == NULL || *path == '\0')
+        return OPTIONS_OK;
+    *field = strdup(path);
+    return *field == NULL ? OPTIONS_NO_MEMORY : OPTIONS_OK;
+}
+
+static enum options_status
 read_environment(const struct parser *p)
 {
-    const char *path = getenv("MEMCACHED_PORT_FILENAME");
+    enum options_status status = OPTIONS_OK;
 
     /* A unix socket has no port, and memcached then leaves the file alone. */
-    if (path == NULL || *path == '\0' || p->o->unix_path != NULL)
-        return OPTIONS_OK;
-    p->o->port_file = strdup(path);
-    return p->o->port_file == NULL ? OPTIONS_NO_MEMORY : OPTIONS_OK;
+    if (p->o->unix_path == NULL)
+        status = read_variable("MEMCACHED_PORT_FILENAME", &p->o->port_file);
+    if (status == OPTIONS_OK)
+        status = read_variable("MEMCACHED_SASL_PWDB", &p->o->sasl_file);
+    return status;
 }
 
 static void
@@ -708,6 +738,8 @@ finish(const struct parser *p)
 
     if (status == OPTIONS_OK)
         status = check_not_yet(p);
+    if (status == OPTIONS_OK)
+        set_protocol(p);
     if (status == OPTIONS_OK)
         status = set_listeners(p);
     if (status == OPTIONS_OK)
@@ -757,6 +789,8 @@ options_fini(struct options *o)
     }
     free(o->port_file);
     o->port_file = NULL;
+    free(o->sasl_file);
+    o->sasl_file = NULL;
 }
 
 int

@@ -82,6 +82,11 @@ struct options {
     bool watch;            /* false with -W: no watch                  */
     bool debug_commands;   /* -o debug_commands: debugtime, for tests  */
 
+    /* Who they are. */
+    bool  sasl;      /* -S: they log in by SASL, if they speak binary             */
+    char *auth_file; /* -Y: users and passwords, and they log in if they speak text */
+    char *sasl_file; /* MEMCACHED_SASL_PWDB: the same for -S without -Y           */
+
     /* Known to memcached's engine, shown in `stats settings`, of no effect here. */
     char              prefix_delimiter[2]; /* -D: one character                        */
     bool              prefix_stats;        /* -D turns them on                         */

@@ -165,7 +165,8 @@ options_print_license(FILE *out)
         "ARISING IN ANY WAY OUT OF THE USE OF THIS SOFTWARE, EVEN IF ADVISED OF THE\n"
         "POSSIBILITY OF SUCH DAMAGE.\n"
         "\n"
-        "It is linked with libevent, which is under a license like this one, and holds\n"
+        "It is linked with libevent, which is under a license like this one, and with\n"
+        "OpenSSL's libcrypto, which is under the Apache License 2.0, and holds\n"
         "code of xxHash, which is under the BSD license in two clauses.\n",
         out);
 }
@@ -220,7 +221,9 @@ setting_value(const struct options *o, const struct option_row *row, char *text,
         return choice_word(row, field);
     case TYPE_TEXT:
     case TYPE_LIST:
-        return *(char *const *)field == NULL ? "NULL" : *(char *const *)field;
+        if (*(char *const *)field != NULL)
+            return *(char *const *)field;
+        return row->shown != NULL ? row->shown[0] : "NULL";
     case TYPE_LETTER:
         return field;
     default:

@@ -44,6 +44,7 @@
 static const char *const off_on[] = { "off", "on", NULL };
 static const char *const protocol_words[] = { "auto", "ascii", "binary", NULL };
 static const char *const protocol_shown[] = { "auto-negotiate", "ascii", "binary", NULL };
+static const char *const no_file[] = { "no", NULL };
 static const char *const hash_words[] = { "jenkins", "murmur3", "xxh3", NULL };
 
 /* ---- What some options change besides their own field ---------------------------- */
@@ -180,12 +181,14 @@ static const struct option_row rows[] = {
       CHOICE(enum options_protocol, protocol, protocol_words), .preset = "auto",
       .shown = protocol_shown, .setting = "binding_protocol", .usage = true,
       .help = "auto, ascii or binary" },
-    { COMMAND('S', "enable-sasl"), .state = OPTION_LATER,
-      .preset = "no", .setting = "auth_enabled_sasl",
-      .help = "SASL login" },
-    { COMMAND('Y', "auth-file"), .argument = "<file>", .state = OPTION_LATER,
-      .preset = "no", .setting = "auth_enabled_ascii",
-      .help = "login in the text protocol" },
+    { COMMAND('S', "enable-sasl"), .section = SECTION_CLIENTS,
+      ON(sasl), .preset = "off", .setting = "auth_enabled_sasl",
+      .help = "clients of the binary protocol have to log in, by SASL PLAIN; without -Y "
+              "there is no other protocol" },
+    { COMMAND('Y', "auth-file"), .argument = "<file>", .section = SECTION_CLIENTS,
+      TEXT(auth_file), .shown = no_file, .setting = "auth_enabled_ascii",
+      .help = "clients have to log in, as the file says in lines of user:password; "
+              "without -S in the text protocol alone" },
     { COMMAND('I', "max-item-size"), .argument = "<size>", .section = SECTION_MEMORY,
       BYTES(item_bytes_max, KIB, GIB, 1), .preset = "1m", .setting = "item_size_max",
       .usage = true,

@@ -79,7 +79,7 @@ struct option_row {
     double              above, top; /* of ratios: above < value <= top                  */
     uint64_t            unit;       /* of amounts without a suffix, in bytes            */
     const char *const  *words;      /* of a choice, up to a NULL                        */
-    const char *const  *shown;      /* its words, or a bool's, in `stats settings`      */
+    const char *const  *shown;      /* its words, a bool's, or that of no text, there   */
     const char         *setting;    /* the name in `stats settings`; NULL: not there    */
     const char         *changed_by; /* the command that changes it at run time, or NULL */
     bool                usage;      /* a bad value counts as bad usage: exit code 64    */

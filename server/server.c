@@ -99,6 +99,20 @@ on_watcher_gone(void *arg)
     server_connection_closed(arg);
 }
 
+static bool
+host_authenticate(void *arg, struct span user, struct span password)
+{
+    struct server *server = arg;
+
+    return passwords_check(&server->passwords, user, password);
+}
+
+static bool
+asks_for_login(const struct options *options)
+{
+    return options->sasl || options->auth_file != NULL;
+}
+
 static void
 fill_host(struct server *server)
 {
@@ -111,6 +125,9 @@ fill_host(struct server *server)
         .debug_enabled = options->debug_commands,
         .cas_enabled = options->cas,
         .dump_enabled = options->dump,
+        .auth_required = asks_for_login(options),
+        .sasl_enabled = options->sasl,
+        .authenticate = host_authenticate,
         .ttl_of = host_ttl_of,
         .unix_time = host_unix_time,
         .stats = stats_show,
@@ -154,11 +171,20 @@ on_stop_signal(evutil_socket_t signal_number, short what, void *arg)
     event_base_loopbreak(server->base);
 }
 
-/* Nothing can be reloaded yet; but a HUP must not end the server. */
+/* Reload what can be; and a HUP must not end a server that has nothing of the kind. */
 static void
 on_hangup(evutil_socket_t signal_number, short what, void *arg)
 {
-    (void)signal_number, (void)what, (void)arg;
+    struct server *server = arg;
+    char           text[256];
+
+    (void)signal_number, (void)what;
+    if (!asks_for_login(&server->options))
+        return;
+    if (!passwords_reload(&server->passwords, text, sizeof(text)))
+        fprintf(stderr, "%s; the old passwords stay in force\n", text);
+    else if (atomic_load(&server->verbosity) > 0)
+        fprintf(stderr, "the passwords were read again\n");
 }
 
 static bool
@@ -279,6 +305,24 @@ static unsigned
 turn_requests(unsigned steps)
 {
     return steps < UINT_MAX / REQUESTS_A_STEP ? steps * REQUESTS_A_STEP : UINT_MAX;
+}
+
+bool
+server_read_passwords(struct server *server, char *text, size_t text_bytes)
+{
+    const struct options *options = &server->options;
+    const char           *path = options->auth_file;
+
+    if (!asks_for_login(options))
+        return true;
+    if (path == NULL)
+        path = options->sasl_file;
+    if (path != NULL)
+        return passwords_open(&server->passwords, path, text, text_bytes);
+    snprintf(text, text_bytes,
+             "-S: who may log in? Name a file of user:password lines by -Y, or by "
+             "MEMCACHED_SASL_PWDB in the environment.");
+    return false;
 }
 
 bool

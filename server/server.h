@@ -19,6 +19,7 @@
 #include "server/crawler.h"
 #include "server/listen.h"
 #include "server/options.h"
+#include "server/passwords.h"
 #include "server/prefixes.h"
 #include "server/timekeeper.h"
 #include "server/watch.h"
@@ -63,13 +64,18 @@ struct server {
     unsigned           workers_started;
     struct crawler     crawler;
     struct prefixes    prefixes;
-    struct watch       watch; /* rings: one a worker, one of the crawler */
+    struct passwords   passwords; /* of -Y, or of -S */
+    struct watch       watch;     /* rings: one a worker, one of the crawler */
 
     struct lock              reset_lock; /* RANK_OWNER; guards the next              */
     struct totals            reset_at;   /* what `stats reset` wants to be forgotten */
     struct acceptor_counters reset_acceptor; /* the same for the acceptor  */
 };
 
+/* Read who may log in, where anybody has to: before server_start(), while the process still
+ * is who it was started as. False, with one line in `text`, if that is not possible. Who
+ * called it closes server->passwords after server_stop(). */
+bool server_read_passwords(struct server *server, char *text, size_t text_bytes);
 /* Create cache, workers and listeners for server->options. False, with one line in
  * `text` and an exit code, when something is not to be had. */
 bool server_start(struct server *server, char *text, size_t text_bytes, int *exit_code);

@@ -58,6 +58,13 @@ trace_input(int fd, struct span bytes)
 }
 
 void
+trace_secret(int fd, size_t bytes)
+{
+    if (bytes > 0)
+        fprintf(stderr, "<%d %zu bytes to log in\n", fd, bytes);
+}
+
+void
 trace_reply(int fd, const struct reply *reply)
 {
     print_lines(fd, '>', (struct span){ reply->flat, reply->flat_used });

@@ -19,6 +19,8 @@ enum { TRACE_DIALOGUE = 2 }; /* verbosity that shows every line */
 void trace_classes(const struct cache *cache);
 /* What a client has said: `<fd line`. */
 void trace_input(int fd, struct span bytes);
+/* That it has said something which may hold a password. */
+void trace_secret(int fd, size_t bytes);
 /* What it is told: `>fd line`; of large values only that they are there. */
 void trace_reply(int fd, const struct reply *reply);
 /* Something that happened to a connection. */

@@ -35,7 +35,7 @@ parse(const struct stand *stand, struct span input, struct parsed *parsed)
     /* Two results are compared, so what a parser leaves as it was must not differ. */
     memset(&parsed->request, 0, sizeof(parsed->request));
     parsed->input = input;
-    parsed->status = stand->binary ? binary_parse(input, &parsed->request)
+    parsed->status = stand->binary ? binary_parse(false, input, &parsed->request)
                                    : text_parse(&stand->text, input, parsed->key_room,
                                                 &parsed->request);
 }

@@ -136,11 +136,11 @@ static const struct {
     { 'B', "protocol", "ascii", WORKS },
     { 'I', "max-item-size", "512k", WORKS },
     { 'I', "max-item-size", "2m", LATER },
-    { 'S', "enable-sasl", NULL, LATER },
+    { 'S', "enable-sasl", NULL, WORKS },
     { 'F', "disable-flush-all", NULL, WORKS },
     { 'X', "disable-dumping", NULL, WORKS },
     { 'W', "disable-watch", NULL, WORKS },
-    { 'Y', "auth-file", "/tmp/a", LATER },
+    { 'Y', "auth-file", "/tmp/a", WORKS },
     { 'e', "memory-file", "/tmp/m", LATER },
     { 'Z', "enable-ssl", NULL, LATER },
     { 'N', "napi-ids", "2", NOTED },
@@ -624,6 +624,62 @@ START_TEST(a_small_largest_item_needs_small_chunks_in_whichever_order)
 }
 END_TEST
 
+/* ---- Logging in ------------------------------------------------------------------ */
+
+START_TEST(a_login_leaves_the_protocols_that_it_is_for)
+{
+    static const struct {
+        const char           *arguments[5];
+        enum options_protocol protocol;
+    } cases[] = {
+        { { "-S" }, OPTIONS_PROTOCOL_BINARY },
+        { { "-Y", "/f" }, OPTIONS_PROTOCOL_ASCII },
+        { { "-Y", "/f", "-S" }, OPTIONS_PROTOCOL_AUTO },
+        { { "-S", "-B", "binary" }, OPTIONS_PROTOCOL_BINARY },
+        { { "-Y", "/f", "-B", "ascii" }, OPTIONS_PROTOCOL_ASCII },
+        { { "-Y", "/f", "-S", "-Bbinary" }, OPTIONS_PROTOCOL_BINARY },
+    };
+    const char *const *a = cases[_i].arguments;
+    struct run         run = RUN(a[0], a[1], a[2], a[3], a[4]);
+
+    ck_assert_int_eq(run.status, OPTIONS_OK);
+    ck_assert_int_eq(run.o.protocol, cases[_i].protocol);
+    drop(&run);
+}
+END_TEST
+
+START_TEST(a_login_refuses_the_protocol_that_it_is_not_for)
+{
+    assert_refused(RUN("-S", "-B", "ascii"), 64, "which -B ascii turns off");
+    assert_refused(RUN("-S", "-Y", "/f", "-B", "ascii"), 64, "which -B ascii turns off");
+    assert_refused(RUN("-Y", "/f", "-B", "binary"), 64, "which -B binary turns off");
+    assert_refused(RUN("-Y", "/f", "-U", "11211"), 64, "cannot do so by UDP (-U)");
+    assert_refused(RUN("-S", "-U", "11211"), 64, "cannot do so by UDP (-U)");
+    assert_refused(RUN("-Y", ""), 1, "-Y, --auth-file needs a value");
+}
+END_TEST
+
+START_TEST(a_login_refuses_listeners_that_it_is_not_for)
+{
+    assert_refused(RUN("-S", "-l", "proto[ascii]:127.0.0.1"), 1, "-l proto[ascii]:");
+    assert_refused(RUN("-l", "proto[binary]:127.0.0.1", "-Y", "/f"), 1,
+                   "-l proto[binary]:");
+}
+END_TEST
+
+START_TEST(the_passwords_of_sasl_are_named_by_the_environment)
+{
+    struct run run;
+
+    setenv("MEMCACHED_SASL_PWDB", "/some/file", 1);
+    run = RUN("-S");
+    unsetenv("MEMCACHED_SASL_PWDB");
+    ck_assert_int_eq(run.status, OPTIONS_OK);
+    ck_assert_str_eq(run.o.sasl_file, "/some/file");
+    drop(&run);
+}
+END_TEST
+
 /* ---- Messages -------------------------------------------------------------------- */
 
 START_TEST(complaints_name_the_option_and_what_it_takes)
@@ -664,9 +720,9 @@ END_TEST
 
 START_TEST(what_is_not_there_yet_says_what_brings_it)
 {
-    assert_refused(RUN("-S"), 1,
-                   "larder: -S, --enable-sasl is not there yet: SASL login comes with a "
-                   "later version\n");
+    assert_refused(RUN("-Z"), 1,
+                   "larder: -Z, --enable-ssl is not there yet: TLS comes with a later "
+                   "version\n");
     assert_refused(RUN("-I", "2m"), 1, "-I, --max-item-size above 1m is not there yet");
     assert_refused(RUN("-U", "5"), 1, "-U, --udp-port other than 0 is not there yet");
 }
@@ -1036,6 +1092,8 @@ static const struct {
     { { "-o", "temporary_ttl=30" }, { "temp_lru yes", "temporary_ttl 30" } },
     { { "-o", "temporary_ttl=61" }, { "temp_lru yes" } },
     { { "-o", "idle_timeout=30" }, { "idle_timeout 30" } },
+    { { "-S" }, { "binding_protocol binary", "auth_enabled_sasl yes" } },
+    { { "-Y", "/f" }, { "binding_protocol ascii", "auth_enabled_ascii /f" } },
     { { "-o", "watcher_logbuf_size=128,worker_logbuf_size=32" },
       { "watcher_logbuf_size 131072", "worker_logbuf_size 32768" } },
     { { "-o", "read_buf_mem_limit=16" }, { "read_buf_mem_limit 16777216" } },
@@ -1353,6 +1411,10 @@ make_suite(void)
     tcase_add_loop_test(values, values_are_held_against_their_bounds, 0,
                         (int)LENGTH(bounds));
     tcase_add_test(values, a_small_largest_item_needs_small_chunks_in_whichever_order);
+    tcase_add_loop_test(values, a_login_leaves_the_protocols_that_it_is_for, 0, 6);
+    tcase_add_test(values, a_login_refuses_the_protocol_that_it_is_not_for);
+    tcase_add_test(values, a_login_refuses_listeners_that_it_is_not_for);
+    tcase_add_test(values, the_passwords_of_sasl_are_named_by_the_environment);
     tcase_add_test(values, complaints_name_the_option_and_what_it_takes);
     tcase_add_test(values, unknown_options_are_named);
     tcase_add_test(values, what_is_not_there_yet_says_what_brings_it);
