@@ -1,4 +1,4 @@
-/* server/listen.c - from -l, -p and -s to sockets that listen.
+/* server/listen.c - from -l, -p, -U and -s to sockets that listen.
  *
  * An element of -l is read into a struct wish; each address of its host becomes a socket.
  * An address whose family the host lacks is passed over as long as the same element gives
@@ -25,7 +25,8 @@
 enum {
     TAG_MAX = 8,
     PORT_MAX = 65535,
-    NAME_BYTES = 160, /* an address and its port, for a message */
+    NAME_BYTES = 160,            /* an address and its port, for a message */
+    SEND_BUFFER_BYTES = 4 << 20, /* of a UDP socket; the system may give less */
 };
 
 /* What one element of -l asks for. */
@@ -41,6 +42,7 @@ struct opening {
     const struct options *o;
     char                 *text;
     size_t                text_bytes;
+    bool                  is_udp;
     uint16_t any_port; /* the first that the system chose: others follow it */
 };
 
@@ -209,7 +211,7 @@ read_address(const struct opening *opening, char *text, struct wish *wish)
     return LISTEN_OK;
 }
 
-/* ---- TCP ------------------------------------------------------------------------- */
+/* ---- TCP and UDP ----------------------------------------------------------------- */
 
 static void
 set_flag(int fd, int level, int name)
@@ -252,26 +254,46 @@ set_port(struct sockaddr *address, uint16_t port)
         ((struct sockaddr_in *)(void *)address)->sin_port = htons(port);
 }
 
-/* A socket bound to the address and listening; -1 and errno when one step fails. */
+/* A whole answer goes out at once, and has to fit. Where a socket has several addresses,
+ * who is asked on one answers from that one. There is no SO_REUSEADDR: with it a second
+ * server would share the port unnoticed. */
+static void
+tune_datagrams(int fd, int family)
+{
+    int bytes = SEND_BUFFER_BYTES;
+
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
+    if (family == AF_INET6)
+        set_flag(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO);
+    else
+        set_flag(fd, IPPROTO_IP, IP_PKTINFO);
+}
+
+/* A socket bound to the address and, with TCP, listening; -1 and errno when one step
+ * fails. */
 static int
-open_tcp(const struct opening *opening, const struct addrinfo *info)
+open_ip(const struct opening *opening, const struct addrinfo *info)
 {
     const struct options *o = opening->o;
     int                   saved, fd;
 
-    fd = socket(info->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    fd = socket(info->ai_family, info->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -1;
-    set_flag(fd, SOL_SOCKET, SO_REUSEADDR);
     if (info->ai_family == AF_INET6)
         set_flag(fd, IPPROTO_IPV6, IPV6_V6ONLY);
-    listen_tune_stream(fd); /* accepted sockets inherit it */
+    if (opening->is_udp) {
+        tune_datagrams(fd, info->ai_family);
+    } else {
+        set_flag(fd, SOL_SOCKET, SO_REUSEADDR);
+        listen_tune_stream(fd); /* accepted sockets inherit it */
+    }
     /* A packet filter relies on the mark: no mark, no listener. */
     if (o->socket_mark != 0 &&
         setsockopt(fd, SOL_SOCKET, SO_MARK, &o->socket_mark, sizeof(o->socket_mark)) != 0)
         goto fail;
     if (bind(fd, info->ai_addr, info->ai_addrlen) != 0 ||
-        listen(fd, (int)o->backlog) != 0)
+        (!opening->is_udp && listen(fd, (int)o->backlog) != 0))
         goto fail;
     return fd;
 
@@ -290,10 +312,10 @@ open_any_port(struct opening *opening, const struct addrinfo *info)
     int fd;
 
     set_port(info->ai_addr, opening->any_port);
-    fd = open_tcp(opening, info);
+    fd = open_ip(opening, info);
     if (fd < 0 && errno == EADDRINUSE && opening->any_port != 0) {
         set_port(info->ai_addr, 0);
-        fd = open_tcp(opening, info);
+        fd = open_ip(opening, info);
     }
     if (fd >= 0 && opening->any_port == 0)
         opening->any_port = bound_port(fd);
@@ -312,7 +334,7 @@ add_listener(struct listeners *l, const struct listener *listener)
     return true;
 }
 
-/* "127.0.0.1 port 11211" */
+/* "127.0.0.1 port 11211", "127.0.0.1 UDP port 11211" */
 static void
 name_address(const struct addrinfo *info, char *name, size_t name_bytes)
 {
@@ -322,7 +344,8 @@ name_address(const struct addrinfo *info, char *name, size_t name_bytes)
                     sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV) != 0)
         snprintf(name, name_bytes, "an address");
     else
-        snprintf(name, name_bytes, "%s port %s", host, port);
+        snprintf(name, name_bytes, "%s %sport %s", host,
+                 info->ai_socktype == SOCK_DGRAM ? "UDP " : "", port);
 }
 
 /* What errno says of an address that this host does not have. */
@@ -351,8 +374,7 @@ open_address(struct opening *opening, const struct wish *wish,
     struct listener listener = { .protocol = wish->protocol };
     char            name[NAME_BYTES];
 
-    listener.fd =
-        wish->port == 0 ? open_any_port(opening, info) : open_tcp(opening, info);
+    listener.fd = wish->port == 0 ? open_any_port(opening, info) : open_ip(opening, info);
     if (listener.fd < 0) {
         int error = errno;
 
@@ -397,8 +419,9 @@ open_addresses(struct opening *opening, const struct wish *wish, struct addrinfo
 static enum listen_status
 open_wish(struct opening *opening, const struct wish *wish)
 {
-    struct addrinfo    hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE };
-    struct addrinfo   *first;
+    struct addrinfo  hints = { .ai_socktype = opening->is_udp ? SOCK_DGRAM : SOCK_STREAM,
+                               .ai_flags = AI_PASSIVE };
+    struct addrinfo *first;
     enum listen_status status;
     char               port[16];
     int                error;
@@ -420,11 +443,11 @@ open_wish(struct opening *opening, const struct wish *wish)
 static enum listen_status
 read_element(const struct opening *opening, char *element, struct wish *wish)
 {
-    int                tcp_port = opening->o->tcp_port;
+    int port = opening->is_udp ? (int)opening->o->udp_port : opening->o->tcp_port;
     enum listen_status status;
 
-    *wish = (struct wish){ .protocol = opening->o->protocol,
-                           .port = tcp_port < 0 ? 0 : tcp_port };
+    *wish =
+        (struct wish){ .protocol = opening->o->protocol, .port = port < 0 ? 0 : port };
     status = read_prefixes(opening, &element, wish);
     if (status == LISTEN_OK)
         status = check_protocol(opening, wish);
@@ -556,12 +579,19 @@ wants_tcp(const struct options *o)
     return o->unix_path == NULL && o->tcp_port != 0;
 }
 
+static bool
+wants_udp(const struct options *o)
+{
+    return o->unix_path == NULL && o->udp_port != 0;
+}
+
 enum listen_status
 listen_check(const struct options *o, char *text, size_t text_bytes)
 {
     struct opening opening = { .o = o, .text = text, .text_bytes = text_bytes };
 
-    return wants_tcp(o) ? for_each_element(&opening, check_element) : LISTEN_OK;
+    return wants_tcp(o) || wants_udp(o) ? for_each_element(&opening, check_element)
+                                        : LISTEN_OK;
 }
 
 enum listen_status
@@ -580,6 +610,23 @@ listen_open(struct listeners *l, const struct options *o, char *text, size_t tex
     return status;
 }
 
+enum listen_status
+listen_open_udp(struct listeners *l, const struct options *o, char *text,
+                size_t text_bytes)
+{
+    struct opening opening = {
+        .l = l, .o = o, .text = text, .text_bytes = text_bytes, .is_udp = true
+    };
+    enum listen_status status = LISTEN_OK;
+
+    *l = (struct listeners){ 0 };
+    if (wants_udp(o))
+        status = for_each_element(&opening, open_element);
+    if (status != LISTEN_OK)
+        listen_close(l);
+    return status;
+}
+
 void
 listen_close(struct listeners *l)
 {
@@ -589,22 +636,21 @@ listen_close(struct listeners *l)
     *l = (struct listeners){ 0 };
 }
 
-static bool
-print_ports(const struct listeners *l, FILE *file)
+static void
+print_ports(const struct listeners *l, const char *transport, FILE *file)
 {
     for (size_t i = 0; i < l->count; i++) {
         const struct listener *listener = &l->list[i];
 
         if (listener->family != LISTEN_UNIX)
-            fprintf(file, "TCP %s: %u\n",
+            fprintf(file, "%s %s: %u\n", transport,
                     listener->family == LISTEN_INET6 ? "INET6" : "INET", listener->port);
     }
-    return fflush(file) == 0 && !ferror(file);
 }
 
 enum listen_status
-listen_write_ports(const struct listeners *l, const char *path, char *text,
-                   size_t text_bytes)
+listen_write_ports(const struct listeners *tcp, const struct listeners *udp,
+                   const char *path, char *text, size_t text_bytes)
 {
     struct opening whom = { .text = text, .text_bytes = text_bytes };
     char          *locked;
@@ -614,9 +660,13 @@ listen_write_ports(const struct listeners *l, const char *path, char *text,
     if (asprintf(&locked, "%s.lck", path) < 0)
         return fail(&whom, "out of memory");
     file = fopen(locked, "we");
-    good = file != NULL && print_ports(l, file);
-    if (file != NULL)
+    good = file != NULL;
+    if (good) {
+        print_ports(tcp, "TCP", file);
+        print_ports(udp, "UDP", file);
+        good = fflush(file) == 0 && !ferror(file);
         good = fclose(file) == 0 && good;
+    }
     good = good && rename(locked, path) == 0;
     if (!good) {
         fail(&whom, "cannot write the ports to %s: %s", path, strerror(errno));

@@ -1,4 +1,4 @@
-/* server/listen.h - from -l, -p and -s to sockets that listen.
+/* server/listen.h - from -l, -p, -U and -s to sockets that listen.
  *
  * listen_open() makes every socket the options ask for, or none. Host names are resolved,
  * so it may block: it is for the start, before there are workers.
@@ -22,11 +22,11 @@ enum listen_family {
     LISTEN_UNIX,
 };
 
-/* One listening socket: non-blocking, close-on-exec, in the state LISTEN. */
+/* One listening socket: non-blocking, close-on-exec, with TCP in the state LISTEN. */
 struct listener {
     int                   fd;
     enum listen_family    family;
-    enum options_protocol protocol; /* what its connections speak                   */
+    enum options_protocol protocol; /* what its clients speak                       */
     uint16_t              port;     /* bound, host order; 0 for a unix socket       */
 };
 
@@ -59,15 +59,23 @@ enum listen_status listen_check(const struct options *o, char *text, size_t text
 enum listen_status listen_open(struct listeners *l, const struct options *o, char *text,
                                size_t text_bytes) __attribute__((warn_unused_result));
 
+/* Open the UDP sockets of `o`, in the same way: with -U, and without -s, one on each
+ * address of -l. They say on which of its addresses a datagram has come (IP_PKTINFO,
+ * IPV6_RECVPKTINFO). */
+enum listen_status listen_open_udp(struct listeners *l, const struct options *o,
+                                   char *text, size_t text_bytes)
+    __attribute__((warn_unused_result));
+
 /* Close all and free the list. The file of a unix socket stays, as memcached's does. */
 void listen_close(struct listeners *l);
 
 /*
- * Write the ports of the TCP listeners to `path` (MEMCACHED_PORT_FILENAME), a line
- * each, `TCP INET: 11211` or `TCP INET6: 11211`. The file appears whole: it is
- * written as `path`.lck and renamed.
+ * Write the ports of the listeners to `path` (MEMCACHED_PORT_FILENAME), a line each,
+ * `TCP INET: 11211` or `UDP INET6: 11211`. The file appears whole: it is written as
+ * `path`.lck and renamed.
  */
-enum listen_status listen_write_ports(const struct listeners *l, const char *path,
+enum listen_status listen_write_ports(const struct listeners *tcp,
+                                      const struct listeners *udp, const char *path,
                                       char *text, size_t text_bytes)
     __attribute__((warn_unused_result));
 

@@ -295,8 +295,8 @@ open_listeners(struct server *server, char *text, size_t text_bytes, int *exit_c
         listen_open(&server->listeners, options, text, text_bytes);
 
     if (status == LISTEN_OK && options->port_file != NULL)
-        status =
-            listen_write_ports(&server->listeners, options->port_file, text, text_bytes);
+        status = listen_write_ports(&server->listeners, &server->udp_sockets,
+                                    options->port_file, text, text_bytes);
     *exit_code = status != LISTEN_OK ? listen_exit_code(status) : 0;
     return status == LISTEN_OK;
 }
@@ -388,6 +388,7 @@ server_stop(struct server *server)
     while (server->workers_started > 0)
         worker_stop(&server->workers[--server->workers_started]);
     free(server->workers);
+    listen_close(&server->udp_sockets);
     listen_close(&server->listeners); /* `stats` counts them until the last worker ends */
     stop_events(server);
     crawler_stop(&server->crawler);

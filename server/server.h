@@ -59,6 +59,7 @@ struct server {
     struct event      *tick_event;
     struct event      *signal_events[4];
     struct listeners   listeners;
+    struct listeners   udp_sockets; /* read by the workers; frozen */
     struct acceptor    acceptor;
     struct worker     *workers; /* options.threads of them */
     unsigned           workers_started;

@@ -569,12 +569,13 @@ END_TEST
 
 /* ---- The port file ----------------------------------------------------------------- */
 
-START_TEST(the_port_file_has_a_line_for_each_tcp_listener)
+START_TEST(the_port_file_has_a_line_for_each_port)
 {
     struct listener  list[] = { { .family = LISTEN_INET, .port = 11211 },
                                 { .family = LISTEN_UNIX },
                                 { .family = LISTEN_INET6, .port = 65535 } };
     struct listeners l = { .list = list, .count = LENGTH(list) };
+    struct listeners udp = { .list = list, .count = 1 };
     struct fixture   f = fixture_make(NULL);
     char             locked[80], there[128] = "";
     FILE            *file;
@@ -583,13 +584,14 @@ START_TEST(the_port_file_has_a_line_for_each_tcp_listener)
     file = fopen(locked, "w"); /* what a crashed start left: not to be continued */
     fputs("TCP INET: 1\n", file);
     fclose(file);
-    ck_assert_int_eq(listen_write_ports(&l, f.path, f.text, sizeof(f.text)), LISTEN_OK);
+    ck_assert_int_eq(listen_write_ports(&l, &udp, f.path, f.text, sizeof(f.text)),
+                     LISTEN_OK);
 
     file = fopen(f.path, "r");
     ck_assert_ptr_nonnull(file);
     ck_assert_uint_gt(fread(there, 1, sizeof(there) - 1, file), 0);
     fclose(file);
-    ck_assert_str_eq(there, "TCP INET: 11211\nTCP INET6: 65535\n");
+    ck_assert_str_eq(there, "TCP INET: 11211\nTCP INET6: 65535\nUDP INET: 11211\n");
     ck_assert_int_eq(access(locked, F_OK), -1);
     fixture_drop(&f);
 }
@@ -598,16 +600,17 @@ END_TEST
 START_TEST(a_port_file_that_cannot_be_written_is_an_error)
 {
     struct listener  one = { .family = LISTEN_INET, .port = 1 };
-    struct listeners l = { .list = &one, .count = 1 };
+    struct listeners l = { .list = &one, .count = 1 }, none = { 0 };
     struct fixture   f = fixture_make(NULL);
 
-    ck_assert_int_eq(listen_write_ports(&l, "/nonexistent/ports", f.text, sizeof(f.text)),
-                     LISTEN_FAILED);
+    ck_assert_int_eq(
+        listen_write_ports(&l, &none, "/nonexistent/ports", f.text, sizeof(f.text)),
+        LISTEN_FAILED);
     ck_assert_str_eq(f.text, "cannot write the ports to /nonexistent/ports: "
                              "No such file or directory");
     /* A folder stands in the way of the rename: nothing is left beside it. */
     ck_assert_int_eq(mkdir(f.path, 0700), 0);
-    ck_assert_int_eq(listen_write_ports(&l, f.path, f.text, sizeof(f.text)),
+    ck_assert_int_eq(listen_write_ports(&l, &none, f.path, f.text, sizeof(f.text)),
                      LISTEN_FAILED);
     ck_assert_int_eq(rmdir(f.path), 0);
     fixture_drop(&f);
@@ -660,7 +663,7 @@ make_suite(void)
     tcase_add_test(local, a_path_that_does_not_fit_is_refused);
     suite_add_tcase(suite, local);
 
-    tcase_add_test(ports, the_port_file_has_a_line_for_each_tcp_listener);
+    tcase_add_test(ports, the_port_file_has_a_line_for_each_port);
     tcase_add_test(ports, a_port_file_that_cannot_be_written_is_an_error);
     tcase_add_test(ports, exit_codes_are_memcacheds);
     suite_add_tcase(suite, ports);
