@@ -70,8 +70,10 @@ login_parse(struct span input, struct request *request)
 {
     size_t      most = input.length < LOGIN_LINE_MAX ? input.length : LOGIN_LINE_MAX;
     const char *end;
+    struct span token;
     uint32_t    length;
     size_t      line;
+    bool        good;
 
     *request = (struct request){ .codec = CODEC_TEXT };
     if (input.length < LINE_BEGINS)
@@ -82,17 +84,19 @@ login_parse(struct span input, struct request *request)
     line = (size_t)(end - input.at);
     if (line < LINE_MIN)
         return PARSE_BAD;
-    request->length = (uint32_t)line + 1;
-    if (!read_length((struct span){ input.at, line }, &length))
-        return say(request, SPAN("CLIENT_ERROR unauthenticated\r\n"));
-    if (length > LOGIN_TOKEN_TOLD)
-        return say(request, SPAN("CLIENT_ERROR auth token too long\r\n"));
-    if (length > LOGIN_TOKEN_MAX)
+    good = read_length((struct span){ input.at, line }, &length);
+    if (good && length > LOGIN_TOKEN_MAX && length <= LOGIN_TOKEN_TOLD)
         return PARSE_BAD;
-    if (input.length - line - 1 < (size_t)length + VALUE_TAIL)
+    if (!good || length > LOGIN_TOKEN_TOLD) {
+        request->length = (uint32_t)line + 1;
+        return say(request, good ? SPAN("CLIENT_ERROR auth token too long\r\n")
+                                 : SPAN("CLIENT_ERROR unauthenticated\r\n"));
+    }
+    token = (struct span){ end + 1, (size_t)length + VALUE_TAIL };
+    if (input.length - line - 1 < token.length)
         return PARSE_MORE;
-    request->length += length + VALUE_TAIL;
-    return read_token((struct span){ end + 1, (size_t)length + VALUE_TAIL }, request);
+    request->length = (uint32_t)(line + 1 + token.length);
+    return read_token(token, request);
 }
 
 void
