@@ -245,12 +245,6 @@ take_value(struct request *request, struct span rest, size_t length)
     request->length += (uint32_t)length;
 }
 
-static bool
-starts_with(struct span text, struct span prefix)
-{
-    return text.length >= prefix.length && memcmp(text.at, prefix.at, prefix.length) == 0;
-}
-
 /* Names of statistics; longer words that begin so are taken as well. */
 static const struct {
     struct span     name;
@@ -272,7 +266,7 @@ take_stats(struct request *request)
     if (what.length == 0)
         return;
     for (size_t i = 0; i < sizeof(stats_names) / sizeof(stats_names[0]); i++) {
-        if (starts_with(what, stats_names[i].name)) {
+        if (span_starts_with(what, stats_names[i].name)) {
             request->mode = stats_names[i].kind;
             return;
         }
@@ -379,14 +373,6 @@ struct answer {
     uint64_t    cas;
 };
 
-static char *
-put(char *to, struct span bytes)
-{
-    if (bytes.length > 0)
-        memcpy(to, bytes.at, bytes.length);
-    return to + bytes.length;
-}
-
 /* Header, extras and key; false when there is no room for them and the value. */
 static bool
 begin(struct reply *reply, const struct request *request, const struct answer *answer)
@@ -410,8 +396,8 @@ begin(struct reply *reply, const struct request *request, const struct answer *a
     memcpy(to + 8, &body_length, sizeof(body_length));
     memcpy(to + 12, &opaque, sizeof(opaque));
     memcpy(to + 16, &cas, sizeof(cas));
-    to = put(to + HEADER, answer->extras);
-    reply_wrote(reply, put(to, answer->key));
+    to = span_put(to + HEADER, answer->extras);
+    reply_wrote(reply, span_put(to, answer->key));
     return true;
 }
 
@@ -721,4 +707,13 @@ binary_render(const struct host *host, const struct request *request,
     case OP_COUNT:
         break;
     }
+}
+
+void
+binary_say_too_large(struct span input, struct reply *reply)
+{
+    struct header  header = read_header(input.at);
+    struct request request = { .opcode = header.opcode, .opaque = header.opaque };
+
+    say_status(reply, &request, STATUS_TOO_LARGE);
 }

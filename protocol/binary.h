@@ -31,4 +31,7 @@ void binary_deny(struct request *request);
 void binary_render(const struct host *host, const struct request *request,
                    struct result *result, struct reply *reply);
 
+/* Say of a request, of which its whole header is there, that its answer is too large. */
+void binary_say_too_large(struct span request, struct reply *reply);
+
 #endif

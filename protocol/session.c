@@ -61,6 +61,16 @@ begin_to_watch(struct session *session, const struct host *host,
         session->watches = (uint32_t)request->delta;
 }
 
+void
+session_say_too_much(const struct session *session, struct span request,
+                     struct reply *reply)
+{
+    if (session->protocol == SESSION_BINARY)
+        binary_say_too_large(request, reply);
+    else
+        reply_say(reply, SPAN("SERVER_ERROR answer too large for UDP\r\n"));
+}
+
 bool
 session_has_more_to_say(const struct session *session)
 {
@@ -99,7 +109,7 @@ render(struct session_worker *worker, const struct request *request,
     }
 }
 
-/* ---- before login ---------------------------------------------------------------- */
+/* ---- the gate -------------------------------------------------------------------- */
 
 static bool
 needs_login(const struct session *session, const struct session_worker *worker)
@@ -107,11 +117,32 @@ needs_login(const struct session *session, const struct session_worker *worker)
     return worker->executor.host->auth_required && !session->login.done;
 }
 
+/* What changes the server itself, or goes on for long, is not for those whose sender can be
+ * forged and who do not wait for an answer. */
+static bool
+is_for_connections(const struct request *request)
+{
+    switch ((enum operation)request->operation) {
+    case OP_VERBOSITY:
+    case OP_DUMP:
+    case OP_ORDER:
+    case OP_WATCH:
+    case OP_DEBUG_TIME:
+        return true;
+    default:
+        return false;
+    }
+}
+
 /* The one gate: nothing is run that has not gone through here. */
 static void
 pass_gate(const struct session *session, const struct session_worker *worker,
           struct request *request)
 {
+    if (session->over_datagrams && is_for_connections(request)) {
+        request->operation = OP_SAY;
+        request->text = SPAN("CLIENT_ERROR not over UDP\r\n");
+    }
     if (!needs_login(session, worker) || login_may_run(request))
         return;
     if (request->codec == CODEC_BINARY)

@@ -45,11 +45,12 @@ struct session {
     struct text_state text;
     uint8_t           protocol; /* enum session_protocol      */
     struct login      login;
-    uint64_t          swallow;  /* input bytes to skip        */
-    struct arriving  *arriving; /* NULL while there is none   */
-    struct dump      *dump;     /* NULL while there is none   */
-    uint32_t          watches;  /* enum watch_kind that it has asked for */
-    bool              offended; /* it ends for what the client has sent  */
+    uint64_t          swallow;        /* input bytes to skip        */
+    struct arriving  *arriving;       /* NULL while there is none   */
+    struct dump      *dump;           /* NULL while there is none   */
+    uint32_t          watches;        /* enum watch_kind that it has asked for */
+    bool              offended;       /* it ends for what the client has sent  */
+    bool              over_datagrams; /* set after session_init() by who serves UDP */
 };
 
 /* What one worker's sessions share. */
@@ -79,6 +80,10 @@ void  session_upload_fill(struct session *session, size_t bytes);
 /* After SESSION_WATCH: what the client wants to watch, or that it is not to be. */
 uint32_t session_watches(const struct session *session);
 void     session_refuse_watch(struct session *session, struct reply *reply);
+
+/* Say, in an empty reply, that what `request` was answered with is too much to be sent. */
+void session_say_too_much(const struct session *session, struct span request,
+                          struct reply *reply);
 
 /* True while it goes on without input. */
 bool session_has_more_to_say(const struct session *session);

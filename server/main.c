@@ -54,7 +54,8 @@ on_event_fatal(int code)
     _exit(EX_OSERR);
 }
 
-/* Elements of -l; each may turn out to be more than one listener, or none. */
+/* Elements of -l, with TCP and with UDP; each may turn out to be more than one listener, or
+ * none. */
 static unsigned
 count_listeners(const struct options *options)
 {
@@ -62,11 +63,11 @@ count_listeners(const struct options *options)
 
     if (options->unix_path != NULL)
         return 1;
-    if (options->tcp_port == 0)
+    if (options->listen == NULL)
         return 0;
     for (const char *at = options->listen; *at != '\0'; at++)
         count += *at == ',' || *at == ';';
-    return count;
+    return count * ((options->tcp_port != 0) + (options->udp_port != 0));
 }
 
 /* Of main's and each worker's event base, the wakers of workers and of the watch thread,

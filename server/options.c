@@ -634,8 +634,6 @@ check_not_yet(const struct parser *p)
 {
     const struct options *o = p->o;
 
-    if (o->udp_port != 0)
-        return not_yet(p, "-U, --udp-port other than 0", "UDP comes");
     if (o->item_bytes_max > ITEM_BYTES_TODAY)
         return not_yet(p, "-I, --max-item-size above 1m", "large values come");
     return OPTIONS_OK;
@@ -658,9 +656,13 @@ set_listeners(const struct parser *p)
 {
     struct options *o = p->o;
 
+    /* Who asks for UDP alone gets TCP on the same port, as memcached does it. */
+    if (o->udp_port != 0 && !p->said[find_row(p, 'p') - p->rows])
+        o->tcp_port = (int)o->udp_port;
     o->threads_per_udp =
         o->listen != NULL && strchr(o->listen, ',') != NULL ? 1 : o->threads;
-    if (o->listen != NULL || o->unix_path != NULL || o->tcp_port == 0)
+    if (o->listen != NULL || o->unix_path != NULL ||
+        (o->tcp_port == 0 && o->udp_port == 0))
         return OPTIONS_OK;
     o->listen_is_default = true;
     o->listen = strdup("127.0.0.1,::1");
@@ -725,7 +727,7 @@ note_at_start(const struct parser *p)
     if (p->o->threads > THREADS_USUAL)
         complain(p, "warning: %u threads (-t) are more than most machines have use for",
                  p->o->threads);
-    if (p->o->tcp_port == 0 && p->o->unix_path == NULL)
+    if (p->o->tcp_port == 0 && p->o->udp_port == 0 && p->o->unix_path == NULL)
         complain(p, "warning: with -p 0 and without -s, nobody can reach it");
     if (p->o->verbosity > 0)
         note_ignored(p);

@@ -34,7 +34,8 @@ enum options_hash {
 struct options {
     /* Where to listen. */
     int      tcp_port;          /* -p: 1..65535, 0 no TCP, -1 any free port            */
-    unsigned udp_port;          /* -U: 0; there is no UDP yet                          */
+    unsigned udp_port;          /* -U: 0 no UDP                                        */
+    unsigned udp_amplification; /* -o: an answer by its request, in bytes; 0 any       */
     char    *listen;            /* -l: list for server/listen; NULL with -s or -p 0    */
     bool     listen_is_default; /* nobody said -l: loopback, and ::1 may be missing    */
     char    *unix_path;         /* -s: then there is no TCP                            */

@@ -127,7 +127,7 @@ options_print_help(FILE *out)
                SECTION_NONE);
     fputs("\nEnvironment:\n", out);
     fprintf(out, " %-*s%s\n", HELP_COLUMN - 1, "MEMCACHED_PORT_FILENAME",
-            "write the TCP ports to this file");
+            "write the ports to this file");
 }
 
 void

@@ -121,7 +121,8 @@ static const struct option_row rows[] = {
       .help = "TCP port; 0: no TCP, -1: any free port" },
     { COMMAND('U', "udp-port"), .argument = "<num>", .section = SECTION_LISTEN,
       NUMBER(udp_port, 0, 65535), .preset = "0", .setting = "udpport",
-      .help = "UDP port; only 0, none, is there yet" },
+      .help = "UDP port; 0: no UDP. With it and without -p, TCP has the same "
+              "port" },
     { COMMAND('l', "listen"), .argument = "<addr>", .section = SECTION_LISTEN,
       LIST(listen), .setting = "inter",
       .help = "addresses to listen on, separated by commas: host, host:port, "
@@ -382,6 +383,10 @@ static const struct option_row rows[] = {
       .section = SECTION_LISTEN,
       NUMBER(socket_mark, 0, UINT_MAX), .preset = "0",
       .help = "mark sockets for packet filters (SO_MARK; needs CAP_NET_ADMIN)" },
+    { EXTENDED("udp_amplification"), .argument = "<num>", .section = SECTION_CLIENTS,
+      NUMBER(udp_amplification, 0, 1000000), .preset = "10",
+      .help = "an answer by UDP has at most so many times the bytes of its "
+              "request, so that nobody is hit by it who did not ask; 0: any" },
     { EXTENDED("debug_commands"), .section = SECTION_CLIENTS,
       ON(debug_commands), .preset = "off",
       .help = "let clients move the server's clock (debugtime); for tests" },

@@ -301,6 +301,17 @@ open_listeners(struct server *server, char *text, size_t text_bytes, int *exit_c
     return status == LISTEN_OK;
 }
 
+/* Before the workers, which read them. */
+static bool
+open_udp(struct server *server, char *text, size_t text_bytes, int *exit_code)
+{
+    enum listen_status status =
+        listen_open_udp(&server->udp_sockets, &server->options, text, text_bytes);
+
+    *exit_code = status != LISTEN_OK ? listen_exit_code(status) : 0;
+    return status == LISTEN_OK;
+}
+
 static unsigned
 turn_requests(unsigned steps)
 {
@@ -337,6 +348,10 @@ server_start(struct server *server, char *text, size_t text_bytes, int *exit_cod
                   server->options.prefix_stats);
     timekeeper_init(&server->timekeeper, &server->clock);
     fill_host(server);
+    if (!open_udp(server, text, text_bytes, exit_code)) {
+        server_stop(server);
+        return false;
+    }
     if (!create_cache(server))
         lacks = "memory for the cache";
     else if (!start_events(server))
@@ -355,8 +370,10 @@ server_start(struct server *server, char *text, size_t text_bytes, int *exit_cod
         snprintf(text, text_bytes, "the system does not give %s", lacks);
         *exit_code = EX_OSERR;
     } else if (open_listeners(server, text, text_bytes, exit_code)) {
-        if (acceptor_start(&server->acceptor, server, server->base, &server->listeners))
+        if (acceptor_start(&server->acceptor, server, server->base, &server->listeners)) {
+            atomic_store(&server->serving, true);
             return true;
+        }
         snprintf(text, text_bytes, "the system does not give what accepting needs");
         *exit_code = EX_OSERR;
     }
@@ -384,6 +401,7 @@ void
 server_stop(struct server *server)
 {
     block_signals();
+    atomic_store(&server->serving, false);
     acceptor_stop(&server->acceptor);
     while (server->workers_started > 0)
         worker_stop(&server->workers[--server->workers_started]);

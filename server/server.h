@@ -59,7 +59,8 @@ struct server {
     struct event      *tick_event;
     struct event      *signal_events[4];
     struct listeners   listeners;
-    struct listeners   udp_sockets; /* read by the workers; frozen */
+    struct listeners   udp_sockets; /* read by the workers; frozen                    */
+    _Atomic bool       serving;     /* all is there: datagrams may be answered from now */
     struct acceptor    acceptor;
     struct worker     *workers; /* options.threads of them */
     unsigned           workers_started;

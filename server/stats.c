@@ -223,7 +223,7 @@ fill_connections(struct server *server, const struct worker_counters *w,
     struct acceptor         *acceptor = &server->acceptor;
     struct acceptor_counters a;
     uint64_t                 workers = server->options.threads;
-    uint64_t                 listeners = server->listeners.count;
+    uint64_t listeners = server->listeners.count + server->udp_sockets.count;
 
     acceptor_since_reset(server, &a);
     f->max_connections.number = server->options.connections_max;

@@ -7,13 +7,15 @@
 #include "server/conn.h"
 #include "server/server.h"
 #include "server/stats_priv.h"
+#include "server/udp.h"
 
 enum { ADDRESS_TEXT = INET6_ADDRSTRLEN + 32 };
 
-/* As tcp:127.0.0.1:11211, tcp6:[::1]:11211 or unix:/path. A client of a unix socket has no
+/* As tcp:127.0.0.1:11211, tcp6:[::1]:11211, udp... or unix:/path. A client of a unix socket has no
  * name; memcached shows the family where the port would be. */
 static void
-show_address(const struct sockaddr_storage *address, char text[ADDRESS_TEXT])
+show_address(const char *transport, const struct sockaddr_storage *address,
+             char text[ADDRESS_TEXT])
 {
     const struct sockaddr_in  *in = (const struct sockaddr_in *)(const void *)address;
     const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)address;
@@ -22,11 +24,12 @@ show_address(const struct sockaddr_storage *address, char text[ADDRESS_TEXT])
     switch (address->ss_family) {
     case AF_INET:
         inet_ntop(AF_INET, &in->sin_addr, host, sizeof(host));
-        snprintf(text, ADDRESS_TEXT, "tcp:%s:%u", host, ntohs(in->sin_port));
+        snprintf(text, ADDRESS_TEXT, "%s:%s:%u", transport, host, ntohs(in->sin_port));
         break;
     case AF_INET6:
         inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof(host));
-        snprintf(text, ADDRESS_TEXT, "tcp6:[%s]:%u", host, ntohs(in6->sin6_port));
+        snprintf(text, ADDRESS_TEXT, "%s6:[%s]:%u", transport, host,
+                 ntohs(in6->sin6_port));
         break;
     default:
         snprintf(text, ADDRESS_TEXT, "unix:?:%u", address->ss_family);
@@ -37,7 +40,8 @@ show_address(const struct sockaddr_storage *address, char text[ADDRESS_TEXT])
 typedef int get_name(int fd, struct sockaddr *address, socklen_t *length);
 
 static void
-emit_address(int fd, const char *what, get_name *get, host_emit *emit, void *ctx)
+emit_named(const char *transport, int fd, const char *what, get_name *get,
+           host_emit *emit, void *ctx)
 {
     struct sockaddr_storage address = { .ss_family = AF_UNIX };
     socklen_t               length = sizeof(address);
@@ -46,8 +50,14 @@ emit_address(int fd, const char *what, get_name *get, host_emit *emit, void *ctx
     if (get(fd, (struct sockaddr *)&address, &length) != 0)
         return;
     snprintf(name, sizeof(name), "%d:%s", fd, what);
-    show_address(&address, text);
+    show_address(transport, &address, text);
     emit(ctx, name, text);
+}
+
+static void
+emit_address(int fd, const char *what, get_name *get, host_emit *emit, void *ctx)
+{
+    emit_named("tcp", fd, what, get, emit, ctx);
 }
 
 static void
@@ -93,6 +103,28 @@ emit_worker(struct worker *worker, host_emit *emit, void *ctx)
     lock_drop(&worker->conns_lock);
 }
 
+/* A socket is one here, with the worker that heard last on it; memcached has a descriptor
+ * for each worker. */
+static void
+emit_udp(struct server *server, unsigned socket, host_emit *emit, void *ctx)
+{
+    int      fd = server->udp_sockets.list[socket].fd;
+    uint32_t now = clock_now(&server->clock), heard_at = 0;
+    char     name[32];
+
+    for (unsigned i = 0; i < server->options.threads; i++) {
+        uint32_t heard = udp_heard_at(server->workers[i].udp, socket);
+
+        if (heard > heard_at)
+            heard_at = heard;
+    }
+    snprintf(name, sizeof(name), "%d:UDP", fd);
+    emit(ctx, name, "UDP");
+    emit_named("udp", fd, "addr", getsockname, emit, ctx);
+    emit_state(fd, "conn_read", now > heard_at ? (now - heard_at) / CLOCK_HZ : 0, emit,
+               ctx);
+}
+
 void
 stats_conns(struct server *server, host_emit *emit, void *ctx)
 {
@@ -102,6 +134,8 @@ stats_conns(struct server *server, host_emit *emit, void *ctx)
         emit_address(fd, "addr", getsockname, emit, ctx);
         emit_state(fd, "conn_listening", clock_seconds(&server->clock), emit, ctx);
     }
+    for (unsigned i = 0; i < server->udp_sockets.count; i++)
+        emit_udp(server, i, emit, ctx);
     for (unsigned i = 0; i < server->options.threads; i++)
         emit_worker(&server->workers[i], emit, ctx);
 }

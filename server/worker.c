@@ -10,6 +10,7 @@
 #include "protocol/events.h"
 #include "server/conn.h"
 #include "server/server.h"
+#include "server/udp.h"
 #include "slabs/must.h"
 
 /* ---- another turn ---------------------------------------------------------------- */
@@ -145,6 +146,7 @@ free_events(struct worker *worker)
             event_free(*events[i]);
         *events[i] = NULL;
     }
+    udp_stop(&worker->udp);
 }
 
 static void
@@ -241,7 +243,8 @@ worker_start(struct worker *worker, struct server *server)
     if (executor->thread != NULL)
         worker->reply = reply_create(executor->thread);
     if (worker->wake_fd >= 0 && worker->base != NULL && worker->input != NULL &&
-        worker->reply != NULL && make_events(worker) && start_thread(worker))
+        worker->reply != NULL && make_events(worker) && udp_start(&worker->udp, worker) &&
+        start_thread(worker))
         return true;
     fini(worker);
     return false;

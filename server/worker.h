@@ -18,6 +18,7 @@
 
 struct conn;
 struct server;
+struct udp;
 
 /* What one read may bring, and the longest line of a command. Not more: what does not fit
  * of a large value is read straight into its chunk. */
@@ -60,6 +61,7 @@ struct worker {
     struct conn          **again_end; /* where the next of them is put             */
     struct reply          *reply;     /* of the connection that is served          */
     char                  *input;     /* WORKER_INPUT_BYTES                        */
+    struct udp            *udp;       /* NULL without -U                           */
     struct session_worker  session_worker;
     struct worker_counters counters;
 };

@@ -107,7 +107,7 @@ static const struct {
 } command_line[] = {
     { 'p', "port", "11300", WORKS },
     { 'U', "udp-port", "0", WORKS },
-    { 'U', "udp-port", "11300", LATER },
+    { 'U', "udp-port", "11300", WORKS },
     { 's', "unix-socket", "/tmp/s", WORKS },
     { 'a', "unix-mask", "770", WORKS },
     { 'A', "enable-shutdown", NULL, WORKS },
@@ -225,7 +225,8 @@ static const struct {
     { "proxy_arg", "a", NEVER },
     { "proxy_uring", NULL, NEVER },
     { "proxy_memprofile", NULL, NEVER },
-    { "debug_commands", NULL, WORKS }, /* larder's own */
+    { "debug_commands", NULL, WORKS }, /* these two are larder's own */
+    { "udp_amplification", "20", WORKS },
 };
 
 /* `run` was made with -v and the option whose short or -o form is `name`. */
@@ -460,7 +461,13 @@ static const struct {
     { "-p", "1x", 1 },
     { "-p", " 1", 1 },
     { "-p", "99999999999999999999", 1 },
+    { "-U", "65535", 0 },
     { "-U", "65536", 1 },
+    { "-U", "-1", 1 },
+    { "-o", "udp_amplification=0", 0 },
+    { "-o", "udp_amplification=1000000", 0 },
+    { "-o", "udp_amplification=1000001", 1 },
+    { "-o", "udp_amplification", 1 },
     { "-t", "1", 0 },
     { "-t", "1024", 0 },
     { "-t", "1025", 1 },
@@ -724,7 +731,6 @@ START_TEST(what_is_not_there_yet_says_what_brings_it)
                    "larder: -Z, --enable-ssl is not there yet: TLS comes with a later "
                    "version\n");
     assert_refused(RUN("-I", "2m"), 1, "-I, --max-item-size above 1m is not there yet");
-    assert_refused(RUN("-U", "5"), 1, "-U, --udp-port other than 0 is not there yet");
 }
 END_TEST
 
@@ -769,6 +775,29 @@ START_TEST(a_server_that_nobody_can_reach_is_warned_about_without_v)
 
     run = RUN("-p", "0", "-s", "/tmp/s");
     ck_assert_str_eq(run.err, "");
+    drop(&run);
+
+    run = RUN("-p", "0", "-U", "11300");
+    ck_assert_str_eq(run.err, "");
+    drop(&run);
+}
+END_TEST
+
+START_TEST(tcp_follows_the_udp_port_where_nobody_says_p)
+{
+    struct run run = RUN("-U", "11300");
+
+    ck_assert_int_eq(run.o.tcp_port, 11300);
+    ck_assert_uint_eq(run.o.udp_amplification, 10);
+    drop(&run);
+
+    run = RUN("-U", "11300", "-p", "11211");
+    ck_assert_int_eq(run.o.tcp_port, 11211);
+    ck_assert_uint_eq(run.o.udp_port, 11300);
+    drop(&run);
+
+    run = RUN("-U", "0");
+    ck_assert_int_eq(run.o.tcp_port, 11211);
     drop(&run);
 }
 END_TEST
@@ -881,6 +910,10 @@ START_TEST(where_nobody_says_l_it_is_loopback_alone)
     run = RUN("-p", "0");
     ck_assert_ptr_null(run.o.listen);
     ck_assert(!run.o.listen_is_default);
+    drop(&run);
+
+    run = RUN("-p", "0", "-U", "11300");
+    ck_assert_str_eq(run.o.listen, "127.0.0.1,::1");
     drop(&run);
 }
 END_TEST
@@ -1050,6 +1083,7 @@ static const struct {
     { { "-c", "500" }, { "maxconns 500" } },
     { { "-p", "-1" }, { "tcpport -1" } },
     { { "-p", "0" }, { "tcpport 0", "inter NULL" } },
+    { { "-U", "11300" }, { "tcpport 11300", "udpport 11300" } },
     { { "-l", "127.0.0.1" }, { "inter 127.0.0.1" } },
     { { "-l", "localhost", "-l", "::1" },
       { "inter localhost,::1", "num_threads_per_udp 1" } },
@@ -1421,6 +1455,7 @@ make_suite(void)
     tcase_add_test(values, notes_come_only_at_v_and_only_for_what_was_said);
     tcase_add_test(values, many_threads_are_warned_about_without_v);
     tcase_add_test(values, a_server_that_nobody_can_reach_is_warned_about_without_v);
+    tcase_add_test(values, tcp_follows_the_udp_port_where_nobody_says_p);
     tcase_add_test(values, an_empty_suboption_is_refused_but_at_the_end);
     tcase_add_test(values, exit_codes_are_memcacheds);
     suite_add_tcase(suite, values);
