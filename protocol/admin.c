@@ -93,13 +93,6 @@ admin_parse_stats(const struct command *command, const struct line *line,
         text_say(request, TEXT_ERROR);
 }
 
-static char *
-put(char *to, struct span text)
-{
-    memcpy(to, text.at, text.length);
-    return to + text.length;
-}
-
 static void
 emit_stat(void *ctx, const char *name, const char *value)
 {
@@ -110,11 +103,11 @@ emit_stat(void *ctx, const char *name, const char *value)
 
     if (to == NULL)
         return;
-    to = put(to, SPAN("STAT "));
-    to = put(to, (struct span){ name, name_length });
+    to = span_put(to, SPAN("STAT "));
+    to = span_put(to, (struct span){ name, name_length });
     *to++ = ' ';
-    to = put(to, (struct span){ value, value_length });
-    reply_wrote(reply, put(to, SPAN("\r\n")));
+    to = span_put(to, (struct span){ value, value_length });
+    reply_wrote(reply, span_put(to, SPAN("\r\n")));
 }
 
 static void

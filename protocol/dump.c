@@ -23,16 +23,9 @@ struct dump {
 };
 
 static char *
-put(char *to, struct span text)
-{
-    memcpy(to, text.at, text.length);
-    return to + text.length;
-}
-
-static char *
 put_number(char *to, struct span name, uint64_t number)
 {
-    return decimal_write(put(to, name), number);
+    return decimal_write(span_put(to, name), number);
 }
 
 /* Unix times by the server's clock. */
@@ -46,39 +39,39 @@ static char *
 put_meta(char *to, const struct dump *dump, struct span key,
          const struct cache_reading *item)
 {
-    to = percent_encode(put(to, SPAN("key=")), key);
-    to = item->ttl_s < 0 ? put(to, SPAN(" exp=-1"))
+    to = percent_encode(span_put(to, SPAN("key=")), key);
+    to = item->ttl_s < 0 ? span_put(to, SPAN(" exp=-1"))
                          : put_number(to, SPAN(" exp="), unix_time(dump, item->ttl_s));
     to = put_number(to, SPAN(" la="), unix_time(dump, -(int64_t)item->idle_s));
     to = put_number(to, SPAN(" cas="), dump->host->cas_enabled ? item->cas : 0);
-    to = put(to, item->fetched ? SPAN(" fetch=yes") : SPAN(" fetch=no"));
+    to = span_put(to, item->fetched ? SPAN(" fetch=yes") : SPAN(" fetch=no"));
     to = put_number(to, SPAN(" cls="), item->size_class);
     to =
         put_number(to, SPAN(" size="),
                    cache_item_weight(key.length, item->client_flags, item->value_length));
     to = put_number(to, SPAN(" flags="), item->client_flags);
-    return put(to, SPAN(" \n"));
+    return span_put(to, SPAN(" \n"));
 }
 
 static char *
 put_get(char *to, struct span key, const struct cache_reading *item)
 {
-    to = put(to, SPAN("mg "));
+    to = span_put(to, SPAN("mg "));
     if (item->binary_key)
-        to = put(base64_encode(to, key), SPAN(" b"));
+        to = span_put(base64_encode(to, key), SPAN(" b"));
     else
-        to = put(to, key);
-    return put(to, SPAN("\r\n"));
+        to = span_put(to, key);
+    return span_put(to, SPAN("\r\n"));
 }
 
 static char *
 put_cache(char *to, const struct dump *dump, struct span key,
           const struct cache_reading *item)
 {
-    to = put(put(to, SPAN("ITEM ")), key);
+    to = span_put(span_put(to, SPAN("ITEM ")), key);
     to = put_number(to, SPAN(" ["), item->value_length);
     to = put_number(to, SPAN(" b; "), item->ttl_s < 0 ? 0 : unix_time(dump, item->ttl_s));
-    return put(to, SPAN(" s]\r\n"));
+    return span_put(to, SPAN(" s]\r\n"));
 }
 
 enum { LINE_ROOM = PERCENT_ROOM(CACHE_KEY_MAX) + 7 * (DECIMAL_MAX + 8) + 32 };

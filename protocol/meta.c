@@ -391,13 +391,6 @@ struct answer {
 };
 
 static char *
-put(char *to, struct span text)
-{
-    memcpy(to, text.at, text.length);
-    return to + text.length;
-}
-
-static char *
 put_number(char *to, char letter, uint64_t number)
 {
     *to++ = ' ';
@@ -409,7 +402,7 @@ static char *
 put_ttl(char *to, int32_t ttl_s)
 {
     if (ttl_s < 0)
-        return put(to, SPAN(" t-1"));
+        return span_put(to, SPAN(" t-1"));
     return put_number(to, 't', (uint64_t)ttl_s);
 }
 
@@ -418,10 +411,10 @@ put_key(char *to, const struct answer *answer)
 {
     struct span key = answer->request->key.bytes;
 
-    to = put(to, SPAN(" k"));
+    to = span_put(to, SPAN(" k"));
     if (!answer->binary_key)
-        return put(to, key);
-    return put(base64_encode(to, key), SPAN(" b"));
+        return span_put(to, key);
+    return span_put(base64_encode(to, key), SPAN(" b"));
 }
 
 /* A new expiry takes effect where it stands among the flags. */
@@ -445,7 +438,7 @@ put_flag(char *to, struct answer *answer, struct span flag)
     switch (flag.at[0]) {
     case 'O':
         *to++ = ' ';
-        return put(to, flag);
+        return span_put(to, flag);
     case 'k':
         return put_key(to, answer);
     }
@@ -508,7 +501,7 @@ begin(struct reply *reply)
 static void
 end(struct reply *reply, char *to)
 {
-    reply_wrote(reply, put(to, SPAN("\r\n")));
+    reply_wrote(reply, span_put(to, SPAN("\r\n")));
 }
 
 static void
@@ -522,7 +515,7 @@ render_miss(const struct host *host, const struct request *request, struct span 
         .binary_key = request->flags & REQUEST_BINARY_KEY,
     };
 
-    end(reply, put_flags(put(begin(reply), code), &answer));
+    end(reply, put_flags(span_put(begin(reply), code), &answer));
 }
 
 static void
@@ -550,12 +543,12 @@ render_get(const struct host *host, const struct request *request, struct result
         return;
     }
     to = begin(reply);
-    to = with_value ? decimal_write(put(to, SPAN("VA ")), reading->value_length)
-                    : put(to, SPAN("HD"));
+    to = with_value ? decimal_write(span_put(to, SPAN("VA ")), reading->value_length)
+                    : span_put(to, SPAN("HD"));
     to = put_flags(to, &answer);
-    to = reading->leased ? put(to, SPAN(" Z")) : to;
-    to = reading->stale ? put(to, SPAN(" X")) : to;
-    to = reading->won ? put(to, SPAN(" W")) : to;
+    to = reading->leased ? span_put(to, SPAN(" Z")) : to;
+    to = reading->stale ? span_put(to, SPAN(" X")) : to;
+    to = reading->won ? span_put(to, SPAN(" W")) : to;
     end(reply, to);
     if (with_value) {
         reply_value(reply, reading);
@@ -578,17 +571,17 @@ render_debug(const struct host *host, const struct request *request,
         reply_say(reply, SPAN("EN\r\n"));
         return;
     }
-    to = put(reply_room(reply, FLAGS_ROOM + 64), SPAN("ME "));
-    to = reading->binary_key ? base64_encode(to, key) : put(to, key);
-    to = put(to, SPAN(" exp="));
-    to = reading->ttl_s < 0 ? put(to, SPAN("-1"))
+    to = span_put(reply_room(reply, FLAGS_ROOM + 64), SPAN("ME "));
+    to = reading->binary_key ? base64_encode(to, key) : span_put(to, key);
+    to = span_put(to, SPAN(" exp="));
+    to = reading->ttl_s < 0 ? span_put(to, SPAN("-1"))
                             : decimal_write(to, (uint64_t)reading->ttl_s);
-    to = decimal_write(put(to, SPAN(" la=")), reading->idle_s);
-    to = decimal_write(put(to, SPAN(" cas=")), host->cas_enabled ? reading->cas : 0);
-    to = put(to, reading->fetched ? SPAN(" fetch=yes") : SPAN(" fetch=no"));
-    to = decimal_write(put(to, SPAN(" cls=")), reading->size_class);
+    to = decimal_write(span_put(to, SPAN(" la=")), reading->idle_s);
+    to = decimal_write(span_put(to, SPAN(" cas=")), host->cas_enabled ? reading->cas : 0);
+    to = span_put(to, reading->fetched ? SPAN(" fetch=yes") : SPAN(" fetch=no"));
+    to = decimal_write(span_put(to, SPAN(" cls=")), reading->size_class);
     to = decimal_write(
-        put(to, SPAN(" size=")),
+        span_put(to, SPAN(" size=")),
         cache_item_weight(key.length, reading->client_flags, reading->value_length));
     end(reply, to);
     cache_read_end(reply->thread, reading);
@@ -617,7 +610,7 @@ render_set(const struct host *host, const struct request *request,
     } else if (result->status == CACHE_MISS) {
         code = SPAN("NF");
     }
-    to = put(begin(reply), code);
+    to = span_put(begin(reply), code);
     end(reply, put_flags(to, &answer));
 }
 
@@ -626,11 +619,11 @@ render_store(const struct host *host, const struct request *request,
              const struct result *result, struct reply *reply)
 {
     if (request->flags & REQUEST_BAD_CHUNK && result->status == CACHE_NOT_STORED)
-        reply_say(reply, SPAN("CLIENT_ERROR bad data chunk\r\n"));
+        reply_say(reply, TEXT_BAD_CHUNK);
     else if (result->status == CACHE_TOO_LARGE)
-        reply_say(reply, SPAN("SERVER_ERROR object too large for cache\r\n"));
+        reply_say(reply, TEXT_TOO_LARGE);
     else if (result->status == CACHE_NO_MEMORY)
-        reply_say(reply, SPAN("SERVER_ERROR out of memory storing object\r\n"));
+        reply_say(reply, TEXT_NO_ROOM);
     else
         render_set(host, request, result, reply);
 }
@@ -640,7 +633,7 @@ render_delete(const struct host *host, const struct request *request,
               const struct result *result, struct reply *reply)
 {
     if (result->status == CACHE_NO_MEMORY)
-        reply_say(reply, SPAN("SERVER_ERROR out of memory\r\n"));
+        reply_say(reply, TEXT_NO_MEMORY);
     else if (result->status == CACHE_EXISTS)
         render_miss(host, request, SPAN("EX"), reply);
     else if (result->status != CACHE_OK)
@@ -670,8 +663,8 @@ render_count(const struct host *host, const struct request *request,
     if (request->flags & REQUEST_QUIET)
         return;
     to = begin(reply);
-    to = with_value ? decimal_write(put(to, SPAN("VA ")), number.length)
-                    : put(to, SPAN("HD"));
+    to = with_value ? decimal_write(span_put(to, SPAN("VA ")), number.length)
+                    : span_put(to, SPAN("HD"));
     end(reply, put_flags(to, &answer));
     if (with_value) {
         reply_say(reply, number);
@@ -688,11 +681,10 @@ render_arithmetic(const struct host *host, const struct request *request,
         render_count(host, request, result, reply);
         break;
     case CACHE_NOT_NUMERIC:
-        reply_say(reply, SPAN("CLIENT_ERROR cannot increment or decrement "
-                              "non-numeric value\r\n"));
+        reply_say(reply, TEXT_NOT_NUMERIC);
         break;
     case CACHE_NO_MEMORY:
-        reply_say(reply, SPAN("SERVER_ERROR out of memory\r\n"));
+        reply_say(reply, TEXT_NO_MEMORY);
         break;
     case CACHE_EXISTS:
         render_miss(host, request, SPAN("EX"), reply);

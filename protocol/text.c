@@ -51,15 +51,9 @@ split(struct span text, struct line *line)
 }
 
 bool
-text_starts_with(struct span text, struct span prefix)
-{
-    return text.length >= prefix.length && memcmp(text.at, prefix.at, prefix.length) == 0;
-}
-
-bool
 text_abbreviates(struct span token, struct span word)
 {
-    return token.length > 0 && text_starts_with(word, token);
+    return token.length > 0 && span_starts_with(word, token);
 }
 
 static bool
@@ -252,7 +246,7 @@ parse_unknown(const struct line *line, struct request *request)
     text_say(request, TEXT_ERROR);
     request->flags = line->silent ? REQUEST_SILENT : 0;
     if (line->count >= 2 &&
-        text_starts_with(line->token[line->count - 1], SPAN("HTTP/"))) {
+        span_starts_with(line->token[line->count - 1], SPAN("HTTP/"))) {
         request->operation = OP_QUIT;
         request->flags = REQUEST_DROP;
     }
@@ -378,9 +372,9 @@ parse_first_key(struct span input, const struct line *line, struct request *requ
 static enum parse_status
 parse_endless_line(struct span input, struct request *request)
 {
-    bool with_cas = text_starts_with(input, SPAN("gets "));
+    bool with_cas = span_starts_with(input, SPAN("gets "));
 
-    if (!with_cas && !text_starts_with(input, SPAN("get ")))
+    if (!with_cas && !span_starts_with(input, SPAN("get ")))
         return PARSE_BAD;
     request->operation = OP_GET;
     request->flags = with_cas ? REQUEST_WITH_CAS : 0;
@@ -457,21 +451,14 @@ text_state_after(const struct request *request)
 
 /* ---- answers --------------------------------------------------------------------- */
 
-static char *
-put(char *to, struct span text)
-{
-    memcpy(to, text.at, text.length);
-    return to + text.length;
-}
-
 static void
 render_value(const struct host *host, const struct request *request,
              struct cache_reading *reading, struct reply *reply)
 {
     char *to = reply_room(reply, CACHE_KEY_MAX + 4 * (DECIMAL_MAX + 1) + 16);
 
-    to = put(to, SPAN("VALUE "));
-    to = put(to, request->key.bytes);
+    to = span_put(to, SPAN("VALUE "));
+    to = span_put(to, request->key.bytes);
     *to++ = ' ';
     to = decimal_write(to, reading->client_flags);
     *to++ = ' ';
@@ -480,7 +467,7 @@ render_value(const struct host *host, const struct request *request,
         *to++ = ' ';
         to = decimal_write(to, host->cas_enabled ? reading->cas : 0);
     }
-    to = put(to, SPAN("\r\n"));
+    to = span_put(to, SPAN("\r\n"));
     reply_wrote(reply, to);
     reply_value(reply, reading);
     reply_say(reply, SPAN("\r\n"));
@@ -500,7 +487,7 @@ static struct span
 answer_of_store(const struct request *request, const struct result *result)
 {
     if (request->flags & REQUEST_BAD_CHUNK && result->status == CACHE_NOT_STORED)
-        return SPAN("CLIENT_ERROR bad data chunk\r\n");
+        return TEXT_BAD_CHUNK;
     switch (result->status) {
     case CACHE_OK:
         return SPAN("STORED\r\n");
@@ -509,9 +496,9 @@ answer_of_store(const struct request *request, const struct result *result)
     case CACHE_MISS:
         return SPAN("NOT_FOUND\r\n");
     case CACHE_TOO_LARGE:
-        return SPAN("SERVER_ERROR object too large for cache\r\n");
+        return TEXT_TOO_LARGE;
     case CACHE_NO_MEMORY:
-        return SPAN("SERVER_ERROR out of memory storing object\r\n");
+        return TEXT_NO_ROOM;
     case CACHE_NOT_STORED:
     case CACHE_NOT_NUMERIC:
         break;
@@ -525,7 +512,7 @@ render_number(const struct result *result, struct reply *reply)
     char *to = reply_room(reply, DECIMAL_MAX + 2);
 
     to = decimal_write(to, result->cache.number);
-    reply_wrote(reply, put(to, SPAN("\r\n")));
+    reply_wrote(reply, span_put(to, SPAN("\r\n")));
 }
 
 static void
@@ -536,11 +523,10 @@ render_arithmetic(const struct result *result, struct reply *reply)
         render_number(result, reply);
         break;
     case CACHE_NOT_NUMERIC:
-        reply_say(reply, SPAN("CLIENT_ERROR cannot increment or decrement "
-                              "non-numeric value\r\n"));
+        reply_say(reply, TEXT_NOT_NUMERIC);
         break;
     case CACHE_NO_MEMORY:
-        reply_say(reply, SPAN("SERVER_ERROR out of memory\r\n"));
+        reply_say(reply, TEXT_NO_MEMORY);
         break;
     default:
         reply_say(reply, SPAN("NOT_FOUND\r\n"));

@@ -37,6 +37,12 @@ struct command {
 };
 
 #define TEXT_ERROR SPAN("ERROR\r\n")
+#define TEXT_NOT_NUMERIC                                                                 \
+    SPAN("CLIENT_ERROR cannot increment or decrement non-numeric value\r\n")
+#define TEXT_TOO_LARGE SPAN("SERVER_ERROR object too large for cache\r\n")
+#define TEXT_NO_ROOM SPAN("SERVER_ERROR out of memory storing object\r\n")
+#define TEXT_NO_MEMORY SPAN("SERVER_ERROR out of memory\r\n")
+#define TEXT_BAD_CHUNK SPAN("CLIENT_ERROR bad data chunk\r\n")
 #define TEXT_BAD_FORMAT SPAN("CLIENT_ERROR bad command line format\r\n")
 
 /* Answer with this text and do nothing. */
@@ -49,7 +55,6 @@ text_say(struct request *request, struct span text)
 
 /* Sub-command words may be shortened to any prefix. */
 bool text_abbreviates(struct span token, struct span word);
-bool text_starts_with(struct span text, struct span prefix);
 
 /* The value of value_length bytes behind the line: here, or still arriving. */
 void text_take_value(const struct line *line, struct request *request);

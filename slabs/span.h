@@ -24,4 +24,19 @@ span_equal(struct span a, struct span b)
     return a.length == b.length && memcmp(a.at, b.at, a.length) == 0;
 }
 
+static inline bool
+span_starts_with(struct span text, struct span prefix)
+{
+    return text.length >= prefix.length && memcmp(text.at, prefix.at, prefix.length) == 0;
+}
+
+/* Copy the bytes to `to`; the end there is returned. */
+static inline char *
+span_put(char *to, struct span bytes)
+{
+    if (bytes.length > 0)
+        memcpy(to, bytes.at, bytes.length);
+    return to + bytes.length;
+}
+
 #endif
