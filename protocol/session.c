@@ -418,6 +418,8 @@ session_run(struct session *session, struct session_worker *worker, struct span 
             *used += request->length;
             --*budget;
             run_request(session, worker, request, reply);
+            if (request->operation == OP_LOGIN) /* it may have taken long */
+                *budget = 0;
             if (request->flags & REQUEST_DROP)
                 return SESSION_DROP;
             if (request->operation == OP_QUIT)

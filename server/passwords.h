@@ -26,7 +26,7 @@ enum {
     PASSWORDS_MAX = 64,       /* lines                             */
     PASSWORDS_LINE_MAX = 255, /* bytes of one                      */
     PASSWORDS_ITERATIONS_MIN = 1000,
-    PASSWORDS_ITERATIONS_MAX = 100 * 1000, /* a tenth of a second, more or less */
+    PASSWORDS_ITERATIONS_MAX = 10 * 1000, /* some milliseconds of a worker's time */
 };
 
 struct password_list;

@@ -51,8 +51,8 @@ my %running;                    # process id => Daemon; who is left at the end i
 # Start a server and wait until it answers. Free ports are put in where arguments
 # hold the words PORT, PORT2 ...; PORT must be one of 127.0.0.1. Without -l, -p or
 # -s that is added. A first argument that is a hash goes to launch_program; with
-# `anywhere` no -l is added, with `verbose` it may talk. Dies if the server does not
-# come up.
+# `anywhere` no -l is added, with `verbose` it may talk, `login` is what every
+# connection sends first, such as 'user password'. Dies if the server does not come up.
 sub start ($class, @args) {
     my $launch    = ref $args[0] ? shift @args : {};
     my @completed = completed($launch, @args);
@@ -108,6 +108,7 @@ sub attempt ($class, $launch, @args) {
         threads    => value_of('-t', @args) // 4,
         port_file  => $launch->{env}{MEMCACHED_PORT_FILENAME},
         background => (scalar grep { $_ eq '-d' } @args),
+        login      => $launch->{login},
         verbose    => $launch->{verbose} || (scalar grep { /^-v+$/ } @args),
         stdout     => File::Temp->new,
         stderr     => File::Temp->new,
@@ -252,7 +253,7 @@ END { $_->abandon for values %running }
 # --- talk --------------------------------------------------------------------
 
 # A connection: Daemon::Connection. With `port`, the word of another port; with
-# `host`, another address.
+# `host`, another address; `anonymous` does not log in.
 sub connect ($self, %with) {
     return Daemon::Connection->new($self, %with);
 }
@@ -280,6 +281,9 @@ sub port ($self, $word = 'PORT') {
 }
 
 sub pid ($self) { return $self->{pid} }
+
+# What it has said on stderr.
+sub said ($self) { return contents($self->{stderr}) }
 
 # With -d, the end of the process that was started: { status, signal }.
 sub launched ($self) { return $self->{launcher} }

@@ -39,6 +39,14 @@ sub reconnect ($self) {
     $self->{input}  = '';
     $self->{ended}  = 0;
     $self->{astray} = 0;
+    $self->log_in($self->{daemon}{login})
+        if defined $self->{daemon}{login} && !$self->{with}{anonymous};
+}
+
+sub log_in ($self, $login) {
+    my $answer = $self->ask("set x 0 0 " . length($login) . "\r\n$login\r\n");
+
+    $answer eq "STORED\r\n" or croak 'the login was answered by ', shown($answer);
 }
 
 sub close ($self) {
