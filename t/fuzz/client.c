@@ -220,7 +220,8 @@ run(struct client *client)
         input = (struct span){ input.at + used, input.length - used };
         if (status == SESSION_CLOSE || status == SESSION_DROP)
             note_end(client, status, input);
-        if (status == SESSION_DROP) {
+        /* A watcher is none of ours any more. */
+        if (status == SESSION_DROP || status == SESSION_WATCH) {
             reply_clear(world->reply);
             client_close(client);
             return;

@@ -2,10 +2,10 @@
 #ifndef LARDER_T_FUZZ_CODEC_H
 #define LARDER_T_FUZZ_CODEC_H
 
-#include "protocol/session.h"
+#include "t/fuzz/parse.h"
 
-/* The parser is tried by itself. Half of the inputs then go through a session with a cache
+/* The parser is tried by itself; a quarter of the inputs goes to its other kind. Half of the inputs then go through a session with a cache
  * behind it: as a whole, and either cut in two or byte by byte. */
-void codec_check(struct span input, enum session_protocol protocol);
+void codec_check(struct span input, enum parse_kind kind, enum parse_kind rarely);
 
 #endif

@@ -48,13 +48,14 @@ open_both(struct compare *compare, unsigned client)
 }
 
 void
-compare_begin(struct compare *compare, struct schedule schedule, bool dumps)
+compare_begin(struct compare *compare, struct schedule schedule, unsigned terms)
 {
     prepare_worlds();
-    world->host.dump_enabled = other_world->host.dump_enabled = dumps;
+    world_set_terms(world, terms);
+    world_set_terms(other_world, terms);
     compare->straight = (struct schedule){ 0 };
     compare->scheduled = schedule;
-    compare->over = compare->asked_for_keys = false;
+    compare->over = compare->wants_to_be_alone = false;
     for (unsigned i = 0; i < COMPARE_CLIENTS; i++)
         open_both(compare, i);
 }
@@ -81,13 +82,13 @@ has_retracted(const struct record *record)
                SPAN("bad command line format\r\n\r\n"));
 }
 
-/* A list of keys is refused while other answers wait to be sent, and that may be refused
- * in silence. One word or the other comes in one piece. */
+/* These are refused while other answers wait to be sent, and that may be refused in
+ * silence. One word of them or the other comes in one piece. */
 static bool
-asks_for_keys(struct span text)
+has_lonely_command(struct span text)
 {
     return has(text, SPAN("lru_crawler")) || has(text, SPAN("metadump")) ||
-           has(text, SPAN("mgdump"));
+           has(text, SPAN("mgdump")) || has(text, SPAN("watch"));
 }
 
 static bool
@@ -104,7 +105,7 @@ compare_send(struct compare *compare, unsigned client, struct span bytes)
     if (compare->over)
         return;
     bytes_sent += bytes.length;
-    compare->asked_for_keys |= asks_for_keys(bytes);
+    compare->wants_to_be_alone |= has_lonely_command(bytes);
     if (!client_send(one, bytes) || !client_send(other, bytes))
         compare->over = true; /* too much; what was sent is not of interest */
 }
@@ -121,7 +122,7 @@ compare_rest(struct compare *compare, unsigned client)
     rest(other);
     same = !other->differs && other->sent == records[client].length;
     if (may_differ(one) || may_differ(other) ||
-        (!same && (compare->asked_for_keys || has_retracted(&records[client])))) {
+        (!same && (compare->wants_to_be_alone || has_retracted(&records[client])))) {
         compare->over = have_parted = true;
         return;
     }

@@ -16,11 +16,11 @@ struct compare {
     struct schedule straight, scheduled;
     struct client   client[COMPARE_CLIENTS], other[COMPARE_CLIENTS];
     bool            over; /* the two have parted for a reason that is allowed */
-    bool            asked_for_keys;
+    bool            wants_to_be_alone;
 };
 
 /* The bytes of `schedule` are not copied. */
-void compare_begin(struct compare *compare, struct schedule schedule, bool dumps);
+void compare_begin(struct compare *compare, struct schedule schedule, unsigned terms);
 /* These bytes are on the way from this client. They are not copied. */
 void compare_send(struct compare *compare, unsigned client, struct span bytes);
 /* All that is on the way arrives and is answered, in both worlds, and compared. */

@@ -1,7 +1,7 @@
 /* t/fuzz/fuzz_dialogue.c - several clients, over a transport that makes trouble.
  *
- * The first byte of the input says in which world, and whether dumps are allowed; the
- * second how many requests make a turn, the next eight how much the transport delivers or
+ * The first byte of the input says in which world and on which terms, the second
+ * how many requests make a turn, the next eight how much the transport delivers or
  * takes at each step (client.c). The rest is what the clients send, by turns, and between
  * it, behind an escape byte:
  *
@@ -42,7 +42,7 @@ struct scene {
     struct world   *world;   /* ...the others' world */
     struct schedule schedule;
     struct client   client[CLIENTS];
-    bool            dumps; /* are allowed           */
+    unsigned        terms; /* enum world_terms      */
     unsigned        now;   /* the client that sends */
     size_t          made_up;
 };
@@ -229,7 +229,7 @@ interleave(struct scene *scene, struct span script)
     static unsigned inputs;
 
     scene->world = world_of(scene->kind);
-    scene->world->host.dump_enabled = scene->dumps;
+    world_set_terms(scene->world, scene->terms);
     for (unsigned i = 0; i < CLIENTS; i++)
         open_client(scene, i);
     play(scene, script);
@@ -245,7 +245,7 @@ interleave(struct scene *scene, struct span script)
 static void
 compare(struct scene *scene, struct span script)
 {
-    compare_begin(&scene->compare, scene->schedule, scene->dumps);
+    compare_begin(&scene->compare, scene->schedule, scene->terms);
     play(scene, script);
     compare_end(&scene->compare);
 }
@@ -260,7 +260,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     make_up();
     scene.kind = data[0] % KINDS;
-    scene.dumps = data[0] >= 192; /* they take long */
+    scene.terms = data[0] >> (8 - TERMS);
     scene.schedule = (struct schedule){ .bytes = data + 2,
                                         .count = HEADER - 2,
                                         .turn = data[1] > 0 ? data[1] : 1 };

@@ -5,6 +5,6 @@
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    codec_check((struct span){ (const char *)data, size }, SESSION_TEXT);
+    codec_check((struct span){ (const char *)data, size }, PARSE_TEXT, PARSE_LOGIN);
     return 0;
 }

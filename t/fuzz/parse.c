@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "protocol/binary.h"
+#include "protocol/login.h"
+#include "protocol/text.h"
 #include "slabs/must.h"
 #include "t/fuzz/fuzz.h"
 
@@ -17,7 +19,7 @@ enum {
 
 /* Where a dialogue stands. */
 struct stand {
-    bool              binary;
+    enum parse_kind   kind;
     struct text_state text;
 };
 
@@ -35,9 +37,19 @@ parse(const struct stand *stand, struct span input, struct parsed *parsed)
     /* Two results are compared, so what a parser leaves as it was must not differ. */
     memset(&parsed->request, 0, sizeof(parsed->request));
     parsed->input = input;
-    parsed->status = stand->binary ? binary_parse(false, input, &parsed->request)
-                                   : text_parse(&stand->text, input, parsed->key_room,
-                                                &parsed->request);
+    switch (stand->kind) {
+    case PARSE_TEXT:
+        parsed->status =
+            text_parse(&stand->text, input, parsed->key_room, &parsed->request);
+        break;
+    case PARSE_LOGIN:
+        parsed->status = login_parse(input, &parsed->request);
+        break;
+    case PARSE_BINARY:
+    case PARSE_SASL:
+        parsed->status = binary_parse(stand->kind == PARSE_SASL, input, &parsed->request);
+        break;
+    }
 }
 
 /* ---- where spans point ----------------------------------------------------------- */
@@ -203,6 +215,16 @@ check_binary_cut(const struct parsed *less, const struct parsed *whole)
         must(agrees(less, whole));
 }
 
+static void
+check_login_cut(const struct parsed *less, const struct parsed *whole)
+{
+    if (less->status == PARSE_MORE)
+        must(whole->status != PARSE_OK || less->input.length < whole->request.length);
+    else
+        must(less->status == whole->status &&
+             (less->status != PARSE_OK || same(less, whole)));
+}
+
 /* Of a line that is being skipped, all there is. */
 static void
 check_skipped_cut(const struct parsed *less, const struct parsed *whole)
@@ -258,7 +280,9 @@ check_cut(const struct stand *stand, const struct parsed *whole, size_t n)
     parse(stand, (struct span){ copy, n }, &less);
     if (less.status == PARSE_OK)
         check_request(&less);
-    if (stand->binary)
+    if (stand->kind == PARSE_LOGIN)
+        check_login_cut(&less, whole);
+    else if (stand->kind != PARSE_TEXT)
         check_binary_cut(&less, whole);
     else if (stand->text.in_long_line)
         check_skipped_cut(&less, whole);
@@ -305,9 +329,9 @@ advance(struct stand *stand, const struct request *request, struct span *input)
 }
 
 void
-parse_check(struct span input, enum session_protocol protocol)
+parse_check(struct span input, enum parse_kind kind)
 {
-    struct stand stand = { .binary = protocol == SESSION_BINARY };
+    struct stand stand = { .kind = kind };
     struct dice  dice = dice_of(input);
 
     for (unsigned i = 0; i < REQUESTS_MAX; i++) {

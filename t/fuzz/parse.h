@@ -2,8 +2,15 @@
 #ifndef LARDER_T_FUZZ_PARSE_H
 #define LARDER_T_FUZZ_PARSE_H
 
-#include "protocol/session.h"
 #include "slabs/span.h"
+
+/* Which parser. */
+enum parse_kind {
+    PARSE_TEXT,  /* and meta                                    */
+    PARSE_LOGIN, /* text, before a login                       */
+    PARSE_BINARY,
+    PARSE_SASL, /* binary, where there are opcodes to log in   */
+};
 
 /*
  * Parse the input as a session would, request by request, and abort unless
@@ -12,6 +19,6 @@
  *   - its spans lie in the input, or where a key is decoded to,
  *   - with less of the input there is no request yet, or the same one.
  */
-void parse_check(struct span input, enum session_protocol protocol);
+void parse_check(struct span input, enum parse_kind kind);
 
 #endif

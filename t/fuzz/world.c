@@ -68,6 +68,20 @@ count_prefix(void *server, struct span key, enum operation what, bool hit)
     must(memchr(key.at, 256, key.length) == memchr(key.at, 0, key.length));
 }
 
+static void
+tell(void *ring, uint32_t kind, struct span line)
+{
+    (void)ring, (void)kind;
+    must(memchr(line.at, '\n', line.length) == NULL);
+}
+
+static bool
+authenticate(void *server, struct span user, struct span password)
+{
+    (void)server;
+    return span_equal(user, SPAN("u")) && span_equal(password, SPAN("p"));
+}
+
 static struct span
 obey(void *server, const struct request *order)
 {
@@ -113,7 +127,6 @@ host_of(struct world *world)
         .flush_enabled = true,
         .debug_enabled = true,
         .cas_enabled = true,
-        .dump_enabled = true,
         .ttl_of = ttl_of,
         .unix_time = unix_time,
         .stats = some_stats,
@@ -123,6 +136,10 @@ host_of(struct world *world)
         .prefixes_count = count_prefix,
         .counts_prefixes = &world->counts_prefixes,
         .crawls = &world->crawls,
+        .watched = &world->watched,
+        .tell = tell,
+        .watch_enabled = true,
+        .authenticate = authenticate,
         .order = obey,
         .set_verbosity = no_verbosity,
         .debug_time = debug_time,
@@ -174,6 +191,14 @@ world_destroy(struct world **world)
     cache_thread_destroy(&dead->thread);
     cache_destroy(&dead->cache);
     free(dead);
+}
+
+void
+world_set_terms(struct world *world, unsigned terms)
+{
+    world->host.auth_required = world->host.sasl_enabled = terms & TERMS_LOGIN;
+    world->host.dump_enabled = terms & TERMS_DUMPS;
+    atomic_store(&world->watched, terms & TERMS_WATCHED ? UINT32_MAX : 0);
 }
 
 void

@@ -16,12 +16,23 @@ struct world {
     bool                  tight;
     _Atomic bool          counts_prefixes;
     _Atomic bool          crawls;
+    _Atomic uint32_t      watched;
 };
 
 /* Worlds that were made alike and did the same answer the same, CAS ids included. In a
  * tight one clients can change the limit of memory. */
 struct world *world_create(size_t memory_bytes, bool evicts, bool tight);
 void          world_destroy(struct world **world);
+
+/* What clients meet there. */
+enum world_terms {
+    TERMS_LOGIN = 1 << 0,   /* the user is u, the password p           */
+    TERMS_WATCHED = 1 << 1, /* watchers are told of all that happens   */
+    TERMS_DUMPS = 1 << 2,   /* keys may be listed, which takes long    */
+    TERMS = 3,
+};
+
+void world_set_terms(struct world *world, unsigned terms);
 
 /* Make it as good as new: all items are flushed, and the clock is put back. */
 void world_reset(struct world *world);
