@@ -136,35 +136,39 @@ send_some(struct client *client, struct reply *reply)
     return true;
 }
 
-/* Remember what is still to come. */
+/* Remember what is still to come, as it stands before it is saved: then a reply that was
+ * saved wrongly is found in every world, whatever it is compared with. */
 static void
-promise(struct client *client)
+promise(struct client *client, const struct reply *reply)
 {
     struct iovec vectors[VECTORS];
-    unsigned     count = reply_vectors(client->pending, vectors, VECTORS);
+    unsigned     count = reply_vectors(reply, vectors, VECTORS);
     size_t       at = 0;
 
-    client->promised = malloc(reply_left(client->pending));
+    client->promised = malloc(reply_left(reply));
     client->promised_at = 0;
     must(client->promised != NULL);
     for (unsigned i = 0; i < count; i++) {
         memcpy(client->promised + at, vectors[i].iov_base, vectors[i].iov_len);
         at += vectors[i].iov_len;
     }
-    must(at == reply_left(client->pending));
+    must(at == reply_left(reply));
 }
 
 static bool
 send_reply(struct client *client)
 {
     struct reply *reply = client->world->reply;
+    size_t        left;
 
     if (send_some(client, reply))
         return true;
+    promise(client, reply);
+    left = reply_left(reply);
     client->pending = reply_save(reply);
     must(client->pending != NULL);
+    must(reply_left(client->pending) == left);
     must(reply_left(reply) == 0);
-    promise(client);
     return false;
 }
 

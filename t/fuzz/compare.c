@@ -157,7 +157,15 @@ compare_end(struct compare *compare)
     }
     if (++unchecked == INPUTS_A_CHECK) {
         unchecked = 0;
-        world_check(world);
-        world_check(other_world);
+        compare_check();
     }
+}
+
+void
+compare_check(void)
+{
+    if (world == NULL)
+        return;
+    world_check(world);
+    world_check(other_world);
 }

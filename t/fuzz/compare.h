@@ -29,5 +29,7 @@ void compare_rest(struct compare *compare, unsigned client);
 void compare_reopen(struct compare *compare, unsigned client);
 void compare_shift(struct compare *compare, int32_t seconds);
 void compare_end(struct compare *compare);
+/* world_check() on the worlds that are there, between two inputs. */
+void compare_check(void);
 
 #endif

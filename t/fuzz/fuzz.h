@@ -17,6 +17,10 @@
 /* libFuzzer's name. Always 0. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* Called by replay.c behind the last input: a corpus is too small for the checks that are
+ * made every so many inputs. */
+void fuzz_end(void);
+
 /* Numbers that depend on the input and on nothing else (splitmix64). */
 struct dice {
     uint64_t state;

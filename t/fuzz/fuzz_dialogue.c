@@ -199,11 +199,11 @@ play(struct scene *scene, struct span script)
 /* ---- one input ------------------------------------------------------------------- */
 
 /* The worlds live from one input to the next. All but the last are made as good as new. */
+static struct world *worlds[KINDS];
+
 static struct world *
 world_of(enum world_kind kind)
 {
-    static struct world *worlds[KINDS];
-
     if (worlds[kind] == NULL)
         worlds[kind] = world_create(TIGHT_BYTES, kind != KIND_REFUSING, true);
     if (kind != KIND_LEFT_OVER)
@@ -271,4 +271,14 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     else
         interleave(&scene, script);
     return 0;
+}
+
+void
+fuzz_end(void)
+{
+    compare_check();
+    for (unsigned i = 0; i < KINDS; i++) {
+        if (worlds[i] != NULL)
+            world_check(worlds[i]);
+    }
 }

@@ -130,6 +130,7 @@ check_request(const struct parsed *parsed)
 
     must(request->length <= parsed->input.length);
     must(request->operation < OP_COUNT);
+    must(request->value_length <= INT32_MAX); /* no length has been cut or turned round */
     must(request->length > 0 || request->flags & REQUEST_SKIP_LINE);
     if (request->operation == OP_STORE && !(request->flags & REQUEST_ARRIVING))
         must(request->value.length == request->value_length);

@@ -121,6 +121,7 @@ main(int argc, char **argv)
         run_path(corpus);
     for (int i = 1; i < argc; i++)
         run_path(argv[i]);
+    fuzz_end();
     printf("%u passed, %u failed\n", passed, failed);
     return failed == 0 && passed > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
