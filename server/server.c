@@ -403,8 +403,11 @@ server_stop(struct server *server)
     block_signals();
     atomic_store(&server->serving, false);
     acceptor_stop(&server->acceptor);
+    /* All of them first: each looks at the others when it is asked for statistics. */
+    for (unsigned i = 0; i < server->workers_started; i++)
+        worker_stop(&server->workers[i]);
     while (server->workers_started > 0)
-        worker_stop(&server->workers[--server->workers_started]);
+        worker_fini(&server->workers[--server->workers_started]);
     free(server->workers);
     listen_close(&server->udp_sockets);
     listen_close(&server->listeners); /* `stats` counts them until the last worker ends */

@@ -259,6 +259,11 @@ worker_stop(struct worker *worker)
     wake(worker);
     joined = pthread_join(worker->thread, NULL);
     must(joined == 0);
+}
+
+void
+worker_fini(struct worker *worker)
+{
     on_wake(worker->wake_fd, EV_READ, worker); /* what was given at the last moment */
     while (worker->conns != NULL)
         conn_close(worker->conns, EVENTS_CLOSED_BY_SHUTDOWN);

@@ -68,8 +68,10 @@ struct worker {
 
 /* Set up and start; false with nothing left behind. */
 bool worker_start(struct worker *worker, struct server *server);
-/* Tell it to end, wait, and close its connections. */
+/* Tell it to end, and wait. Others may still look at it. */
 void worker_stop(struct worker *worker);
+/* When all have been stopped: close its connections and free what it has. */
+void worker_fini(struct worker *worker);
 /* Hand over a connection; any thread may do this. */
 void worker_give(struct worker *worker, struct conn *conn);
 
