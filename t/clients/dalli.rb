@@ -54,10 +54,13 @@ def eventually(seconds = 10)
   answer
 end
 
+# Of servers that want a login.
+LOGIN = %i[username password].zip(ENV.fetch('CLIENT_LOGIN', '').split(' ', 2)).to_h.compact
+
 def client(*servers, **options)
   servers = ["127.0.0.1:#{FIRST}"] if servers.empty?
   options[:protocol] = PROTOCOL.to_sym if PROTOCOL == 'meta'
-  Dalli::Client.new(servers, { socket_timeout: 20, down_retry_delay: 0, **options })
+  Dalli::Client.new(servers, { socket_timeout: 20, down_retry_delay: 0, **LOGIN, **options })
 end
 
 RAW = { raw: true }.freeze

@@ -110,6 +110,9 @@ class Server:
         self.directory = tempfile.mkdtemp(prefix='larder-clients-')
         self.log_path = os.path.join(self.directory, 'stderr')
         self.path = os.path.join(self.directory, 'socket') if unix else None
+        self.login = os.environ.get('CLIENT_LOGIN')
+        if self.login:
+            self.options += '-S', '-Y', self.file_of_users()
         self.port = None
         self.process = None
         self.told = False       # that this process should end
@@ -120,6 +123,12 @@ class Server:
             if self.start():
                 return
         raise RuntimeError('no server: %s' % self.log())
+
+    def file_of_users(self):
+        path = os.path.join(self.directory, 'users')
+        with open(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600), 'w') as users:
+            users.write('somebody:else\n%s\n' % self.login.replace(' ', ':', 1))
+        return path
 
     @property
     def address(self):
@@ -190,13 +199,15 @@ class Server:
 
     def ask(self, request):
         """Send one request without a library; all that is answered until quit."""
+        login = b'set x 0 0 %d\r\n%s\r\n' % (len(self.login), self.login.encode()) \
+            if self.login else b''
         with self.connect() as plain:
-            plain.sendall(request + b'\r\nquit\r\n')
+            plain.sendall(login + request + b'\r\nquit\r\n')
             answer = b''
             while True:
                 more = plain.recv(65536)
                 if not more:
-                    return answer
+                    return answer[len(b'STORED\r\n') if login else 0:]
                 answer += more
 
     def wire(self, key):
@@ -230,6 +241,23 @@ class Server:
     def lacks(self, request):
         """True when larder does not know this command yet (a later part of it)."""
         return b'larder' in self.version() and self.ask(request) == b'ERROR\r\n'
+
+
+def with_login(setup):
+    """The same setup, but its servers want a login: who is driven finds user and
+    password in the environment, in CLIENT_LOGIN."""
+    def changed():
+        os.environ['CLIENT_LOGIN'] = 'cache s3cret word'
+        return setup()
+    return changed
+
+
+def both(setup, name=''):
+    """For run_each(): a setup, and one with_login(). Libraries only know how to log in
+    by the binary protocol. The reference is not asked: its options are others."""
+    logins = {} if is_reference() else {
+        name + ' with a login': with_login(setup)}
+    return {name: setup, **logins}
 
 
 @functools.cache
@@ -341,6 +369,7 @@ def run_each(setups, *sections):
     faulthandler.dump_traceback_later(TEST_S, exit=True)
     tap = Tap()
     for name, setup in setups.items():
+        os.environ.pop('CLIENT_LOGIN', None)
         subject = setup()
         for section in sections:
             tap.note(('%s: ' % name if name else '') + section.__name__.replace('_', ' '))

@@ -36,7 +36,7 @@ def the_program_compiles_and_all_it_checks_holds(t, servers, local):
         good, program, said = compile_program(directory, SOURCE)
         if not t.check(good, 'the program compiles', said):
             return
-        for protocol in ('text', 'binary'):
+        for protocol in ('binary',) if first.login else ('text', 'binary'):
             t.note('the %s protocol' % protocol)
             harness.drive(t, [program, protocol, *(str(s.port) for s in servers),
                               local.path, first.version().decode(),
@@ -55,4 +55,4 @@ def probe():
 
 if probe():
     harness.give_up('libmemcached-dev cannot be used: ' + probe())
-harness.run(setup, the_program_compiles_and_all_it_checks_holds)
+harness.run_each(harness.both(setup), the_program_compiles_and_all_it_checks_holds)

@@ -16,4 +16,4 @@ def all_that_the_program_checks_holds(t, first, second):
 
 harness.need_programs('node')
 harness.need_files('node/node_modules/memjs/package.json')
-harness.run(setup, all_that_the_program_checks_holds)
+harness.run_each(harness.both(setup), all_that_the_program_checks_holds)

@@ -70,12 +70,16 @@ function client(array $options = [], ?array $servers = null): Memcached
     global $first, $binary;
 
     $mc = new Memcached();
+    $login = getenv('CLIENT_LOGIN');
     $mc->setOptions($options + [
         BINARY_PROTOCOL => $binary,
         Memcached::OPT_TCP_NODELAY => true,
         Memcached::OPT_POLL_TIMEOUT => 20000,
         Memcached::OPT_CONNECT_TIMEOUT => 20000,
     ]);
+    if ($login !== false) {
+        $mc->setSaslAuthData(...explode(' ', $login, 2));
+    }
     $mc->addServers($servers ?? [['127.0.0.1', $first]]);
     return $mc;
 }
@@ -395,6 +399,10 @@ $sections['a unix socket serves as well'] = function () {
     global $socket, $bytes;
 
     $local = client([], [[$socket, 0]]);
+    if (getenv('CLIENT_LOGIN') !== false) {     // libmemcached cannot log in there
+        same($local->set('u', 'v'), false, 'not with a login');
+        return;
+    }
     same($local->set('u', $bytes), true, 'set');
     same($local->get('u'), $bytes, 'get');
 };
@@ -408,6 +416,11 @@ function session(string $code, string ...$settings): string
         'session.use_cookies=0', 'session.cache_limiter=', 'memcached.sess_lock_retries=2',
         'memcached.sess_lock_wait_min=20', 'memcached.sess_lock_wait_max=40',
         'memcached.sess_binary_protocol=' . ($binary ? 'On' : 'Off'), ...$settings];
+    if (getenv('CLIENT_LOGIN') !== false) {
+        [$user, $password] = explode(' ', getenv('CLIENT_LOGIN'), 2);
+        array_push($settings, "memcached.sess_sasl_username=$user",
+            "memcached.sess_sasl_password=\"$password\"");
+    }
     $command = [PHP_BINARY];
     foreach ($settings as $setting) {
         array_push($command, '-d', $setting);

@@ -23,8 +23,9 @@ class Protocol:
 def client(*servers, **behaviors):
     behaviors = {'cas': True, 'tcp_nodelay': True, 'receive_timeout': 20000000,
                  'send_timeout': 20000000, '_poll_timeout': 20000, **behaviors}
+    login = dict(zip(('username', 'password'), (servers[0].login or '').split(' ', 1)))
     return pylibmc.Client([server.address for server in servers], behaviors=behaviors,
-                          binary=Protocol.binary)
+                          binary=Protocol.binary, **(login if servers[0].login else {}))
 
 
 def setup(binary):
@@ -260,6 +261,9 @@ def two_servers_share_the_keys(t, server, mc, other):
 def a_unix_socket_serves_as_well(t, server, mc, other):
     local = Server(unix=True)
     with_path = client(local)
+    if local.login:     # libmemcached cannot log in there
+        t.raises(pylibmc.Error, lambda: with_path.set('u', BINARY), 'not with a login')
+        return
     t.same(with_path.set('u', BINARY), True, 'set')
     t.same(with_path.get('u'), BINARY, 'get')
     t.same(int(with_path.get_stats()[0][1]['pid']), local.process.pid, 'there')
@@ -284,7 +288,8 @@ def the_client_survives_a_restart(t, server, mc, other):
     t.same(mc.get('prolonged'), None, 'on an empty server')
 
 
-harness.run_each({'text': lambda: setup(False), 'binary': lambda: setup(True)},
+harness.run_each({'text': lambda: setup(False),
+                  **harness.both(lambda: setup(True), name='binary')},
                  short_lived_values_are_there_at_first,
                  stores_answer_as_each_command_should,
                  values_keep_their_types_by_flags,

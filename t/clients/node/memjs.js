@@ -10,10 +10,14 @@ const SILENT = {
   log() {}
 };  // what fails is looked at, not logged
 
+// Of a server that wants a login.
+const [, username, password] =
+    /^(\S+) (.*)$/.exec(process.env.CLIENT_LOGIN || '') || [];
+
 function client(...ports) {
   return memjs.Client.create(
       ports.map((port) => `127.0.0.1:${port}`).join(','),
-      {timeout: 20, conntimeout: 20, retries: 1, logger: SILENT});
+      {timeout: 20, conntimeout: 20, retries: 1, logger: SILENT, username, password});
 }
 
 const text = async (mc, key) => {
