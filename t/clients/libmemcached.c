@@ -688,8 +688,8 @@ statistics_and_version_are_readable(const struct place *place)
             "stat_execute of settings");
     check(sums.count > 40 && sums.wrong == 0, "lists them, tcpport is right");
     /* For it the library opens a connection of its own, in text and without a login. */
-    returns(memcached_verbosity(m, 0), wants_login() ? MEMCACHED_SOME_ERRORS : MEMCACHED_SUCCESS,
-            "verbosity");
+    returns(memcached_verbosity(m, 0),
+            wants_login() ? MEMCACHED_SOME_ERRORS : MEMCACHED_SUCCESS, "verbosity");
     holds_text(m, "s", "v", "and the dialogue goes on");
     memcached_free(m);
 }

@@ -25,7 +25,11 @@ require 'dalli'
 require 'logger'
 Dalli.logger = Logger.new(nil)
 mc = Dalli::Client.new('127.0.0.1:%d', username: '%s', password: '%s')
-puts((mc.set('ruby', 'v') && true) rescue false)
+puts begin
+  mc.set('ruby', 'v') ? true : false
+rescue Dalli::DalliError => error
+  error.class
+end
 '''
 PHP = '''
 $mc = new Memcached(); $mc->setOption(Memcached::OPT_BINARY_PROTOCOL, true);
