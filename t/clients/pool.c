@@ -438,6 +438,17 @@ changes_do_not_reach_the_copy_but_deletes_do(memcached_st *m)
 }
 
 static void
+text_has_no_replicas(const struct place *place)
+{
+    memcached_st *m = ketama_with_replica(place);
+
+    memcached_behavior_set(m, MEMCACHED_BEHAVIOR_BINARY_PROTOCOL, 0);
+    filled(place, m);
+    check(copies(place) == KEYS, "each key is on one server");
+    memcached_free(m);
+}
+
+static void
 a_replica_is_read_while_a_server_is_dead(const struct place *place)
 {
     memcached_st  *m = filled(place, ketama_with_replica(place)), *fresh;
@@ -554,6 +565,7 @@ run_all(const struct place *place)
         { "remainder", by_remainder_most_keys_move },
         { "death", keys_of_a_dead_server_fail_and_of_an_empty_one_miss },
         { "ejection", clients_that_eject_a_server_disagree_with_others },
+        { "replicas in text", text_has_no_replicas },
         { "replicas", a_replica_is_read_while_a_server_is_dead },
         { "gutter", a_gutter_stands_in_for_a_dead_server },
     };
