@@ -64,9 +64,8 @@ reply_retract(struct reply *reply, size_t flat_used, unsigned count)
     reply->flat_used = flat_used;
 }
 
-/* Room for n bytes at the end of the tail. */
-static char *
-tail_room(struct reply *reply, size_t n)
+char *
+reply_tail_room(struct reply *reply, size_t n)
 {
     size_t room = reply->tail_room != 0 ? reply->tail_room : TAIL_FIRST;
     char  *grown;
@@ -83,37 +82,6 @@ tail_room(struct reply *reply, size_t n)
     reply->tail = grown;
     reply->tail_room = room;
     return reply->tail + reply->tail_used;
-}
-
-char *
-reply_room(struct reply *reply, size_t n)
-{
-    if (reply->tail != NULL || n > reply->flat_room - reply->flat_used)
-        return tail_room(reply, n);
-    return reply->flat + reply->flat_used;
-}
-
-void
-reply_wrote(struct reply *reply, const char *end)
-{
-    bool    in_tail = reply->tail != NULL;
-    size_t *used = in_tail ? &reply->tail_used : &reply->flat_used;
-    size_t  now = (size_t)(end - (in_tail ? reply->tail : reply->flat));
-
-    must(now >= *used && now <= (in_tail ? reply->tail_room : reply->flat_room));
-    reply->total += now - *used;
-    *used = now;
-}
-
-void
-reply_say(struct reply *reply, struct span text)
-{
-    char *to = reply_room(reply, text.length);
-
-    if (to == NULL)
-        return;
-    memcpy(to, text.at, text.length);
-    reply_wrote(reply, to + text.length);
 }
 
 static void

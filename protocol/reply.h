@@ -5,7 +5,7 @@
  * first, with reply_is_full(), that there is room for one more answer: that much
  * (REPLY_RESERVE) is always left. Longer answers, which are statistics alone, go on in a
  * tail of allocated memory, and nothing is added until it was sent. Nothing here blocks,
- * and only the tail and reply_save() allocate.
+ * and only the tail and reply_save() allocate. What every answer calls is inline here.
  */
 #ifndef LARDER_PROTOCOL_REPLY_H
 #define LARDER_PROTOCOL_REPLY_H
@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "slabs/cache.h"
+#include "slabs/must.h"
 #include "slabs/span.h"
 
 struct iovec;
@@ -72,13 +73,41 @@ reply_is_full(const struct reply *reply)
            reply->tail != NULL;
 }
 
+/* The same as reply_room() for what does not fit the flat bytes. */
+char *reply_tail_room(struct reply *reply, size_t n);
+
 /* The place for n more bytes; NULL, and lacks_memory is set, where there is none. It is
  * never NULL for what REPLY_RESERVE is meant for. */
-char *reply_room(struct reply *reply, size_t n);
+static inline char *
+reply_room(struct reply *reply, size_t n)
+{
+    if (reply->tail != NULL || n > reply->flat_room - reply->flat_used)
+        return reply_tail_room(reply, n);
+    return reply->flat + reply->flat_used;
+}
+
 /* Bytes were written up to `end`, from where reply_room() said. */
-void reply_wrote(struct reply *reply, const char *end);
+static inline void
+reply_wrote(struct reply *reply, const char *end)
+{
+    bool    in_tail = reply->tail != NULL;
+    size_t *used = in_tail ? &reply->tail_used : &reply->flat_used;
+    size_t  now = (size_t)(end - (in_tail ? reply->tail : reply->flat));
+
+    must(now >= *used && now <= (in_tail ? reply->tail_room : reply->flat_room));
+    reply->total += now - *used;
+    *used = now;
+}
 /* Append bytes; without room nothing is done but to set lacks_memory. */
-void reply_say(struct reply *reply, struct span text);
+static inline void
+reply_say(struct reply *reply, struct span text)
+{
+    char *to = reply_room(reply, text.length);
+
+    if (to == NULL)
+        return;
+    reply_wrote(reply, span_put(to, text));
+}
 /* Append the value and end the reading, or keep it until it is sent. */
 void reply_value(struct reply *reply, struct cache_reading *reading);
 
