@@ -14,6 +14,7 @@
 #   make stress         many threads and connections for a while
 #   make fuzz           one minute of libFuzzer, which needs clang-14; FUZZ=dialogue for
 #                       another entry of t/fuzz, SECONDS=600 or RUNS=1000000 for longer
+#   make timing         does the time of a refused login tell anything? Over TRIES=100000
 #   make lint           what must hold in the source beyond what the compiler sees
 #   make format         lay the source out by .clang-format
 #   make compile_commands.json   for editors and clangd
@@ -32,7 +33,7 @@ MAKEFLAGS += --no-builtin-rules
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all build deps deps-first run check check-reference check-differential stress \
-        fuzz lint format install uninstall dist clean distclean help
+        fuzz timing lint format install uninstall dist clean distclean help
 
 all: build
 
@@ -210,6 +211,20 @@ fuzz:
 	    $(UNSHUFFLE) build/fuzz/t/fuzz/fuzz_$(FUZZ) -dict=t/fuzz/$(FUZZ).dict \
 	    $(if $(RUNS),-runs=$(RUNS),-max_total_time=$(SECONDS)) \
 	    -artifact_prefix=build/fuzz/ $(ARGS) build/fuzz/corpus/$(FUZZ) t/fuzz/corpus/$(FUZZ)
+
+# Who is measured should be alone on the machine, so this is not a part of `check`.
+TRIES  = 100000
+TIMING = $(call programs,t/system/timing.c)
+
+$(TIMING): $(TIMING).o \
+        $(filter-out %/main.o,$(SERVER_OBJECTS)) $(LIBPROTOCOL) $(LIBSLABS)
+	@echo LINK $@
+	$(Q)$(LINK) -o $@ $^ $(LIBEVENT_LIBS) $(LIBCRYPTO_LIBS) $(LIBS) -lm
+
+timing: $(TIMING) $(PROGRAM)
+	$< check $(TRIES)
+	$< hash $$(($(TRIES) / 100))
+	$< wire $(TRIES) $(PROGRAM)
 
 # ---- The source itself -----------------------------------------------------------
 
