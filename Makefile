@@ -71,7 +71,8 @@ OUT     := build/$(VARIANT)
 
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
             $(if $(WERROR),-Werror)
-RELEASE  := -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
+RELEASE   = $(LTO) -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
+NO_LTO    = $(if $(LTO),-fno-lto)
 CHECKED  := -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer \
             -DLARDER_DEBUG=1
 COMPILE   = $(CC) -std=c11 -D_GNU_SOURCE -I. $(XXHASH_CFLAGS) $(LIBEVENT_CFLAGS) \
@@ -98,7 +99,7 @@ build: $(PROGRAM)
 
 $(OUT)/larder: $(SERVER_OBJECTS) $(LIBPROTOCOL) $(LIBSLABS)
 	@echo LINK $@
-	$(Q)$(LINK) -o $@ $^ $(LIBEVENT_LIBS) $(LIBCRYPTO_LIBS) $(LIBS)
+	$(Q)$(LINK) $(if $(SAN),,$(LTO)) -o $@ $^ $(LIBEVENT_LIBS) $(LIBCRYPTO_LIBS) $(LIBS)
 
 $(LIBPROTOCOL): $(call objects,protocol)
 $(LIBSLABS):    $(call objects,slabs)
@@ -145,7 +146,7 @@ $(OUT)/t/fuzz/fuzz_%: $(OUT)/t/fuzz/fuzz_%.o $(FUZZ_OBJECTS) $(LIBPROTOCOL) $(LI
 # bring it after all else was configured.
 define link_test
 	@echo LINK $@
-	$(Q)$(LINK) -o $@ $^ $$($(PKG_CONFIG) --libs check) $(LIBEVENT_LIBS) $(LIBCRYPTO_LIBS) $(LIBS)
+	$(Q)$(LINK) $(NO_LTO) -o $@ $^ $$($(PKG_CONFIG) --libs check) $(LIBEVENT_LIBS) $(LIBCRYPTO_LIBS) $(LIBS)
 endef
 
 # What is tested: sources of programs, files for prove, scripts that count themselves.
