@@ -49,7 +49,7 @@ struct entry {
 struct password_list {
     unsigned      references;
     unsigned      count;
-    uint32_t      iterations;  /* the most of any line: all checks take so many; or 0 */
+    uint32_t      iterations;  /* of all hashes, or else they could be told apart; or 0 */
     bool          holds_words; /* passwords, and not only hashes */
     bool          readable;    /* by everybody                   */
     unsigned char user_key[HASH_BYTES];
@@ -155,6 +155,8 @@ read_slow(const struct reading *reading, struct span rest, struct slow *slow)
         return fail(reading, "the salt is not %d to %d bytes in base64", SALT_MIN,
                     SALT_MAX);
     slow->salt_length = (unsigned char)length;
+    if (reading->list->iterations != 0 && slow->iterations != reading->list->iterations)
+        return fail(reading, "the iterations are not the same in all lines");
     if (!decode(rest, slow->hash, HASH_BYTES, &length) || length != HASH_BYTES)
         return fail(reading, "the hash is not %d bytes in base64", HASH_BYTES);
     return true;
@@ -206,7 +208,7 @@ read_line(const struct reading *reading, struct span line)
         return fail(reading, "hashing failed");
     if (!check_unique(reading, entry))
         return false;
-    if (entry->slow.iterations > list->iterations)
+    if (hashed)
         list->iterations = entry->slow.iterations;
     list->holds_words |= !hashed;
     list->count++;
@@ -441,25 +443,15 @@ is_same(const void *a, const void *b, size_t bytes)
     return CRYPTO_memcmp(a, b, bytes) == 0;
 }
 
-static bool
-iterate(struct span password, const struct slow *slow, uint32_t iterations,
-        unsigned char out[HASH_BYTES])
-{
-    return PKCS5_PBKDF2_HMAC(password.at, (int)password.length, slow->salt,
-                             slow->salt_length, (int)iterations, EVP_sha256(), HASH_BYTES,
-                             out) == 1;
-}
-
-/* As many iterations as any line of the list takes, whosever these are. */
 static unsigned
-check_slowly(const struct password_list *list, const struct slow *slow,
-             struct span password)
+check_slowly(const struct slow *slow, struct span password)
 {
-    unsigned char hash[HASH_BYTES], rest[HASH_BYTES];
-    bool          good = iterate(password, slow, slow->iterations, hash);
+    unsigned char hash[HASH_BYTES];
+    bool          made = PKCS5_PBKDF2_HMAC(password.at, (int)password.length, slow->salt,
+                                           slow->salt_length, (int)slow->iterations, EVP_sha256(),
+                                           HASH_BYTES, hash) == 1;
 
-    good &= iterate(password, slow, list->iterations - slow->iterations + 1, rest);
-    return good & is_same(hash, slow->hash, HASH_BYTES);
+    return made & is_same(hash, slow->hash, HASH_BYTES);
 }
 
 static bool
@@ -482,7 +474,7 @@ check(const struct password_list *list, struct span user, struct span password)
         copy_if(here, &slow, &entry->slow, sizeof(slow));
     }
     if (list->iterations > 0)
-        right |= check_slowly(list, &slow, password) & known;
+        right |= check_slowly(&slow, password) & known;
     return right;
 }
 

@@ -7,7 +7,8 @@
  *
  * In memory there are no passwords, only keyed hashes under a key that is made anew with
  * each list. A check takes the same time whoever the user is and whatever is wrong: both
- * sides are hashed, and then compared with every line of the list, to the end.
+ * sides are hashed, and then compared with every line of the list, to the end. That is also
+ * why all hashes of a file have the same number of iterations.
  *
  * Threads: passwords_check() from any thread. The rest belongs to the main thread.
  * Locks:   a list never changes. The lock guards which one is in force and who still

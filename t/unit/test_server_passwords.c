@@ -9,10 +9,14 @@
 
 #include "t/unit/fixture.h"
 
-/* "secret" with the salt "salt-of-sixteen!" and 1000 iterations; the same with 2000. */
+/* "secret" with the salt "salt-of-sixteen!" and 1000 iterations; the same with another
+ * salt; and with 2000. */
 #define HASHED                                                                           \
     "$pbkdf2-sha256$1000$c2FsdC1vZi1zaXh0ZWVuIQ==$"                                      \
     "y0HvRtc6r8B7rj6Kw05dWso3PLVLFXIn1bYKo34MqT0="
+#define HASHED_OTHERWISE                                                                 \
+    "$pbkdf2-sha256$1000$c2FsdCBvZiB0aGlydHktdHdvIGJ5dGVzLCByZWFsbHk=$"                  \
+    "P+kFnjr2YFyAThxOEyUluHRUkUE5ir/dYJtgDCYk4FY="
 #define HASHED_LONGER                                                                    \
     "$pbkdf2-sha256$2000$c2FsdC1vZi1zaXh0ZWVuIQ==$"                                      \
     "jgJEmQHyAf13Yz1a1p1Sc6FbsQIvp6N+Jvi3hgP3Kbw="
@@ -140,7 +144,7 @@ START_TEST(hashes_and_passwords_stand_side_by_side)
 {
     struct file f;
 
-    file_open(&f, SPAN("a:" HASHED "\nb:" HASHED_LONGER "\nc:word\n"));
+    file_open(&f, SPAN("a:" HASHED "\nb:" HASHED_OTHERWISE "\nc:word\n"));
     ck_assert(lets_in(&f, "a", "secret"));
     ck_assert(lets_in(&f, "b", "secret"));
     ck_assert(lets_in(&f, "c", "word"));
@@ -196,6 +200,8 @@ static const struct {
     { SPAN("a:$pbkdf2-sha256$1000$" SALT "$" SALT "\n"), "the hash is not 32 bytes" },
     { SPAN("a:$pbkdf2-sha256$1000$" SALT "$ " HASH "\n"), "the hash is not 32 bytes" },
     { SPAN("a:$pbkdf2-sha256$1000$" SALT "$" HASH "$\n"), "the hash is not 32 bytes" },
+    { SPAN("a:" HASHED "\nb:word\nc:" HASHED_LONGER "\n"),
+      ":3: the iterations are not the same" },
     { SPAN("a:" HASHED "\na:word\n"), ":2: a user with a hash stands here twice" },
     { SPAN("a:word\na:" HASHED "\n"), ":2: a user with a hash stands here twice" },
 };
