@@ -71,7 +71,7 @@ OUT     := build/$(VARIANT)
 
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
             $(if $(WERROR),-Werror)
-RELEASE   = $(LTO) -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
+RELEASE   = $(LTO) $(UNROLL) -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
 NO_LTO    = $(if $(LTO),-fno-lto)
 CHECKED  := -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer \
             -DLARDER_DEBUG=1
@@ -99,7 +99,7 @@ build: $(PROGRAM)
 
 $(OUT)/larder: $(SERVER_OBJECTS) $(LIBPROTOCOL) $(LIBSLABS)
 	@echo LINK $@
-	$(Q)$(LINK) $(if $(SAN),,$(LTO)) -o $@ $^ $(LIBEVENT_LIBS) $(LIBCRYPTO_LIBS) $(LIBS)
+	$(Q)$(LINK) $(if $(SAN),,$(LTO) $(UNROLL)) -o $@ $^ $(LIBEVENT_LIBS) $(LIBCRYPTO_LIBS) $(LIBS)
 
 $(LIBPROTOCOL): $(call objects,protocol)
 $(LIBSLABS):    $(call objects,slabs)
