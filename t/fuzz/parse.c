@@ -37,6 +37,7 @@ parse(const struct stand *stand, struct span input, struct parsed *parsed)
     /* Two results are compared, so what a parser leaves as it was must not differ. */
     memset(&parsed->request, 0, sizeof(parsed->request));
     parsed->input = input;
+    parsed->status = PARSE_BAD;
     switch (stand->kind) {
     case PARSE_TEXT:
         parsed->status =
