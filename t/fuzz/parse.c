@@ -274,7 +274,7 @@ static void
 check_cut(const struct stand *stand, const struct parsed *whole, size_t n)
 {
     char         *copy = malloc(n > 0 ? n : 1); /* a sanitizer knows its end */
-    struct parsed less;
+    struct parsed less = { 0 };
 
     must(copy != NULL);
     if (n > 0)
