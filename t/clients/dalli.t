@@ -1,8 +1,10 @@
 #!/usr/bin/python3 -B
 """dalli for Ruby: runs dalli.rb, for each of the protocols that this dalli knows.
 
-Debian 12 has 3.0, which knows the binary one alone; the meta protocol came with 3.2.
+Debian 12 has 3.0, which knows the binary one alone; the meta protocol came with 3.2, and
+tools/deps puts that of Debian 13 beside this file.
 """
+import os
 import subprocess
 
 import harness
@@ -15,23 +17,30 @@ def setup():
     return Server(*harness.clock()), Server(*harness.clock()), Server(unix=True)
 
 
+NEWER = harness.beside('ruby/dalli')
+
+
+def ruby(protocol):
+    return ['ruby', '-I', NEWER] if protocol == 'meta' and os.path.isdir(NEWER) else ['ruby']
+
+
 def drive(protocol):
     def all_that_the_program_checks_holds(t, first, second, local):
         if first.login and protocol != 'binary':
             return
-        harness.drive(t, ['ruby', harness.beside('dalli.rb'), protocol, str(first.port),
-                          str(second.port), first.version().decode(),
+        harness.drive(t, [*ruby(protocol), harness.beside('dalli.rb'), protocol,
+                          str(first.port), str(second.port), first.version().decode(),
                           str(first.process.pid), local.path], first, second)
     return all_that_the_program_checks_holds
 
 
-def ruby_says(code):
-    return subprocess.run(['ruby', '-e', code], capture_output=True, text=True)
+def ruby_says(protocol, code):
+    return subprocess.run([*ruby(protocol), '-e', code], capture_output=True, text=True)
 
 
 harness.need_programs('ruby')
-said = ruby_says('require "dalli"; puts %s' % KNOWS_META)
-if said.returncode:
+if ruby_says('binary', 'require "dalli"').returncode:
     harness.give_up('ruby has no dalli')
+said = ruby_says('meta', 'require "dalli"; puts %s' % KNOWS_META)
 protocols = ['binary', 'meta'] if said.stdout == 'true\n' else ['binary']
 harness.run_each(harness.both(setup), *(drive(protocol) for protocol in protocols))
