@@ -28,6 +28,19 @@ parse_counter(struct span text, uint64_t *number)
     return at == text.length || text.at[at] == '\0' || decimal_is_space(text.at[at]);
 }
 
+/* memcached keeps items above this in chunks, and finds no numbers there. */
+enum { NUMBER_WEIGHT_MAX = 512 << 10 };
+
+/* Can it hold none, whatever its first bytes are? */
+static bool
+is_no_number(const struct item *item)
+{
+    size_t length = item_value_length(item);
+
+    return length == 0 || cache_item_weight(item->key_length, item_client_flags(item),
+                                            length) > NUMBER_WEIGHT_MAX;
+}
+
 static uint64_t
 apply(uint64_t number, const struct cache_count_how *how)
 {
@@ -119,7 +132,7 @@ count_locked(struct counting *c)
     if (item != NULL) {
         result->size_class = pages_class(&cache->pages, item);
         result->ttl_s = item_ttl_s(cache, item);
-        if (item_value_length(item) == 0) /* whatever its id */
+        if (is_no_number(item)) /* whatever its id */
             return CACHE_NOT_NUMERIC;
         if (how->compares && how->cas != item_cas(item))
             return CACHE_EXISTS;
