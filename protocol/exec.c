@@ -53,7 +53,7 @@ static void
 exec_get(struct executor *executor, const struct request *request, struct result *result)
 {
     struct cache_read_how how = {
-        .unnoticed = request->flags & (REQUEST_UNNOTICED | REQUEST_BAD_OPAQUE),
+        .unnoticed = request->flags & REQUEST_UNNOTICED,
         .touches = request->flags & REQUEST_TOUCH,
         .creates = request->flags & REQUEST_CREATE,
         .touches_first = request->flags & REQUEST_TOUCH_FIRST,

@@ -80,24 +80,22 @@ def names_id(line):
     return line.startswith(b"ms ") and b" E" in line
 
 
-def check_opaque(flags, letters, others):
-    """Refuse what ALLOWED says of an over-long opaque; `others` are flags that may not stand beside it."""
-    for i, flag in enumerate(flags):
-        if flag[:1] == b"O" and len(flag) > OPAQUE_MAX:
-            if any(letter in letters for letter in others) or any(letter in letters[i:] for letter in b"TN"):
-                raise Unsuitable("memcached stops at the opaque")
+def is_long_opaque(flag):
+    return flag[:1] == b"O" and len(flag) > OPAQUE_MAX
 
 
 def check_mg(flags):
     """Refuse what ALLOWED says of mg."""
-    letters = b"".join(flag[:1] for flag in flags)
-    check_opaque(flags, letters, b"hlt")
+    if any(map(is_long_opaque, flags)):
+        raise Unsuitable("memcached stops at the opaque")
 
 
 def check_ma(flags):
     """Refuse what ALLOWED says of ma."""
     letters = b"".join(flag[:1] for flag in flags)
-    check_opaque(flags, letters, b"")
+    for i, flag in enumerate(flags):
+        if is_long_opaque(flag) and any(letter in letters[i:] for letter in b"TN"):
+            raise Unsuitable("memcached stops at the opaque")
     if b"T" not in letters:
         return
     if not any(flag[:2] in (b"MD", b"Md", b"M-") for flag in flags):

@@ -24,11 +24,6 @@ $c->expect("set w 0 0 600002\r\n$words\r\nincr w 1\r\n",
     "STORED\r\nCLIENT_ERROR cannot increment or decrement non-numeric value\r\n",
     'nor is a very long one, whatever it begins with');
 
-my $opaque = 'O' . 'q' x 32;
-$c->expect("set o 0 0 1\r\n1\r\nmg o $opaque\r\nmg o h\r\n",
-    "STORED\r\nCLIENT_ERROR opaque token too long\r\nHD h0\r\n",
-    'mg with an over-long opaque has read nothing');
-
 like($c->ask("ma n T30 N60 t\r\nmg n t\r\n", qr/\n.*\n\z/), qr/\AHD t(?:60|59)\r\nHD t(?:60|59)\r\n\z/,
     'of T and N the later one holds for a new number');
 like($c->ask("ma m N60 T30 t\r\nmg m t\r\n", qr/\n.*\n\z/), qr/\AHD t(?:30|29)\r\nHD t(?:30|29)\r\n\z/,

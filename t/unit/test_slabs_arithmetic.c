@@ -254,16 +254,16 @@ END_TEST
 START_TEST(a_number_in_a_large_value_is_counted)
 {
     struct fixture f;
-    char          *text = malloc(MIB / 2);
+    char          *text = malloc(MIB / 4);
 
     fixture_init(&f);
-    memset(text, ' ', MIB / 2);
-    text[MIB / 2 - 1] = '4';
-    ck_assert_int_eq(put_span(&f, "n", (struct span){ text, MIB / 2 }, 0), CACHE_OK);
+    memset(text, ' ', MIB / 4);
+    text[MIB / 4 - 1] = '4';
+    ck_assert_int_eq(put_span(&f, "n", (struct span){ text, MIB / 4 }, 0), CACHE_OK);
     assert_incr(&f, 3, 7);
     text[0] = '7';
-    text[MIB / 2 - 1] = ' ';
-    assert_value_span(&f, "n", (struct span){ text, MIB / 2 });
+    text[MIB / 4 - 1] = ' ';
+    assert_value_span(&f, "n", (struct span){ text, MIB / 4 });
     free(text);
     fixture_fini(&f);
 }
