@@ -161,7 +161,7 @@ TESTS_other   := $(UNIT) $(ENTRIES) $(WIRE) t/golden/check t/stress/run
 TESTS          = $(or $(TESTS_$(VARIANT)),$(TESTS_other))
 
 programs = $(patsubst %.c,$(OUT)/%,$(filter %.c,$(1)))
-proved   = $(if $(filter %.t,$(1)),'prove $(filter %.t,$(1))')
+proved   = $(if $(filter %.t,$(1)),'prove --failures $(filter %.t,$(1))')
 scripts  = $(filter-out %.c %.t,$(1))
 commands = $(call programs,$(1)) $(call proved,$(1)) $(call scripts,$(1))
 
