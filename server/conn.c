@@ -68,35 +68,6 @@ set_state(struct conn *conn, enum conn_state state)
     atomic_store_explicit(&conn->state, state, memory_order_relaxed);
 }
 
-static void
-tell_of_opening(const struct conn *conn)
-{
-    struct executor   *executor = &conn->worker->session_worker.executor;
-    struct events_peer peer;
-    char               line[EVENTS_LINE_MAX];
-
-    if (!watch_wants(&conn->worker->server->watch, WATCH_CONNEVENTS))
-        return;
-    peer_of(conn->fd, &peer);
-    watch_tell(executor->ring, WATCH_CONNEVENTS, events_conn_new(line, conn->fd, &peer));
-    watch_wake(&conn->worker->server->watch);
-}
-
-static void
-tell_of_closing(const struct conn *conn, enum events_closed reason)
-{
-    struct executor   *executor = &conn->worker->session_worker.executor;
-    struct events_peer peer;
-    char               line[EVENTS_LINE_MAX];
-
-    if (!watch_wants(&conn->worker->server->watch, WATCH_CONNEVENTS))
-        return;
-    peer_of(conn->fd, &peer);
-    watch_tell(executor->ring, WATCH_CONNEVENTS,
-               events_conn_close(line, conn->fd, &peer, reason));
-    watch_wake(&conn->worker->server->watch);
-}
-
 bool
 conn_start(struct conn *conn, struct worker *worker)
 {
@@ -110,7 +81,7 @@ conn_start(struct conn *conn, struct worker *worker)
     lock_drop(&worker->conns_lock);
     if (is_traced(conn))
         trace_event(conn->fd, "new client connection");
-    tell_of_opening(conn);
+    peer_tell_opened(worker->session_worker.executor.ring, conn->fd);
     if (wait_for(conn, EV_READ))
         return true;
     conn_close(conn, EVENTS_CLOSED_BY_ERROR);
@@ -162,7 +133,7 @@ conn_close(struct conn *conn, enum events_closed reason)
 
     if (is_traced(conn))
         trace_event(fd, "connection closed.");
-    tell_of_closing(conn, reason);
+    peer_tell_closed(worker->session_worker.executor.ring, fd, reason);
     leave(conn);
     close(fd);
     server_connection_closed(worker->server);

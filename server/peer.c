@@ -1,11 +1,13 @@
-/* server/peer.c - asking the system who a client is. See peer.h. */
+/* server/peer.c - asking the system who a client is, and telling watchers. See peer.h. */
 #include "server/peer.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
-void
+#include "server/watch.h"
+
+static void
 peer_of(int fd, struct events_peer *peer)
 {
     union {
@@ -32,4 +34,30 @@ peer_of(int fd, struct events_peer *peer)
         *peer = (struct events_peer){ .address = "unix", .transport = "local" };
         break;
     }
+}
+
+void
+peer_tell_opened(struct watch_ring *ring, int fd)
+{
+    struct events_peer peer;
+    char               line[EVENTS_LINE_MAX];
+
+    if (!watch_wants(ring->watch, WATCH_CONNEVENTS))
+        return;
+    peer_of(fd, &peer);
+    watch_tell(ring, WATCH_CONNEVENTS, events_conn_new(line, fd, &peer));
+    watch_wake(ring->watch);
+}
+
+void
+peer_tell_closed(struct watch_ring *ring, int fd, enum events_closed reason)
+{
+    struct events_peer peer;
+    char               line[EVENTS_LINE_MAX];
+
+    if (!watch_wants(ring->watch, WATCH_CONNEVENTS))
+        return;
+    peer_of(fd, &peer);
+    watch_tell(ring, WATCH_CONNEVENTS, events_conn_close(line, fd, &peer, reason));
+    watch_wake(ring->watch);
 }

@@ -1,9 +1,14 @@
-/* server/peer.h - who is at the other end of a socket. */
+/* server/peer.h - who is at the other end of a socket, for watchers. */
 #ifndef LARDER_SERVER_PEER_H
 #define LARDER_SERVER_PEER_H
 
 #include "protocol/events.h"
 
-void peer_of(int fd, struct events_peer *peer);
+struct watch_ring;
+
+/* Tell those who watch `connevents` of a connection that begins, and of one that is about
+ * to be closed, by the ring of the calling thread. */
+void peer_tell_opened(struct watch_ring *ring, int fd);
+void peer_tell_closed(struct watch_ring *ring, int fd, enum events_closed reason);
 
 #endif

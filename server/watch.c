@@ -307,19 +307,6 @@ hand_out(struct hall *hall)
     return lines > 0;
 }
 
-static void
-tell_of_closing(struct watch *watch, int fd)
-{
-    struct events_peer peer;
-    char               line[EVENTS_LINE_MAX];
-
-    if (!watch_wants(watch, WATCH_CONNEVENTS))
-        return;
-    peer_of(fd, &peer);
-    watch_tell(&watch->rings[watch->ring_count - 1], WATCH_CONNEVENTS,
-               events_conn_close(line, fd, &peer, EVENTS_CLOSED_BY_ERROR));
-}
-
 /* Those that have gone leave. What is watched is what the others watch; whoever arrives
  * meanwhile adds to that after it, or is in the list. */
 static void
@@ -331,7 +318,8 @@ see_off(struct hall *hall, const bool gone[WATCHERS_MOST])
 
     for (unsigned i = 0; i < WATCHERS_MOST; i++) {
         if (hall->watchers[i] != NULL && gone[i]) {
-            tell_of_closing(watch, hall->watchers[i]->fd);
+            peer_tell_closed(&watch->rings[watch->ring_count - 1], hall->watchers[i]->fd,
+                             EVENTS_CLOSED_BY_ERROR);
             watcher_destroy(watch, &hall->watchers[i]);
             any = true;
         }
