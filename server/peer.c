@@ -1,39 +1,43 @@
-/* server/peer.c - asking the system who a client is, and telling watchers. See peer.h. */
+/* server/peer.c - who a client is, and telling watchers of it. See peer.h. */
 #include "server/peer.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
-#include <sys/socket.h>
 
 #include "server/watch.h"
 
-static void
-peer_of(int fd, struct events_peer *peer)
+void
+peer_at(const struct sockaddr_storage *address, struct events_peer *peer)
 {
-    union {
-        struct sockaddr         any;
-        struct sockaddr_in      in;
-        struct sockaddr_in6     in6;
-        struct sockaddr_storage room;
-    } address = { 0 };
-    socklen_t length = sizeof(address);
+    const struct sockaddr_in  *in = (const void *)address;
+    const struct sockaddr_in6 *in6 = (const void *)address;
 
-    *peer = (struct events_peer){ .address = "unknown", .transport = "tcp" };
-    if (getpeername(fd, &address.any, &length) != 0)
-        return;
-    switch (address.any.sa_family) {
+    *peer = (struct events_peer){ .transport = "tcp" };
+    switch (address->ss_family) {
     case AF_INET:
-        inet_ntop(AF_INET, &address.in.sin_addr, peer->address, sizeof(peer->address));
-        peer->port = ntohs(address.in.sin_port);
+        inet_ntop(AF_INET, &in->sin_addr, peer->address, sizeof(peer->address));
+        peer->port = ntohs(in->sin_port);
         break;
     case AF_INET6:
-        inet_ntop(AF_INET6, &address.in6.sin6_addr, peer->address, sizeof(peer->address));
-        peer->port = ntohs(address.in6.sin6_port);
+        inet_ntop(AF_INET6, &in6->sin6_addr, peer->address, sizeof(peer->address));
+        peer->port = ntohs(in6->sin6_port);
         break;
     default:
         *peer = (struct events_peer){ .address = "unix", .transport = "local" };
         break;
     }
+}
+
+static void
+peer_of(int fd, struct events_peer *peer)
+{
+    struct sockaddr_storage address = { 0 };
+    socklen_t               length = sizeof(address);
+
+    if (getpeername(fd, (struct sockaddr *)&address, &length) == 0)
+        peer_at(&address, peer);
+    else
+        *peer = (struct events_peer){ .address = "unknown", .transport = "tcp" };
 }
 
 void

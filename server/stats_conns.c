@@ -1,40 +1,30 @@
 /* server/stats_conns.c - `stats conns`: every socket, what it is and what it waits for. */
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <sys/socket.h>
 
 #include "server/conn.h"
+#include "server/peer.h"
 #include "server/server.h"
 #include "server/stats_priv.h"
 #include "server/udp.h"
 
-enum { ADDRESS_TEXT = INET6_ADDRSTRLEN + 32 };
+enum { ADDRESS_TEXT = sizeof(struct events_peer) + 32 };
 
-/* As tcp:127.0.0.1:11211, tcp6:[::1]:11211, udp... or unix:/path. A client of a unix socket has no
- * name; memcached shows the family where the port would be. */
+/* As tcp:127.0.0.1:11211, tcp6:[::1]:11211, udp... or unix:?:1. A client of a unix socket
+ * has no name; memcached shows the family where the port would be. */
 static void
 show_address(const char *transport, const struct sockaddr_storage *address,
              char text[ADDRESS_TEXT])
 {
-    const struct sockaddr_in  *in = (const struct sockaddr_in *)(const void *)address;
-    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)address;
-    char                       host[INET6_ADDRSTRLEN] = "?";
+    struct events_peer peer;
 
-    switch (address->ss_family) {
-    case AF_INET:
-        inet_ntop(AF_INET, &in->sin_addr, host, sizeof(host));
-        snprintf(text, ADDRESS_TEXT, "%s:%s:%u", transport, host, ntohs(in->sin_port));
-        break;
-    case AF_INET6:
-        inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof(host));
-        snprintf(text, ADDRESS_TEXT, "%s6:[%s]:%u", transport, host,
-                 ntohs(in6->sin6_port));
-        break;
-    default:
-        snprintf(text, ADDRESS_TEXT, "unix:?:%u", address->ss_family);
-        break;
-    }
+    peer_at(address, &peer);
+    if (address->ss_family == AF_UNIX)
+        snprintf(text, ADDRESS_TEXT, "unix:?:%u", AF_UNIX);
+    else
+        snprintf(text, ADDRESS_TEXT,
+                 address->ss_family == AF_INET6 ? "%s6:[%s]:%u" : "%s:%s:%u", transport,
+                 peer.address, peer.port);
 }
 
 typedef int get_name(int fd, struct sockaddr *address, socklen_t *length);
