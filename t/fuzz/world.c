@@ -17,18 +17,6 @@ enum {
     LONG_VALUE = 1000,
 };
 
-static int32_t
-ttl_of(void *server, int64_t expiry)
-{
-    return cache_ttl_of(((struct world *)server)->cache, expiry);
-}
-
-static int64_t
-unix_time(void *server)
-{
-    return clock_unix_s(&((struct world *)server)->clock);
-}
-
 static void
 some_stats(void *server, enum stats_kind kind, host_emit *emit, void *ctx)
 {
@@ -56,7 +44,7 @@ some_prefixes(void *server, size_t *length)
 static void
 turn_prefixes(void *server, bool on)
 {
-    atomic_store(&((struct world *)server)->counts_prefixes, on);
+    atomic_store(&((struct stub *)server)->counts_prefixes, on);
 }
 
 /* Reads the key, so that a sanitizer sees one that is nowhere. */
@@ -92,18 +80,6 @@ obey(void *server, const struct request *order)
     return order->delta % 2 == 0 ? SPAN("OK\r\n") : SPAN("BADCLASS\r\n");
 }
 
-static void
-no_reset(void *server)
-{
-    (void)server;
-}
-
-static void
-no_verbosity(void *server, unsigned level)
-{
-    (void)server, (void)level;
-}
-
 static bool
 debug_time(void *server, struct cache_thread *thread, struct span what)
 {
@@ -121,29 +97,18 @@ debug_time(void *server, struct cache_thread *thread, struct span what)
 static struct host
 host_of(struct world *world)
 {
-    return (struct host){
-        .server = world,
-        .version = SPAN("1.6.45-fuzz"),
-        .flush_enabled = true,
-        .debug_enabled = true,
-        .cas_enabled = true,
-        .ttl_of = ttl_of,
-        .unix_time = unix_time,
-        .stats = some_stats,
-        .stats_reset = no_reset,
-        .prefixes = some_prefixes,
-        .prefixes_turn = turn_prefixes,
-        .prefixes_count = count_prefix,
-        .counts_prefixes = &world->counts_prefixes,
-        .crawls = &world->crawls,
-        .watched = &world->watched,
-        .tell = tell,
-        .watch_enabled = true,
-        .authenticate = authenticate,
-        .order = obey,
-        .set_verbosity = no_verbosity,
-        .debug_time = debug_time,
-    };
+    struct host host = stub_host(&world->stub, world->cache, &world->clock);
+
+    host.debug_enabled = host.watch_enabled = true;
+    host.stats = some_stats;
+    host.prefixes = some_prefixes;
+    host.prefixes_turn = turn_prefixes;
+    host.prefixes_count = count_prefix;
+    host.tell = tell;
+    host.authenticate = authenticate;
+    host.order = obey;
+    host.debug_time = debug_time;
+    return host;
 }
 
 struct world *
@@ -163,7 +128,6 @@ world_create(size_t memory_bytes, bool evicts, bool tight)
     must(world != NULL);
     world->tight = tight;
     world->memory_bytes = memory_bytes;
-    atomic_init(&world->crawls, true);
     clock_init(&world->clock, UNIX_S);
     config.clock = &world->clock;
     world->cache = cache_create(&config);
@@ -198,7 +162,7 @@ world_set_terms(struct world *world, unsigned terms)
 {
     world->host.auth_required = world->host.sasl_enabled = terms & TERMS_LOGIN;
     world->host.dump_enabled = terms & TERMS_DUMPS;
-    atomic_store(&world->watched, terms & TERMS_WATCHED ? UINT32_MAX : 0);
+    atomic_store(&world->stub.watched, terms & TERMS_WATCHED ? UINT32_MAX : 0);
 }
 
 void
@@ -206,7 +170,7 @@ world_reset(struct world *world)
 {
     clock_set(&world->clock, TICKS_FIRST);
     cache_flush(world->thread);
-    atomic_store(&world->counts_prefixes, false);
+    atomic_store(&world->stub.counts_prefixes, false);
     if (world->tight)
         must(cache_memory_set_limit(world->cache, world->memory_bytes));
 }

@@ -4,8 +4,10 @@
 
 #include "protocol/session.h"
 #include "slabs/clock.h"
+#include "t/lib/host.h"
 
 struct world {
+    struct stub           stub; /* first: see there */
     struct clock          clock;
     struct cache         *cache;
     struct cache_thread  *thread;
@@ -14,9 +16,6 @@ struct world {
     struct reply         *reply;
     size_t                memory_bytes;
     bool                  tight;
-    _Atomic bool          counts_prefixes;
-    _Atomic bool          crawls;
-    _Atomic uint32_t      watched;
 };
 
 /* Worlds that were made alike and did the same answer the same, CAS ids included. In a

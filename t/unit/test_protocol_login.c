@@ -9,6 +9,7 @@
 #include <sys/uio.h>
 
 #include "protocol/session.h"
+#include "t/lib/host.h"
 #include "t/unit/fixture.h"
 
 enum { OUT_MAX = 1 << 16, HEADER = 24, TURN = 1000 };
@@ -196,6 +197,7 @@ END_TEST
 /* ---- a session behind the gate --------------------------------------------------- */
 
 struct talk {
+    struct stub            stub; /* first: see there */
     struct fixture         f;
     struct host            host;
     struct session_worker *worker;
@@ -207,8 +209,6 @@ struct talk {
     size_t                 kept_length;
     bool                   closed;
     unsigned               asked; /* how often for a password */
-    _Atomic bool           off;
-    _Atomic uint32_t       nothing;
 };
 
 static bool
@@ -218,48 +218,17 @@ authenticate(void *server, struct span user, struct span password)
     return span_equal(user, SPAN("foo")) && span_equal(password, SPAN("bar"));
 }
 
-static void
-no_stats(void *server, enum stats_kind kind, host_emit *emit, void *ctx)
-{
-    (void)server, (void)kind, (void)emit, (void)ctx;
-}
-
-static int32_t
-ttl_of(void *server, int64_t expiry)
-{
-    return cache_ttl_of(((struct talk *)server)->f.cache, expiry);
-}
-
-static int64_t
-unix_time(void *server)
-{
-    return clock_unix_s(&((struct talk *)server)->f.clock);
-}
-
-/* Whatever else an administrator can do is a NULL here: it must not be reached. */
 static struct talk *
 talk_begin(enum session_protocol protocol, bool sasl)
 {
     struct talk *t = calloc(1, sizeof(*t));
 
     fixture_init(&t->f);
-    t->host = (struct host){
-        .server = t,
-        .version = SPAN("1.6.45-test"),
-        .flush_enabled = true,
-        .debug_enabled = true,
-        .cas_enabled = true,
-        .dump_enabled = true,
-        .auth_required = true,
-        .sasl_enabled = sasl,
-        .authenticate = authenticate,
-        .ttl_of = ttl_of,
-        .unix_time = unix_time,
-        .stats = no_stats,
-        .counts_prefixes = &t->off,
-        .crawls = &t->off,
-        .watched = &t->nothing,
-    };
+    t->host = stub_host(&t->stub, t->f.cache, &t->f.clock);
+    t->host.debug_enabled = true; /* without a function: it must not be reached */
+    t->host.auth_required = true;
+    t->host.sasl_enabled = sasl;
+    t->host.authenticate = authenticate;
     t->worker = calloc(1, sizeof(*t->worker));
     t->worker->executor.cache = t->f.cache;
     t->worker->executor.thread = t->f.thread;
@@ -326,7 +295,7 @@ assert_out(struct talk *t, struct span expected)
     t->out_length = 0;
 }
 
-/* Nobody has asked the cache for anything, and nothing is in it. */
+/* Nobody has asked the cache for anything or obeyed an order, and nothing is in it. */
 static void
 assert_untouched(struct talk *t)
 {
@@ -340,6 +309,7 @@ assert_untouched(struct talk *t)
         quick_assert(each[i] == 0);
     cache_counters_sum(t->f.cache, &of_cache, of_class);
     ck_assert_uint_eq(of_cache.items_linked, 0);
+    ck_assert_uint_eq(t->stub.orders, 0);
 }
 
 /* ---- text ------------------------------------------------------------------------ */

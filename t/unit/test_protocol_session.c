@@ -9,12 +9,14 @@
 #include <stdio.h>
 #include <sys/uio.h>
 
+#include "t/lib/host.h"
 #include "t/unit/fixture.h"
 
 enum { OUT_MAX = 1 << 20, STATS_LINES = 20000, DUMP_ITEMS = 3000 };
 
 /* A session, and what it has said. */
 struct talk {
+    struct stub            stub;
     struct fixture         f;
     struct host            host;
     struct session_worker *worker;
@@ -25,21 +27,7 @@ struct talk {
     char                   kept[1 << 16]; /* input that was not used */
     size_t                 kept_length;
     bool                   closed;
-    _Atomic bool           off, on;
-    _Atomic uint32_t       nothing;
 };
-
-static int32_t
-ttl_of(void *server, int64_t expiry)
-{
-    return cache_ttl_of(((struct talk *)server)->f.cache, expiry);
-}
-
-static int64_t
-unix_time(void *server)
-{
-    return clock_unix_s(&((struct talk *)server)->f.clock);
-}
 
 /* `stats conns` is long here. */
 static void
@@ -50,48 +38,14 @@ some_stats(void *server, enum stats_kind kind, host_emit *emit, void *ctx)
         emit(ctx, "pid", "1");
 }
 
-static struct span
-no_order(void *server, const struct request *order)
-{
-    (void)server, (void)order;
-    return SPAN("ERROR\r\n");
-}
-
-static void
-no_reset(void *server)
-{
-    (void)server;
-}
-
-static void
-no_verbosity(void *server, unsigned level)
-{
-    (void)server, (void)level;
-}
-
 static struct talk *
 talk_begin(void)
 {
     struct talk *t = calloc(1, sizeof(*t));
 
-    atomic_init(&t->on, true);
     fixture_init(&t->f);
-    t->host = (struct host){
-        .server = t,
-        .version = SPAN("1.6.45-test"),
-        .flush_enabled = true,
-        .cas_enabled = true,
-        .ttl_of = ttl_of,
-        .dump_enabled = true,
-        .unix_time = unix_time,
-        .stats = some_stats,
-        .stats_reset = no_reset,
-        .counts_prefixes = &t->off,
-        .crawls = &t->on,
-        .watched = &t->nothing,
-        .order = no_order,
-        .set_verbosity = no_verbosity,
-    };
+    t->host = stub_host(&t->stub, t->f.cache, &t->f.clock);
+    t->host.stats = some_stats;
     t->worker = calloc(1, sizeof(*t->worker));
     t->worker->executor.cache = t->f.cache;
     t->worker->executor.thread = t->f.thread;
