@@ -8,7 +8,8 @@ outgoing connections, so that nobody takes it while the server restarts; it is
 known to be ours by the pid in its statistics. When the tests end every server
 is stopped and must have exited with 0 and without a sanitizer's report.
 
-A client in another language is a program of its own, which drive() runs.
+A client in another language is a program of its own, which drive() runs, and which
+compile_client() makes where it is in C.
 
 A library that is not installed skips its file, or fails it when CI is set.
 """
@@ -20,6 +21,7 @@ import importlib
 import os
 import random
 import reprlib
+import shlex
 import shutil
 import signal
 import socket
@@ -37,6 +39,11 @@ PORTS = (15000, 32000)
 REPORTS = (b'Sanitizer', b'runtime error:')
 LARGE = 1000 * 1000     # near the limit of 1 MiB, with room for any item header
 TOO_LARGE = 1024 * 1024 + 1
+
+COMPILER = shlex.split(os.environ.get('CC', 'cc')) + \
+    '-std=gnu11 -O1 -g -Wall -Wextra -pthread -x c'.split()
+LIBMEMCACHED = '-lmemcached -lmemcachedutil'.split()
+PROBE = '#include <libmemcached/memcached.h>\nint main(void) { return 0; }\n'
 
 # Every byte value, and line ends and protocol words where a careless parser
 # of the value would stop.
@@ -320,6 +327,26 @@ def drive(t, command, *servers, seconds=120):
                 t.check(verdict == 'ok', name)
     t.same(line, '# done', 'the program reached its end')
     t.same(running.returncode, 0, 'and ended well')
+
+
+def compile_client(source, directory, text=None):
+    """The program that C makes with libmemcached; an error has what the compiler said."""
+    program = os.path.join(directory, 'client')
+    done = subprocess.run([*COMPILER, source, '-o', program, *LIBMEMCACHED], input=text,
+                          capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(done.stderr)
+    return program
+
+
+def need_libmemcached():
+    """End the test if nothing can be compiled with it."""
+    need_programs(COMPILER[0])
+    with tempfile.TemporaryDirectory() as directory:
+        try:
+            compile_client('-', directory, PROBE)
+        except RuntimeError as error:
+            give_up('libmemcached-dev cannot be used: ' + str(error).splitlines()[0])
 
 
 def need_programs(*programs):

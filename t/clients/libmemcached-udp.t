@@ -3,19 +3,10 @@
 and looks by TCP at what has arrived. The server has one thread, since with several
 nothing says that datagrams are served in their order.
 """
-import os
 import random
-import shlex
-import subprocess
-import tempfile
 
 import harness
 from harness import Server, poll
-
-SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'libmemcached-udp.c')
-COMPILER = shlex.split(os.environ.get('CC', 'cc'))
-FLAGS = '-std=gnu11 -O1 -g -Wall -Wextra'.split()
-PROBE = '#include <libmemcached/memcached.h>\nint main(void) { return 0; }\n'
 
 WRITTEN = {
     b'number': b'VALUE number 7 2\r\n14\r\nEND\r\n',
@@ -24,14 +15,6 @@ WRITTEN = {
     b'large': b'VALUE large 0 1300\r\n' + 1300 * b'x' + b'\r\nEND\r\n',
     b'gone': b'END\r\n',
 }
-
-
-def compile_program(directory, source, text=None):
-    """(succeeded, path of the program, what the compiler said)"""
-    program = os.path.join(directory, 'program')
-    result = subprocess.run(COMPILER + FLAGS + ['-x', 'c', source, '-o', program]
-                            + ['-lmemcached'], input=text, capture_output=True, text=True)
-    return result.returncode == 0, program, result.stderr
 
 
 def setup():
@@ -50,29 +33,16 @@ def fetch(server, key):
 
 
 def what_the_library_writes_arrives(t, server, port):
-    with tempfile.TemporaryDirectory() as directory:
-        good, program, said = compile_program(directory, SOURCE)
-        if not t.check(good, 'the program compiles', said):
-            return
-        for protocol in ('text', 'binary'):
-            t.note('the %s protocol' % protocol)
-            server.ask(b'flush_all')
-            harness.drive(t, [program, protocol, str(port)], server)
-            t.check(poll(lambda: b'done' in fetch(server, b'last')), 'the last arrives')
-            for key, want in WRITTEN.items():
-                t.same(fetch(server, key), want, '%s: %s' % (protocol, key.decode()))
+    program = harness.compile_client(harness.beside('libmemcached-udp.c'),
+                                     server.directory)
+    for protocol in ('text', 'binary'):
+        t.note('the %s protocol' % protocol)
+        server.ask(b'flush_all')
+        harness.drive(t, [program, protocol, str(port)], server)
+        t.check(poll(lambda: b'done' in fetch(server, b'last')), 'the last arrives')
+        for key, want in WRITTEN.items():
+            t.same(fetch(server, key), want, '%s: %s' % (protocol, key.decode()))
 
 
-def probe():
-    """Why nothing can be compiled against the library, or None."""
-    with tempfile.TemporaryDirectory() as directory:
-        try:
-            good, _, said = compile_program(directory, '-', PROBE)
-        except FileNotFoundError:
-            return 'no C compiler'
-    return None if good else said.strip().splitlines()[0]
-
-
-if probe():
-    harness.give_up('libmemcached-dev cannot be used: ' + probe())
+harness.need_libmemcached()
 harness.run(setup, what_the_library_writes_arrives)
