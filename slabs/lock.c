@@ -1,12 +1,18 @@
-/* slabs/lock.c - ranked mutexes, and what an assertion prints when it fails.
+/* slabs/lock.c - ranked locks, and what an assertion prints when it fails.
  *
  * The stack of held locks exists in debug builds alone. It is thread-local, so it
  * needs no lock of its own.
  */
 #include "slabs/lock.h"
 
+#include <linux/futex.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #include "slabs/must.h"
 
@@ -23,7 +29,7 @@ lock_take(struct lock *lock)
     for (unsigned i = 0; i < held_count; i++)
         must(held[i]->rank < lock->rank);
     must(held_count < HELD_MAX);
-    must(pthread_mutex_lock(&lock->mutex) == 0);
+    lock_acquire(lock);
     held[held_count++] = lock;
 }
 
@@ -38,7 +44,7 @@ lock_drop(struct lock *lock)
     for (; i < held_count; i++)
         held[i - 1] = held[i];
     held_count--;
-    must(pthread_mutex_unlock(&lock->mutex) == 0);
+    lock_release(lock);
 }
 
 void
@@ -73,10 +79,45 @@ print_held_locks(void)
 
 #endif
 
+/* Looks at a lock before a thread goes to sleep: about as long as most are held. */
+enum { SPINS = 100 };
+
+static void
+spin_pause(void)
+{
+#ifdef __SSE2__
+    _mm_pause();
+#endif
+}
+
+void
+lock_wait(struct lock *lock)
+{
+    for (unsigned i = 0; i < SPINS; i++) {
+        uint32_t state = atomic_load_explicit(&lock->state, memory_order_relaxed);
+
+        if (state == LOCK_FREE && atomic_compare_exchange_weak_explicit(
+                                      &lock->state, &state, LOCK_HELD,
+                                      memory_order_acquire, memory_order_relaxed))
+            return;
+        spin_pause();
+    }
+    /* Who has slept cannot know whether others do, so the lock stays awaited. */
+    while (atomic_exchange_explicit(&lock->state, LOCK_AWAITED, memory_order_acquire) !=
+           LOCK_FREE)
+        syscall(SYS_futex, &lock->state, FUTEX_WAIT_PRIVATE, LOCK_AWAITED, NULL);
+}
+
+void
+lock_wake(struct lock *lock)
+{
+    syscall(SYS_futex, &lock->state, FUTEX_WAKE_PRIVATE, 1);
+}
+
 void
 lock_init(struct lock *lock, enum lock_rank rank)
 {
-    must(pthread_mutex_init(&lock->mutex, NULL) == 0);
+    atomic_init(&lock->state, LOCK_FREE);
 #if LARDER_DEBUG
     lock->rank = rank;
 #else
@@ -87,7 +128,7 @@ lock_init(struct lock *lock, enum lock_rank rank)
 void
 lock_fini(struct lock *lock)
 {
-    must(pthread_mutex_destroy(&lock->mutex) == 0);
+    must(atomic_load(&lock->state) == LOCK_FREE);
 }
 
 void
