@@ -49,8 +49,10 @@ count_get(struct executor *executor, const struct request *request,
         counter_add(&executor->counters.get_misses, 1);
 }
 
-static void
-exec_get(struct executor *executor, const struct request *request, struct result *result)
+/* A reading that is more than that. */
+static enum cache_status
+read_as(const struct executor *executor, const struct request *request,
+        struct cache_reading *reading)
 {
     struct cache_read_how how = {
         .unnoticed = request->flags & REQUEST_UNNOTICED,
@@ -67,11 +69,17 @@ exec_get(struct executor *executor, const struct request *request, struct result
         .refresh_expiry = request->refresh_expiry,
         .new_cas = request->new_cas,
     };
+
+    return cache_read_as(executor->thread, &request->key, &how, reading);
+}
+
+static void
+exec_get(struct executor *executor, const struct request *request, struct result *result)
+{
     bool plain = request->codec != CODEC_META && !(request->flags & REQUEST_TOUCH);
 
-    result->status =
-        plain ? cache_read(executor->thread, &request->key, &result->reading)
-              : cache_read_as(executor->thread, &request->key, &how, &result->reading);
+    result->status = plain ? cache_read(executor->thread, &request->key, &result->reading)
+                           : read_as(executor, request, &result->reading);
     count_get(executor, request, result);
     count_prefix(executor, request, result->status == CACHE_OK);
 }

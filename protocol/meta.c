@@ -542,18 +542,18 @@ render_get(const struct host *host, const struct request *request, struct result
             render_miss(host, request, SPAN("EN"), reply);
         return;
     }
-    to = begin(reply);
+    to = reply_line_room(reply, FLAGS_ROOM);
     to = with_value ? decimal_write(span_put(to, SPAN("VA ")), reading->value_length)
                     : span_put(to, SPAN("HD"));
     to = put_flags(to, &answer);
     to = reading->leased ? span_put(to, SPAN(" Z")) : to;
     to = reading->stale ? span_put(to, SPAN(" X")) : to;
     to = reading->won ? span_put(to, SPAN(" W")) : to;
-    end(reply, to);
+    to = span_put(to, SPAN("\r\n"));
     if (with_value) {
-        reply_value(reply, reading);
-        reply_say(reply, SPAN("\r\n"));
+        reply_line_and_value(reply, to, reading);
     } else {
+        reply_wrote(reply, to);
         cache_read_end(reply->thread, reading);
     }
 }

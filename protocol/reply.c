@@ -84,31 +84,54 @@ reply_tail_room(struct reply *reply, size_t n)
     return reply->tail + reply->tail_used;
 }
 
-static void
-copy_value(struct reply *reply, const struct cache_reading *reading)
+/* Copy a small value and end its reading. */
+static char *
+copy_value(struct reply *reply, char *to, struct cache_reading *reading)
 {
-    char       *to = reply_room(reply, reading->value_length);
     struct span piece;
 
     must(to != NULL);
     for (size_t from = 0; from < reading->value_length; from += piece.length) {
         piece = cache_read_value(reading, from);
-        memcpy(to + from, piece.at, piece.length);
+        to = span_put(to, piece);
     }
-    reply_wrote(reply, to + reading->value_length);
+    cache_read_end(reply->thread, reading);
+    return to;
+}
+
+/* Keep a large value until it is sent. */
+static void
+keep_value(struct reply *reply, const struct cache_reading *reading)
+{
+    must(reply->count < REPLY_PIECES);
+    reply->pieces[reply->count++] = (struct reply_piece){ reply->flat_used, *reading };
+    reply->total += reading->value_length;
 }
 
 void
 reply_value(struct reply *reply, struct cache_reading *reading)
 {
-    if (!reading->pinned) {
-        copy_value(reply, reading);
-        cache_read_end(reply->thread, reading);
+    char *to;
+
+    if (reading->pinned) {
+        keep_value(reply, reading);
         return;
     }
-    must(reply->count < REPLY_PIECES);
-    reply->pieces[reply->count++] = (struct reply_piece){ reply->flat_used, *reading };
-    reply->total += reading->value_length;
+    to = reply_room(reply, reading->value_length);
+    reply_wrote(reply, copy_value(reply, to, reading));
+}
+
+void
+reply_line_and_value(struct reply *reply, char *to, struct cache_reading *reading)
+{
+    if (!reading->pinned) {
+        to = copy_value(reply, to, reading);
+        reply_wrote(reply, span_put(to, SPAN("\r\n")));
+        return;
+    }
+    reply_wrote(reply, to);
+    keep_value(reply, reading);
+    reply_say(reply, SPAN("\r\n"));
 }
 
 /* Walks over a reply and leaves out what was sent. */

@@ -111,6 +111,17 @@ reply_say(struct reply *reply, struct span text)
 /* Append the value and end the reading, or keep it until it is sent. */
 void reply_value(struct reply *reply, struct cache_reading *reading);
 
+/* The place for a line of up to n bytes that a value may follow, both within
+ * REPLY_RESERVE... */
+static inline char *
+reply_line_room(struct reply *reply, size_t n)
+{
+    return reply_room(reply, n + CACHE_COPY_MAX + 2);
+}
+
+/* ...of which it was written up to `to`: append it, the value and CR LF. */
+void reply_line_and_value(struct reply *reply, char *to, struct cache_reading *reading);
+
 /* Up to `most` vectors of what is still to be sent; their number. */
 unsigned reply_vectors(const struct reply *reply, struct iovec *vectors, unsigned most);
 /* Count bytes as sent. */

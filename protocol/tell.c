@@ -1,14 +1,7 @@
 /* protocol/tell.c - which events a request is, for watchers. See tell.h. */
 #include "protocol/tell.h"
 
-#include "protocol/events.h"
 #include "slabs/decimal.h"
-
-static bool
-is_wanted(const struct executor *executor, enum watch_kind kind)
-{
-    return atomic_load_explicit(executor->host->watched, memory_order_relaxed) & kind;
-}
 
 /* The item that the request's look-up has met. */
 static struct events_item
@@ -32,7 +25,7 @@ tell_get(const struct executor *executor, const struct request *request,
     struct events_item item = item_found(request, result);
     char               line[EVENTS_LINE_MAX];
 
-    if (is_wanted(executor, WATCH_FETCHERS))
+    if (tell_is_wanted(executor, WATCH_FETCHERS))
         executor->host->tell(executor->ring, WATCH_FETCHERS,
                              events_item_get(line, &item, executor->client));
 }
@@ -44,7 +37,7 @@ tell_store(const struct executor *executor, const struct events_item *item,
     const struct host *host = executor->host;
     char               line[EVENTS_LINE_MAX];
 
-    if (is_wanted(executor, WATCH_MUTATIONS))
+    if (tell_is_wanted(executor, WATCH_MUTATIONS))
         host->tell(executor->ring, WATCH_MUTATIONS,
                    events_item_store(line, item, command, status,
                                      host->ttl_of(host->server, expiry),
@@ -84,7 +77,7 @@ tell_delete(const struct executor *executor, const struct request *request,
     char               line[EVENTS_LINE_MAX];
 
     if (result->status != CACHE_OK || request->flags & REQUEST_INVALIDATE ||
-        request->codec == CODEC_BINARY || !is_wanted(executor, WATCH_DELETIONS))
+        request->codec == CODEC_BINARY || !tell_is_wanted(executor, WATCH_DELETIONS))
         return;
     if (request->flags & REQUEST_EMPTY)
         item.value_length = 0;
@@ -94,11 +87,9 @@ tell_delete(const struct executor *executor, const struct request *request,
 }
 
 void
-tell_request(const struct executor *executor, const struct request *request,
-             const struct result *result)
+tell_watched_request(const struct executor *executor, const struct request *request,
+                     const struct result *result)
 {
-    if (!is_wanted(executor, WATCH_FETCHERS | WATCH_MUTATIONS | WATCH_DELETIONS))
-        return;
     switch ((enum operation)request->operation) {
     case OP_GET:
     case OP_TOUCH:

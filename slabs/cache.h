@@ -91,11 +91,12 @@ void cache_prefetch_item(const struct cache *cache, const struct cache_key *key)
  * be kept, moved and ended later, and the value will not change meanwhile.
  */
 struct cache_reading {
-    uint64_t       cas;
-    uint32_t       client_flags;
-    uint32_t       size_class;
-    size_t         value_length;
-    const char    *value;      /* see cache_read_value()                           */
+    uint64_t    cas;
+    uint32_t    client_flags;
+    uint32_t    size_class;
+    size_t      value_length;
+    const char *value; /* see cache_read_value()                           */
+    /* Not told of by cache_read(), which has no time for it: */
     int32_t        ttl_s;      /* seconds left before this reading, -1: never ends */
     uint32_t       idle_s;     /* seconds since it was last used                   */
     bool           fetched;    /* had been read before                             */

@@ -8,27 +8,35 @@ static const char pairs[] = "00010203040506070809101112131415161718192021222324"
                             "50515253545556575859606162636465666768697071727374"
                             "75767778798081828384858687888990919293949596979899";
 
+/* Two digits. */
+static char *
+put_pair(char *to, unsigned number)
+{
+    memcpy(to, pairs + 2 * number, 2);
+    return to + 2;
+}
+
+/* A number below 100, without a leading zero. */
+static char *
+put_first(char *to, unsigned number)
+{
+    if (number >= 10)
+        return put_pair(to, number);
+    *to = (char)('0' + number);
+    return to + 1;
+}
+
 char *
 decimal_write(char *to, uint64_t number)
 {
-    char  room[DECIMAL_MAX];
-    char *at = room + sizeof(room);
+    unsigned last;
 
-    if (number < 10) {
-        *to = (char)('0' + number);
-        return to + 1;
-    }
-    while (number >= 100) {
-        at -= 2;
-        memcpy(at, pairs + 2 * (number % 100), 2);
-        number /= 100;
-    }
-    if (number >= 10) {
-        at -= 2;
-        memcpy(at, pairs + 2 * number, 2);
-    } else {
-        *--at = (char)('0' + number);
-    }
-    memcpy(to, at, (size_t)(room + sizeof(room) - at));
-    return to + (room + sizeof(room) - at);
+    if (number < 100)
+        return put_first(to, (unsigned)number);
+    last = (unsigned)(number % 10000);
+    if (number >= 10000)
+        to = put_pair(decimal_write(to, number / 10000), last / 100);
+    else
+        to = put_first(to, last / 100);
+    return put_pair(to, last % 100);
 }

@@ -13,24 +13,32 @@ pin_locked(struct item *item)
     return true;
 }
 
-struct cache_reading
-item_describe_locked(const struct cache *cache, struct item *item)
+/* What every reader wants to know. */
+static struct cache_reading
+describe_value_locked(const struct cache *cache, struct item *item)
 {
-    uint8_t marks = item_marks(item);
-
     return (struct cache_reading){
         .cas = item_cas(item),
         .client_flags = item_client_flags(item),
         .size_class = pages_class(&cache->pages, item),
         .value_length = item_value_length(item),
         .value = item_value(item),
-        .ttl_s = item_ttl_s(cache, item),
-        .idle_s = item_idle_s(item, clock_now(cache->clock)),
-        .fetched = marks & ITEM_FETCHED,
-        .binary_key = marks & ITEM_BINARY_KEY,
-        .stale = marks & ITEM_STALE,
         .item = item,
     };
+}
+
+struct cache_reading
+item_describe_locked(const struct cache *cache, struct item *item)
+{
+    struct cache_reading reading = describe_value_locked(cache, item);
+    uint8_t              marks = item_marks(item);
+
+    reading.ttl_s = item_ttl_s(cache, item);
+    reading.idle_s = item_idle_s(item, clock_now(cache->clock));
+    reading.fetched = marks & ITEM_FETCHED;
+    reading.binary_key = marks & ITEM_BINARY_KEY;
+    reading.stale = marks & ITEM_STALE;
+    return reading;
 }
 
 void
@@ -42,14 +50,13 @@ item_note_found(const struct cache *cache, const struct item *item,
     result->found_length = item != NULL ? item_value_length(item) : 0;
 }
 
-/* Describe the item as it was before this reading; a large value is pinned. False where it
- * has too many pins: then it is as good as not there. Its stripe is held. */
+/* Begin to read a described item; a large value is pinned. False where it has too many
+ * pins: then it is as good as not there. Its stripe is held. */
 static bool
-begin_locked(struct cache *cache, struct item *item, struct cache_reading *reading)
+begin_locked(struct cache_reading *reading)
 {
-    *reading = item_describe_locked(cache, item);
     reading->pinned = reading->value_length > CACHE_COPY_MAX;
-    return !reading->pinned || pin_locked(item);
+    return !reading->pinned || pin_locked(reading->item);
 }
 
 /* Hold the stripe for a small value, let it go for one that is pinned. */
@@ -72,7 +79,9 @@ cache_read(struct cache_thread *thread, const struct cache_key *key,
 
     lock_take(&stripe->lock);
     item = item_find_live_locked(thread, key);
-    if (item == NULL || !begin_locked(cache, item, reading)) {
+    if (item != NULL)
+        *reading = describe_value_locked(cache, item);
+    if (item == NULL || !begin_locked(reading)) {
         lock_drop(&stripe->lock);
         return CACHE_MISS;
     }
@@ -172,7 +181,8 @@ cache_read_as(struct cache_thread *thread, const struct cache_key *key,
     spare_return(thread, &spare);
     if (item == NULL)
         return CACHE_MISS;
-    if (!begin_locked(cache, item, reading)) {
+    *reading = item_describe_locked(cache, item);
+    if (!begin_locked(reading)) {
         lock_drop(&stripe->lock);
         return CACHE_MISS;
     }
