@@ -41,7 +41,7 @@ LARGE = 1000 * 1000     # near the limit of 1 MiB, with room for any item header
 TOO_LARGE = 1024 * 1024 + 1
 
 COMPILER = shlex.split(os.environ.get('CC', 'cc')) + \
-    '-std=gnu11 -O1 -g -Wall -Wextra -pthread -x c'.split()
+    '-std=gnu11 -O1 -g -Wall -Wextra -pthread -I. -x c'.split()
 LIBMEMCACHED = '-lmemcached -lmemcachedutil'.split()
 PROBE = '#include <libmemcached/memcached.h>\nint main(void) { return 0; }\n'
 

@@ -8,18 +8,12 @@
  * It prints "ok - name" and "not ok - name" lines, and "# done" at the end.
  */
 #include <libmemcached/memcached.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static void
-returns(memcached_return_t got, memcached_return_t want, const char *name)
-{
-    printf("%s - %s\n", got == want ? "ok" : "not ok", name);
-    if (got != want)
-        printf("# got %s, want %s\n", memcached_strerror(NULL, got),
-               memcached_strerror(NULL, want));
-}
+#include "t/clients/client.h"
 
 static memcached_st *
 connect_to(in_port_t port, bool binary)

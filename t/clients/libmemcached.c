@@ -13,12 +13,13 @@
 #include <libmemcached/memcached.h>
 #include <libmemcachedutil-1.0/util.h>
 #include <pthread.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+
+#include "t/clients/client.h"
 
 enum {
     SERVERS = 3,
@@ -28,7 +29,6 @@ enum {
     TOO_LARGE = 1024 * 1024 + 1,
     THREADS = 4,
     ROUNDS = 500,
-    DEADLINE_S = 10,
 };
 
 struct place { /* where the servers are; constant */
@@ -48,27 +48,6 @@ struct sums { /* what a callback counted */
     unsigned count;
     unsigned wrong;
 };
-
-static bool
-check(bool good, const char *format, ...)
-{
-    va_list arguments;
-
-    printf("%s - ", good ? "ok" : "not ok");
-    va_start(arguments, format);
-    vprintf(format, arguments);
-    va_end(arguments);
-    printf("\n");
-    return good;
-}
-
-static void
-returns(memcached_return_t got, memcached_return_t want, const char *name)
-{
-    if (!check(got == want, "%s", name))
-        printf("# got %s, want %s\n", memcached_strerror(NULL, got),
-               memcached_strerror(NULL, want));
-}
 
 static struct bytes
 text(const char *string)
@@ -166,13 +145,9 @@ log_in(memcached_st *m)
 static memcached_st *
 client(const struct place *place)
 {
-    memcached_st *m = memcached_create(NULL);
+    memcached_st *m = new_client();
 
     memcached_behavior_set(m, MEMCACHED_BEHAVIOR_BINARY_PROTOCOL, place->binary);
-    /* Long enough for a sanitizer build on a busy machine. */
-    memcached_behavior_set(m, MEMCACHED_BEHAVIOR_POLL_TIMEOUT, 20000);
-    memcached_behavior_set(m, MEMCACHED_BEHAVIOR_CONNECT_TIMEOUT, 20000);
-    memcached_behavior_set(m, MEMCACHED_BEHAVIOR_TCP_NODELAY, 1);
     log_in(m);
     return m;
 }
@@ -482,44 +457,11 @@ hundreds_of_keys_go_in_one_request(const struct place *place)
 }
 
 static void
-sleep_a_little(void)
-{
-    nanosleep(&(struct timespec){ .tv_nsec = 20 * 1000 * 1000 }, NULL);
-}
-
-static bool
-vanishes(memcached_st *m, const char *key)
-{
-    time_t deadline = time(NULL) + DEADLINE_S;
-
-    while (look_up(m, key) != MEMCACHED_NOTFOUND) {
-        if (time(NULL) > deadline)
-            return false;
-        sleep_a_little();
-    }
-    return true;
-}
-
-/* True once another client's stores are all there: nobody told when they would be. */
-static bool
-arrive_at_last(memcached_st *m)
-{
-    time_t      deadline = time(NULL) + DEADLINE_S;
-    struct sums sums;
-
-    while (count_many(m, &sums) && sums.count < MANY) {
-        if (time(NULL) > deadline)
-            return false;
-        sleep_a_little();
-    }
-    return sums.count == MANY && sums.wrong == 0;
-}
-
-static void
 buffered_requests_arrive_in_order(const struct place *place)
 {
     memcached_st *m = client_of_all(place);
     memcached_st *other = client_of_all(place);
+    struct sums   sums;
 
     memcached_flush(m, 0);
     memcached_behavior_set(m, MEMCACHED_BEHAVIOR_NO_BLOCK, 1);
@@ -534,11 +476,13 @@ buffered_requests_arrive_in_order(const struct place *place)
     holds_text(m, "b", "bc", "a get sees them all");
     set_many(m);
     returns(memcached_flush_buffers(m), MEMCACHED_SUCCESS, "the rest is flushed");
-    check(arrive_at_last(other), "and seen by another client");
+    /* Nobody is told when they will be there. */
+    check(at_last(count_many(other, &sums) && sums.count == MANY && sums.wrong == 0),
+          "and seen by another client");
     get_many(m, "the same client");
     returns(forget(m, "b"), MEMCACHED_BUFFERED, "delete is buffered");
     memcached_quit(m);
-    check(vanishes(other, "b"), "and sent by quit");
+    check(at_last(look_up(other, "b") == MEMCACHED_NOTFOUND), "and sent by quit");
     memcached_free(other);
     memcached_free(m);
 }
@@ -592,7 +536,8 @@ expiry_follows_the_time_given(const struct place *place)
     returns(memcached_exist(m, "ghost", 5), MEMCACHED_NOTFOUND, "makes nothing");
     lacks(m, "ghost", "that a get could see");
     returns(memcached_exist(m, "prolonged", 9), MEMCACHED_SUCCESS, "exist of something");
-    check(vanishes(m, "short"), "after two seconds it is gone");
+    check(at_last(look_up(m, "short") == MEMCACHED_NOTFOUND),
+          "after two seconds it is gone");
     returns(look_up(m, "prolonged"), MEMCACHED_SUCCESS, "the touched one is there");
     memcached_free(m);
 }
@@ -796,13 +741,11 @@ replicas_serve_when_a_server_has_gone(const struct place *place)
     memcached_stat_free(m, after);
     memcached_free(m);
 
-    printf("@stop 1\n");
-    check(getchar() == '\n', "one of them is stopped");
+    ask("@stop", 1, "one of them is stopped");
     m = client_with_replicas(place);
     get_one_by_one(m, "without it");
     memcached_free(m);
-    printf("@start 1\n");
-    check(getchar() == '\n', "it is started again");
+    ask("@start", 1, "it is started again");
 
     m = client_with_replicas(place);
     for (unsigned i = 0; i < MANY; i++)
@@ -880,19 +823,6 @@ helpers_of_libmemcachedutil_work(const struct place *place)
     memcached_free(m);
 }
 
-static bool
-stores_at_last(memcached_st *m)
-{
-    time_t deadline = time(NULL) + DEADLINE_S;
-
-    while (store(m, memcached_set, "r", "after") != MEMCACHED_SUCCESS) {
-        if (time(NULL) > deadline)
-            return false;
-        sleep_a_little();
-    }
-    return true;
-}
-
 static void
 the_client_survives_a_restart(const struct place *place)
 {
@@ -901,9 +831,9 @@ the_client_survives_a_restart(const struct place *place)
     memcached_behavior_set(m, MEMCACHED_BEHAVIOR_RETRY_TIMEOUT, 0);
     store(m, memcached_set, "r", "before");
     store(m, memcached_set, "old", "before");
-    printf("@restart 0\n");
-    check(getchar() == '\n', "the server was restarted");
-    check(stores_at_last(m), "a store succeeds again");
+    ask("@restart", 0, "the server was restarted");
+    check(at_last(store(m, memcached_set, "r", "after") == MEMCACHED_SUCCESS),
+          "a store succeeds again");
     holds_text(m, "r", "after", "and can be read");
     lacks(m, "old", "from an empty server");
     memcached_free(m);
@@ -912,10 +842,7 @@ the_client_survives_a_restart(const struct place *place)
 static void
 run_all(const struct place *place)
 {
-    static const struct {
-        const char *name;
-        void (*run)(const struct place *);
-    } sections[] = {
+    static const struct section sections[] = {
         { "stores", stores_answer_as_each_command_should },
         { "values", values_of_any_bytes_and_sizes_come_back },
         { "keys", keys_may_be_long_and_prefixed },
@@ -936,10 +863,7 @@ run_all(const struct place *place)
         { "restart", the_client_survives_a_restart },
     };
 
-    for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]); i++) {
-        printf("# %s\n", sections[i].name);
-        sections[i].run(place);
-    }
+    run_sections(sections, sizeof(sections) / sizeof(sections[0]), place);
 }
 
 int
@@ -958,8 +882,6 @@ main(int argc, char **argv)
     place.socket = argv[5];
     place.version = argv[6];
     place.pid = strtol(argv[7], NULL, 10);
-    setvbuf(stdout, NULL, _IOLBF, 0);
     run_all(&place);
-    printf("# done\n");
     return EXIT_SUCCESS;
 }

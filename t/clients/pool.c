@@ -15,12 +15,11 @@
 #include <libmemcached/memcached.h>
 #include <libmemcachedutil-1.0/util.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <time.h>
+
+#include "t/clients/client.h"
 
 enum {
     POOL = 3,
@@ -31,7 +30,6 @@ enum {
     KEYS = 1500,
     TOGETHER = 300, /* keys of one request */
     KEY_BYTES = 40,
-    DEADLINE_S = 20,
 };
 
 struct place { /* where the servers are; constant */
@@ -46,37 +44,13 @@ struct answers { /* what reading every key brought */
     unsigned    count[ANSWERS];
 };
 
-static bool
-check(bool good, const char *format, ...)
-{
-    va_list arguments;
-
-    printf("%s - ", good ? "ok" : "not ok");
-    va_start(arguments, format);
-    vprintf(format, arguments);
-    va_end(arguments);
-    printf("\n");
-    return good;
-}
-
-static bool
-ask(const char *order, long number, const char *name)
-{
-    printf("%s %ld\n", order, number);
-    return check(getchar() == '\n', "%s", name);
-}
-
 /* --- clients -------------------------------------------------------------- */
 
 static memcached_st *
 client(const struct place *place, unsigned first, unsigned count)
 {
-    memcached_st *m = memcached_create(NULL);
+    memcached_st *m = new_client();
 
-    /* Long enough for a sanitizer build on a busy machine. */
-    memcached_behavior_set(m, MEMCACHED_BEHAVIOR_POLL_TIMEOUT, 20000);
-    memcached_behavior_set(m, MEMCACHED_BEHAVIOR_CONNECT_TIMEOUT, 20000);
-    memcached_behavior_set(m, MEMCACHED_BEHAVIOR_TCP_NODELAY, 1);
     /* Not even for a moment is a server left alone after it has failed. */
     memcached_behavior_set(m, MEMCACHED_BEHAVIOR_RETRY_TIMEOUT, 0);
     for (unsigned i = first; i < first + count; i++)
@@ -200,12 +174,6 @@ filled(const struct place *place, memcached_st *m)
 
 /* --- a server that dies --------------------------------------------------- */
 
-static void
-sleep_a_little(void)
-{
-    nanosleep(&(struct timespec){ .tv_nsec = 20 * 1000 * 1000 }, NULL);
-}
-
 static bool
 is_up(const struct place *place, unsigned server)
 {
@@ -217,15 +185,12 @@ is_up(const struct place *place, unsigned server)
 static void
 kill_server(const struct place *place, unsigned server)
 {
-    time_t             deadline = time(NULL) + DEADLINE_S;
     memcached_return_t rc;
     pid_t pid = libmemcached_util_getpid("127.0.0.1", place->port[server], &rc);
 
     if (check(pid > 1, "a server has a pid"))
         kill(pid, SIGKILL);
-    while (is_up(place, server) && time(NULL) < deadline)
-        sleep_a_little();
-    check(!is_up(place, server), "and is killed");
+    check(at_last(!is_up(place, server)), "and is killed");
 }
 
 static void
@@ -296,20 +261,6 @@ by_remainder_most_keys_move(const struct place *place)
     memcached_free(four);
 }
 
-/* A client may leave a server alone for a while after it has failed. */
-static bool
-stops_failing(memcached_st *m)
-{
-    time_t deadline = time(NULL) + DEADLINE_S;
-
-    while (get_all(m).count[FAILURE] > 0) {
-        if (time(NULL) > deadline)
-            return false;
-        sleep_a_little();
-    }
-    return true;
-}
-
 static void
 keys_of_a_dead_server_fail_and_of_an_empty_one_miss(const struct place *place)
 {
@@ -321,25 +272,13 @@ keys_of_a_dead_server_fail_and_of_an_empty_one_miss(const struct place *place)
     check(only_of(m, DIES, &a, FAILURE) && a.count[MISS] == 0,
           "its keys cannot be read, all others can");
     start_server(DIES);
-    check(stops_failing(m), "the client finds it again");
+    /* It may leave a server alone for a while after it has failed. */
+    check(at_last(get_all(m).count[FAILURE] == 0), "the client finds it again");
     a = get_all(m);
     check(only_of(m, DIES, &a, MISS), "it is empty: its keys miss, all others are read");
     check(set_all(m) == 0, "they are set again");
     check(get_all(m).count[HIT] == KEYS, "and read");
     memcached_free(m);
-}
-
-static bool
-are_set_at_last(memcached_st *m)
-{
-    time_t deadline = time(NULL) + DEADLINE_S;
-
-    while (set_all(m) > 0) {
-        if (time(NULL) > deadline)
-            return false;
-        sleep_a_little();
-    }
-    return true;
 }
 
 static void
@@ -354,7 +293,7 @@ clients_that_eject_a_server_disagree_with_others(const struct place *place)
     memcached_behavior_set(m, MEMCACHED_BEHAVIOR_DEAD_TIMEOUT, 3600);
     filled(place, m);
     kill_server(place, DIES);
-    check(are_set_at_last(m), "when it is ejected, every key can be set");
+    check(at_last(set_all(m) == 0), "when it is ejected, every key can be set");
     check(get_all(m).count[HIT] == KEYS, "and read, from those that are left");
     start_server(DIES);
     a = get_all(other);
@@ -517,19 +456,6 @@ keys_of(memcached_st *m, unsigned server)
     return count;
 }
 
-static bool
-nothing_is_left(memcached_st *m)
-{
-    time_t deadline = time(NULL) + DEADLINE_S;
-
-    while (get_all(m).count[HIT] > 0) {
-        if (time(NULL) > deadline)
-            return false;
-        sleep_a_little();
-    }
-    return true;
-}
-
 static void
 a_gutter_stands_in_for_a_dead_server(const struct place *place)
 {
@@ -544,11 +470,12 @@ a_gutter_stands_in_for_a_dead_server(const struct place *place)
     check(serve_all(&s) == 0, "and not again: the gutter has them");
     check(get_all(s.gutter).count[HIT] == its_own, "and no others");
     start_server(DIES);
-    check(stops_failing(s.pool), "the client finds it again");
+    check(at_last(get_all(s.pool).count[FAILURE] == 0), "the client finds it again");
     check(serve_all(&s) == its_own, "it is empty: once more for each of its keys");
     check(serve_all(&s) == 0, "and not again");
     ask("@advance", place->gutter_s + 1, "a short time later");
-    check(nothing_is_left(s.gutter), "nothing old is left in the gutter");
+    check(at_last(get_all(s.gutter).count[HIT] == 0),
+          "nothing old is left in the gutter");
     check(get_all(s.pool).count[HIT] == KEYS, "and all is in the pool");
     memcached_free(s.pool);
     memcached_free(s.gutter);
@@ -557,10 +484,7 @@ a_gutter_stands_in_for_a_dead_server(const struct place *place)
 static void
 run_all(const struct place *place)
 {
-    static const struct {
-        const char *name;
-        void (*run)(const struct place *);
-    } sections[] = {
+    static const struct section sections[] = {
         { "ketama", ketama_moves_the_share_of_one_server },
         { "remainder", by_remainder_most_keys_move },
         { "death", keys_of_a_dead_server_fail_and_of_an_empty_one_miss },
@@ -570,10 +494,7 @@ run_all(const struct place *place)
         { "gutter", a_gutter_stands_in_for_a_dead_server },
     };
 
-    for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]); i++) {
-        printf("# %s\n", sections[i].name);
-        sections[i].run(place);
-    }
+    run_sections(sections, sizeof(sections) / sizeof(sections[0]), place);
 }
 
 int
@@ -588,8 +509,6 @@ main(int argc, char **argv)
     place.gutter_s = strtol(argv[1], NULL, 10);
     for (unsigned i = 0; i < NODES; i++)
         place.port[i] = (in_port_t)strtoul(argv[2 + i], NULL, 10);
-    setvbuf(stdout, NULL, _IOLBF, 0);
     run_all(&place);
-    printf("# done\n");
     return EXIT_SUCCESS;
 }
