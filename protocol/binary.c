@@ -245,15 +245,20 @@ take_value(struct request *request, struct span rest, size_t length)
     request->length += (uint32_t)length;
 }
 
-/* Names of statistics; longer words that begin so are taken as well. */
+/* Names of statistics; of some, longer words that begin so are taken as well. */
 static const struct {
     struct span     name;
     enum stats_kind kind;
+    bool            lengthens;
 } stats_names[] = {
-    { SPAN("reset"), STATS_RESET },           { SPAN("settings"), STATS_SETTINGS },
-    { SPAN("detail on"), STATS_PREFIXES_ON }, { SPAN("detail off"), STATS_PREFIXES_OFF },
-    { SPAN("detail dump"), STATS_PREFIXES },  { SPAN("items"), STATS_ITEMS },
-    { SPAN("slabs"), STATS_SLABS },           { SPAN("sizes"), STATS_SIZES },
+    { SPAN("reset"), STATS_RESET, true },
+    { SPAN("settings"), STATS_SETTINGS, true },
+    { SPAN("detail on"), STATS_PREFIXES_ON, true },
+    { SPAN("detail off"), STATS_PREFIXES_OFF, true },
+    { SPAN("detail dump"), STATS_PREFIXES, true },
+    { SPAN("items"), STATS_ITEMS, false },
+    { SPAN("slabs"), STATS_SLABS, false },
+    { SPAN("sizes"), STATS_SIZES, false },
 };
 
 static void
@@ -266,7 +271,8 @@ take_stats(struct request *request)
     if (what.length == 0)
         return;
     for (size_t i = 0; i < sizeof(stats_names) / sizeof(stats_names[0]); i++) {
-        if (span_starts_with(what, stats_names[i].name)) {
+        if (stats_names[i].lengthens ? span_starts_with(what, stats_names[i].name)
+                                     : span_equal(what, stats_names[i].name)) {
             request->mode = stats_names[i].kind;
             return;
         }

@@ -37,5 +37,21 @@ $b->send(pack('C C n C C n N N Q>', 0x80, 0x01, 1, 8, 0, 0, 9 + $large, 7, $id)
 like($b->receive(34), qr/\A\x81\x01.{4}\0\x03.{16}Too large\.\z/s,
     'a binary set with an id that is too large is refused');
 $c->expect("get e\r\n", "END\r\n", 'and leaves nothing behind');
+
+# --- what administrators say, and what they are shown ------------------------
+
+sub binary ($opcode, $key, $extras = '', $cas = 0) {
+    return pack('C C n C C n N N Q>', 0x80, $opcode, length $key, length $extras, 0, 0,
+        length "$key$extras", 7, $cas) . $extras . $key;
+}
+
+$b = $d->connect;
+for my $word ('itemsx', 'slabs 1', 'sizes ') {
+    $b->send(binary(0x10, $word));
+    like($b->receive(33), qr/\A\x81\x10.{4}\0\x01.{16}Not found\z/s,
+        "no binary statistics are called '$word'");
+}
+$b->send(binary(0x10, 'resetx'));
+like($b->receive(24), qr/\A\x81\x10.{4}\0\0/s, 'though there is a longer word for reset');
 $d->stop_clean;
 done_testing;
