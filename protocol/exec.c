@@ -19,7 +19,7 @@ count_touch(struct executor *executor, bool hit, unsigned size_class)
         counter_add(&executor->counters.touch_misses, 1);
 }
 
-/* Only the classic and the binary commands count for prefixes. */
+/* Only the classic and the binary commands count for prefixes, a touch as a get. */
 static void
 count_prefix(const struct executor *executor, const struct request *request, bool hit)
 {
@@ -28,8 +28,10 @@ count_prefix(const struct executor *executor, const struct request *request, boo
     if (request->codec == CODEC_META ||
         !atomic_load_explicit(host->counts_prefixes, memory_order_relaxed))
         return;
-    host->prefixes_count(host->server, request->key.bytes,
-                         (enum operation)request->operation, hit);
+    host->prefixes_count(
+        host->server, request->key.bytes,
+        request->operation == OP_TOUCH ? OP_GET : (enum operation)request->operation,
+        hit);
 }
 
 /* A meta get with a new expiry is a touch if it hits, and a get if it does not. */
@@ -91,6 +93,8 @@ exec_touch(struct executor *executor, const struct request *request,
     result->status =
         cache_touch(executor->thread, &request->key, request->expiry, &result->cache);
     count_touch(executor, result->status == CACHE_OK, result->cache.size_class);
+    if (request->codec == CODEC_BINARY) /* that of the classic protocol is not counted */
+        count_prefix(executor, request, result->status == CACHE_OK);
 }
 
 static struct cache_store

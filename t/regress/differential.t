@@ -53,5 +53,14 @@ for my $word ('itemsx', 'slabs 1', 'sizes ') {
 }
 $b->send(binary(0x10, 'resetx'));
 like($b->receive(24), qr/\A\x81\x10.{4}\0\0/s, 'though there is a longer word for reset');
+
+$c->ask("set touched:t 0 0 1\r\nx\r\n");
+$c->ask("stats detail on\r\n");
+$b->send(binary(0x1c, 'touched:t', "\0" x 4));
+like($b->receive(28), qr/\A\x81\x1c.{4}\0\0/s, 'a binary touch');
+$c->ask("touch touched:t 0\r\n");
+$c->expect("stats detail dump\r\n", "PREFIX touched get 1 hit 1 set 0 del 0\r\nEND\r\n",
+    'counts as a get of its prefix, a classic one does not');
+$c->ask("stats detail off\r\n");
 $d->stop_clean;
 done_testing;
