@@ -224,6 +224,9 @@ exec_delete(struct executor *executor, const struct request *request,
 
     result->status = cache_drop(executor->thread, &request->key, &how, &result->cache);
     count_prefix(executor, request, false);
+    /* An id that is another one is a miss to the meta commands alone. */
+    if (result->status == CACHE_EXISTS && request->codec == CODEC_BINARY)
+        return;
     if (result->status != CACHE_OK)
         counter_add(&executor->counters.delete_misses, 1);
     else if (!how.invalidates)

@@ -62,5 +62,10 @@ $c->ask("touch touched:t 0\r\n");
 $c->expect("stats detail dump\r\n", "PREFIX touched get 1 hit 1 set 0 del 0\r\nEND\r\n",
     'counts as a get of its prefix, a classic one does not');
 $c->ask("stats detail off\r\n");
+
+$d->stats_move({}, sub {
+    $b->send(binary(0x04, 'touched:t', '', 5));
+    $b->receive(44);
+}, 'a binary delete with another id counts nothing');
 $d->stop_clean;
 done_testing;
