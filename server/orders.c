@@ -49,12 +49,12 @@ reassign_page(struct server *server, int64_t from, int64_t to)
 
     if (!server->options.slab_reassign)
         return disabled;
+    if (from == to)
+        return SPAN("SAME src and dst class are identical\r\n");
     if (from == -1)
         from = any_with_spare_page(server);
     if (from < 0 || from > count || to < 0 || to > count)
         return SPAN("BADCLASS invalid src or dst class id\r\n");
-    if (from == to)
-        return SPAN("SAME src and dst class are identical\r\n");
     if (!has_spare_page(server, from))
         return SPAN("NOSPARE source class has no spare pages\r\n");
     return disabled;

@@ -67,5 +67,10 @@ $d->stats_move({}, sub {
     $b->send(binary(0x04, 'touched:t', '', 5));
     $b->receive(44);
 }, 'a binary delete with another id counts nothing');
+
+for my $classes ('-1 -1', '500 500', '0 0') {
+    $c->expect("slabs reassign $classes\r\n",
+        "SAME src and dst class are identical\r\n", "no page moves from $classes");
+}
 $d->stop_clean;
 done_testing;
