@@ -192,6 +192,7 @@ crawler_ask(struct crawler *crawler, const bool classes[CACHE_CLASS_MAX + 1])
     if (free) {
         memcpy(crawler->classes, classes, sizeof(crawler->classes));
         crawler->asked = true;
+        atomic_store(&crawler->running, true); /* to whoever waits for it to end */
         pthread_cond_signal(&crawler->told);
     }
     pthread_mutex_unlock(&crawler->mutex);

@@ -72,5 +72,11 @@ for my $classes ('-1 -1', '500 500', '0 0') {
     $c->expect("slabs reassign $classes\r\n",
         "SAME src and dst class are identical\r\n", "no page moves from $classes");
 }
+
+my $starts = $d->stat('lru_crawler_starts');
+my $told   = $c->ask("lru_crawler crawl all\r\nstats\r\n", qr/END\r\n\z/);
+ok($told =~ /^STAT lru_crawler_running 1\r$/m
+        || $told =~ /^STAT lru_crawler_starts (\d+)\r$/m && $1 > $starts,
+    'a crawl that was asked for is shown as running until it is over');
 $d->stop_clean;
 done_testing;
