@@ -533,7 +533,8 @@ render_get(const struct host *host, const struct request *request, struct result
                 .value_length = reading->value_length,
                 .reading = reading,
     };
-    bool  unchanged = request->flags & REQUEST_COMPARE && request->cas == reading->cas;
+    bool unchanged = request->flags & REQUEST_COMPARE && request->cas != 0 &&
+                     request->cas == answer.cas;
     bool  with_value = request->flags & REQUEST_WITH_VALUE && !unchanged;
     char *to;
 

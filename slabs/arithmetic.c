@@ -134,7 +134,7 @@ count_locked(struct counting *c)
         result->ttl_s = item_ttl_s(cache, item);
         if (is_no_number(item)) /* whatever its id */
             return CACHE_NOT_NUMERIC;
-        if (how->compares && how->cas != item_cas(item))
+        if (how->compares && !item_has_cas(item, how->cas))
             return CACHE_EXISTS;
         if (!parse_counter((struct span){ item_value(item), item_value_length(item) },
                            &result->number))

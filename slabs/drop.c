@@ -72,7 +72,7 @@ drop_locked(struct dropping *d)
     if (item == NULL)
         return CACHE_MISS;
     d->result->size_class = pages_class(&cache->pages, item);
-    if (how->compares && how->cas != item_cas(item))
+    if (how->compares && !item_has_cas(item, how->cas))
         return CACHE_EXISTS;
     if (!how->invalidates && !how->empties) {
         item_unlink_locked(d->thread, d->key->hash, item);

@@ -131,6 +131,14 @@ item_cas(const struct item *item)
     return atomic_load_explicit(&item->cas, memory_order_relaxed);
 }
 
+/* Has the item the id that a client names? 0 is the id of nothing, even of an item whose
+ * client has chosen 0. */
+static inline bool
+item_has_cas(const struct item *item, uint64_t cas)
+{
+    return cas != 0 && cas == item_cas(item);
+}
+
 static inline void
 item_set_cas(struct item *item, uint64_t cas)
 {

@@ -56,12 +56,13 @@ rule(const struct cache_store *store, const struct item *old)
     case CACHE_PREPEND:
         if (old == NULL)
             return store->creates ? CACHE_OK : CACHE_NOT_STORED;
-        return store->compares && store->cas != item_cas(old) ? CACHE_EXISTS : CACHE_OK;
+        return store->compares && !item_has_cas(old, store->cas) ? CACHE_EXISTS
+                                                                 : CACHE_OK;
     case CACHE_CAS:
         if (old == NULL)
             return CACHE_MISS;
-        return store->cas == item_cas(old) || overrules(store, old) ? CACHE_OK
-                                                                    : CACHE_EXISTS;
+        return item_has_cas(old, store->cas) || overrules(store, old) ? CACHE_OK
+                                                                      : CACHE_EXISTS;
     }
     must(!"a known store mode");
     return CACHE_NOT_STORED;
