@@ -227,11 +227,15 @@ item_used_locked(struct cache *cache, struct item *item)
 static int32_t
 ttl_s(const struct cache *cache, uint32_t deadline)
 {
-    uint32_t now = clock_now(cache->clock);
+    uint32_t now = clock_now(cache->clock), left;
 
     if (deadline == CLOCK_NEVER)
         return -1;
-    return deadline > now ? (int32_t)((deadline - now) / CLOCK_HZ) : 0;
+    if (deadline <= now)
+        return 0;
+    /* Rounded up, less the tick that a deadline is put later: what lives has never 0. */
+    left = (deadline - now + CLOCK_HZ - 2) / CLOCK_HZ;
+    return left > 0 ? (int32_t)left : 1;
 }
 
 int32_t
