@@ -253,20 +253,22 @@ END { $_->abandon for values %running }
 # --- talk --------------------------------------------------------------------
 
 # A connection: Daemon::Connection. With `port`, the word of another port; with
-# `host`, another address; `anonymous` does not log in.
+# `host`, another address; `anonymous` does not log in. With a `window`, the kernel holds
+# about as much for a client that does not read, where it may hold 32 MB otherwise.
 sub connect ($self, %with) {
     return Daemon::Connection->new($self, %with);
 }
 
 sub socket_to ($self, %with) {
     my $no_delay = [ IPPROTO_TCP, TCP_NODELAY, pack 'i', 1 ];   # a cut is a packet
+    my @window = map { [ SOL_SOCKET, SO_RCVBUF, pack 'i', $_ ] } $with{window} // ();
     my $socket = defined $self->{path}
         ? IO::Socket::UNIX->new(Peer => $self->{path})
         : IO::Socket::IP->new(
             PeerHost => $with{host} // '127.0.0.1',
             PeerPort => $self->port($with{port} // 'PORT'),
             Timeout  => $START_SECONDS,
-            Sockopts => [$no_delay]);
+            Sockopts => [ $no_delay, @window ]);
 
     return $socket // croak "cannot connect: $!";
 }

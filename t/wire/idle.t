@@ -36,7 +36,8 @@ sub kicks_become ($number, $name) {
 # --- who goes, who does not --------------------------------------------------
 
 $busy->ask(set(big => 'v' x $SIZE));
-my ($silent, $mute, $half, $sender, $skipped, $reader) = map { $d->connect } 1 .. 6;
+my ($silent, $mute, $half, $sender, $skipped) = map { $d->connect } 1 .. 5;
+my $reader = $d->connect(window => $SIZE);
 $silent->ask("mn\r\n");
 $half->send("get big");
 $sender->send("set half 0 0 10\r\nhalf ");
