@@ -326,6 +326,7 @@ conn_run(struct conn *conn, struct span input)
 void
 conn_continue(struct conn *conn)
 {
+    note_heard(conn); /* it has taken what its last turn has said */
     conn_run(conn, (struct span){ conn->worker->input, fetch_kept(conn) });
 }
 
