@@ -137,13 +137,14 @@ count_store(struct executor *executor, const struct request *request,
 
 /* A set that cannot be done leaves nothing behind: the old value would be stale. */
 static void
-drop_stale(struct executor *executor, const struct request *request)
+drop_stale(struct executor *executor, const struct request *request,
+           struct result *result)
 {
     struct cache_drop_how plainly = { 0 };
-    struct cache_result   ignored = { 0 };
 
+    result->cache = (struct cache_result){ 0 };
     if (request->flags & REQUEST_OR_NOTHING)
-        (void)cache_drop(executor->thread, &request->key, &plainly, &ignored);
+        (void)cache_drop(executor->thread, &request->key, &plainly, &result->cache);
 }
 
 static void
@@ -170,7 +171,7 @@ exec_store(struct executor *executor, const struct request *request,
         count_store(executor, request, result);
     }
     if (result->status == CACHE_TOO_LARGE || result->status == CACHE_NO_MEMORY) {
-        drop_stale(executor, request);
+        drop_stale(executor, request, result);
         return;
     }
     counter_add(&executor->counters.of_class[size_class].cmd_set, 1);
@@ -183,7 +184,7 @@ exec_refuse(struct executor *executor, const struct request *request,
 {
     cache_upload_abandon(executor->thread, upload);
     counter_add(&executor->counters.store_no_memory, 1);
-    drop_stale(executor, request);
+    drop_stale(executor, request, result);
     result->status = CACHE_NO_MEMORY;
 }
 

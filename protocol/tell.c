@@ -44,6 +44,12 @@ tell_store(const struct executor *executor, const struct events_item *item,
                                      executor->client));
 }
 
+static bool
+is_refused(const struct result *result)
+{
+    return result->status == CACHE_TOO_LARGE || result->status == CACHE_NO_MEMORY;
+}
+
 static void
 tell_stored(const struct executor *executor, const struct request *request,
             const struct result *result)
@@ -53,7 +59,27 @@ tell_stored(const struct executor *executor, const struct request *request,
     struct events_item       item = { request->key.bytes, true, result->cache.size_class,
                                       request->value_length };
 
+    if (result->status == CACHE_OK)
+        item.value_length = result->cache.value_length;
+    if (item.size_class == 0 || is_refused(result)) /* what it would have been of */
+        item.size_class = cache_class_for(executor->cache, request->key.bytes.length,
+                                          request->client_flags, request->value_length);
     tell_store(executor, &item, names[request->mode], result->status, request->expiry);
+}
+
+/* What was malformed is not told of. Without memory for it nothing is looked up, but for
+ * what a set must not leave behind. */
+static void
+tell_look_up_and_store(const struct executor *executor, const struct request *request,
+                       const struct result *result)
+{
+    if (request->flags & REQUEST_BAD_CHUNK)
+        return;
+    if (!is_refused(result))
+        tell_get(executor, request, result);
+    tell_stored(executor, request, result);
+    if (is_refused(result) && request->flags & REQUEST_OR_NOTHING)
+        tell_get(executor, request, result);
 }
 
 static void
@@ -66,7 +92,10 @@ tell_count(const struct executor *executor, const struct request *request,
     if (result->status != CACHE_OK || !result->cache.created)
         return;
     item.value_length = (size_t)(decimal_write(digits, result->cache.number) - digits);
-    tell_store(executor, &item, "add", CACHE_OK, request->create_expiry);
+    tell_get(executor, request, result);
+    /* The meta commands give it its expiry afterwards. */
+    tell_store(executor, &item, "add", CACHE_OK,
+               request->codec == CODEC_META ? 0 : request->create_expiry);
 }
 
 static void
@@ -96,8 +125,7 @@ tell_watched_request(const struct executor *executor, const struct request *requ
         tell_get(executor, request, result);
         break;
     case OP_STORE:
-        tell_get(executor, request, result);
-        tell_stored(executor, request, result);
+        tell_look_up_and_store(executor, request, result);
         break;
     case OP_DELETE:
         tell_get(executor, request, result);

@@ -78,5 +78,38 @@ my $told   = $c->ask("lru_crawler crawl all\r\nstats\r\n", qr/END\r\n\z/);
 ok($told =~ /^STAT lru_crawler_running 1\r$/m
         || $told =~ /^STAT lru_crawler_starts (\d+)\r$/m && $1 > $starts,
     'a crawl that was asked for is shown as running until it is over');
+
+# --- what watchers are told --------------------------------------------------
+
+my $watcher = $d->connect;
+is($watcher->ask("watch fetchers mutations\r\n"), "OK\r\n", 'watch fetchers mutations');
+
+# What is told of these commands: key and status of a look-up; status, class (C, or none)
+# and size of a store.
+sub told ($commands) {
+    $c->ask("${commands}get end\r\n", qr/END\r\n\z/);
+    $watcher->read_until(sub { $watcher->unread =~ / key=end .*\n/ });
+    my $text = $watcher->receive(length $watcher->unread);
+    return join ', ', map {
+          / key=end /                                   ? ()
+        : /type=item_get .* status=(\w+)/              ? "look-up $1"
+        : /status=(\w+) .* clsid=(\d+) .* size=(\d+)/ ? "$1 " . ($2 ? 'C' : 0) . " $3"
+        :                                                 $_
+    } split /\n/, $text;
+}
+
+is(told("set told 0 0 5\r\nhello\r\nappend told 0 0 3\r\n123\r\n"),
+    'look-up not_found, stored C 5, look-up found, stored C 8',
+    'an append is told of with the size of all');
+is(told("delete told\r\nreplace told 0 0 2\r\nhi\r\n"),
+    'look-up found, look-up not_found, not_stored C 2',
+    'a store that fails with the class that it would have had');
+is(told("set told 0 0 2\r\nhixx"), '', 'and one that was malformed not at all');
+is(told("ma told N0 J7\r\n"), 'look-up not_found, look-up not_found, stored C 1',
+    'a number that is made is looked up twice');
+my $long = 'x' x (2 << 20);
+is(told("set told 0 0 2097152\r\n$long\r\n"), 'too_large 0 2097152, look-up found',
+    'a set that is too large looks up what it must not leave behind');
+is(told("add told 0 0 2097152\r\n$long\r\n"), 'too_large 0 2097152', 'an add does not');
 $d->stop_clean;
 done_testing;
