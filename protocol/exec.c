@@ -155,6 +155,7 @@ exec_store(struct executor *executor, const struct request *request,
     unsigned size_class = cache_class_for(executor->cache, request->key.bytes.length,
                                           request->client_flags, request->value_length);
 
+    count_prefix(executor, request, false);
     if (size_class == 0) {
         result->status = CACHE_TOO_LARGE;
         counter_add(&executor->counters.store_too_large, 1);
@@ -175,7 +176,6 @@ exec_store(struct executor *executor, const struct request *request,
         return;
     }
     counter_add(&executor->counters.of_class[size_class].cmd_set, 1);
-    count_prefix(executor, request, false);
 }
 
 void

@@ -61,6 +61,11 @@ like($b->receive(28), qr/\A\x81\x1c.{4}\0\0/s, 'a binary touch');
 $c->ask("touch touched:t 0\r\n");
 $c->expect("stats detail dump\r\n", "PREFIX touched get 1 hit 1 set 0 del 0\r\nEND\r\n",
     'counts as a get of its prefix, a classic one does not');
+$c->ask("stats reset\r\n");
+my $huge = 'x' x (2 << 20);
+$c->ask(set('large:l' => $huge));
+$c->expect("stats detail dump\r\n", "PREFIX large get 0 hit 0 set 1 del 0\r\nEND\r\n",
+    'and a set that is too large as one');
 $c->ask("stats detail off\r\n");
 
 $d->stats_move({}, sub {
@@ -107,9 +112,8 @@ is(told("delete told\r\nreplace told 0 0 2\r\nhi\r\n"),
 is(told("set told 0 0 2\r\nhixx"), '', 'and one that was malformed not at all');
 is(told("ma told N0 J7\r\n"), 'look-up not_found, look-up not_found, stored C 1',
     'a number that is made is looked up twice');
-my $long = 'x' x (2 << 20);
-is(told("set told 0 0 2097152\r\n$long\r\n"), 'too_large 0 2097152, look-up found',
+is(told("set told 0 0 2097152\r\n$huge\r\n"), 'too_large 0 2097152, look-up found',
     'a set that is too large looks up what it must not leave behind');
-is(told("add told 0 0 2097152\r\n$long\r\n"), 'too_large 0 2097152', 'an add does not');
+is(told("add told 0 0 2097152\r\n$huge\r\n"), 'too_large 0 2097152', 'an add does not');
 $d->stop_clean;
 done_testing;
