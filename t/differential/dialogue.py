@@ -6,8 +6,10 @@ generator and the minimiser both build with it, so a dialogue that was cut down 
 """
 import struct
 
-from framing import BinaryStream, Hold, TextStream, Unsuitable
+import since
+from framing import BinaryStream, Hold, TextStream, Unsuitable, WatchStream
 
+STREAMS = {"text": TextStream, "binary": BinaryStream, "watch": WatchStream}
 NO_SUCH_ID = (1 << 63) + 5      # greater than all ids of either server
 
 
@@ -45,17 +47,21 @@ class Command:
 
 
 class Step:
-    """Commands for one connection; then `padding`, which ends what was begun. `closes`: the server will close."""
+    """Commands for one connection; then `padding`, which ends what was begun.
 
-    __slots__ = ("connection", "commands", "padding", "opens", "closes")
+    `closes`: the server will close. `work`: the last command has to be waited for: "dump", "crawl" and "switch" of
+    orders.py, or "watch".
+    """
+
+    __slots__ = ("connection", "commands", "padding", "opens", "closes", "work")
 
     def __init__(self, connection, opens):
         self.connection, self.opens = connection, opens
-        self.commands, self.padding, self.closes = [], b"", False
+        self.commands, self.padding, self.closes, self.work = [], b"", False, None
 
 
 class Dialogue:
-    """What is played. `kinds` has "text" or "binary" for each connection; `old`: see since.py."""
+    """What is played. `kinds` has "text", "binary" or "watch" for each connection; `old`: see since.py."""
 
     def __init__(self, seed, kinds, steps):
         self.seed, self.kinds, self.steps = seed, kinds, steps
@@ -76,8 +82,12 @@ class Assembler:
         self.hold = Hold()
         self.steps = []
 
-    def new_stream(self, connection):
-        return (TextStream if self.kinds[connection] == "text" else BinaryStream)(self.old)
+    def make_stream(self, connection, opens):
+        """A connection as it is at its start, or else once its last step was padded."""
+        kind = self.kinds[connection]
+        if kind == "binary" and self.old and "watch" in self.kinds:
+            return BinaryStream(self.old, opens, since.WATCHED_MAX)
+        return STREAMS[kind](self.old, opens)
 
     def add(self, command):
         """Append a command; False if it is not to be sent here."""
@@ -94,7 +104,7 @@ class Assembler:
             self.end_step()
             self.steps.append(step)
         step.commands.append(command)
-        step.closes = stream.closed
+        step.closes, step.work = stream.closed, stream.work
         self.streams[command.connection], self.hold = stream, hold
         return True
 
@@ -102,17 +112,14 @@ class Assembler:
         """The step, the stream and the held keys with which a command would go."""
         last = self.steps[-1] if self.steps else None
         stream = self.streams[command.connection]
-        if last and last.connection == command.connection and not command.sync and not last.closes:
+        goes_on = last and last.connection == command.connection and not last.closes and not last.work
+        if goes_on and not command.sync:
             return last, stream, self.hold.copy()
         opens = stream is None or stream.closed
-        stream = self.new_stream(command.connection) if opens else self.at_start(stream)
+        stream = self.make_stream(command.connection, opens)
         hold = self.hold.copy()
         hold.next_step(last is not None and last.connection != command.connection)
         return Step(command.connection, opens), stream, hold
-
-    def at_start(self, stream):
-        """The stream as it is once its step was padded."""
-        return type(stream)(self.old, False)
 
     def end_step(self):
         if self.steps:

@@ -7,28 +7,29 @@ a command. TextStream and BinaryStream follow it byte by byte. They tell what is
   - what depends on time: lines that outgrow a buffer, a flush in the future, arithmetic on an item of which a reply
     is perhaps not sent yet (memcached writes the number in place, and pads it, only if nobody holds the item);
   - what is fatal, unless it is alone in its step: replies before it may get lost on either side;
-  - what neither compares (statistics, administration), and what ALLOWED lists under `generator`;
+  - what orders.py refuses to let an administrator say, and what ALLOWED lists under `generator`;
   - with `old`, what a reference before 1.6.45 answers otherwise: see since.py, the one place for that.
 """
 import base64
 import binascii
+import re
 import struct
 
+import orders
 import since
+from words import number_i32, strict_number
 
 LINE_MAX = 2048         # longer lines depend on how they arrive, those of get and gets apart
 DATA_MAX = 2 << 20      # more than that is not sent for one value
 KEY_MAX = 250
 OPAQUE_MAX = 32
-ITEM_SURE = (1 << 20) - 100     # what is not longer is not too large
 PAD_LINE = b"pad\r\n"
 STORES = {b"set", b"add", b"replace", b"append", b"prepend", b"cas"}
 FETCHES = {b"get": 1, b"gets": 1, b"gat": 2, b"gats": 2}
-LEFT_OUT = {b"stats", b"shutdown", b"slabs", b"lru", b"lru_crawler", b"cache_memlimit", b"watch", b"extstore",
-            b"refresh_certs", b"debugtime", b"debugitem", b"misbehave"}
 KNOWN = STORES | set(FETCHES) | {b"delete", b"incr", b"decr", b"touch", b"mg", b"ms", b"md", b"ma", b"mn", b"me",
-                                 b"version", b"verbosity", b"flush_all", b"quit"}
+                                 b"version", b"verbosity", b"flush_all", b"quit"} | set(orders.ORDERS)
 HEADER = struct.Struct(">BBHBBHIIQ")
+WATCH = re.compile(rb"watch(?: fetchers| mutations| deletions)+\r\n\Z")
 
 
 class Unsuitable(Exception):
@@ -54,14 +55,6 @@ class Hold:
         for key in keys:
             if key in self.now or key in self.before:
                 raise Unsuitable("arithmetic on what is being sent")
-
-
-def strict_number(token, low, high, digits=11):
-    """The number as memcached reads it where it is strict, or None."""
-    plain = token[1:] if token[:1] == b"-" and low < 0 else token
-    if not plain.isdigit() or len(token) > digits or not low <= int(token) <= high:
-        return None
-    return int(token)
 
 
 def possible_keys(tokens):
@@ -107,11 +100,16 @@ class TextStream:
 
     def __init__(self, old, fresh=True):
         self.old, self.fresh = old, fresh      # fresh: the first byte decides on the protocol
-        self.state = (0, b"", False)   # bytes of data that are missing, a begun line, closed
+        # Bytes of data that are missing, a begun line, closed, and what it has to do: see orders.py.
+        self.state = (0, b"", False, None)
 
     @property
     def closed(self):
         return self.state[2]
+
+    @property
+    def work(self):
+        return self.state[3]
 
     def is_amid(self):
         """Whether the server waits for the end of something."""
@@ -121,9 +119,11 @@ class TextStream:
         """The server reads on. `alone`: nothing else is in this step."""
         if self.fresh and data[:1] == b"\x80":
             raise Unsuitable("another protocol")
-        need, line, closed = self.state
+        need, line, closed, work = self.state
         self.fresh, at = False, 0
         while at < len(data) and not closed:
+            if work:
+                raise Unsuitable("more behind what has to be waited for")
             if need:
                 taken = min(need, len(data) - at)
                 if self.old and since.value_differs(data[at:at + taken]):
@@ -137,19 +137,19 @@ class TextStream:
                 break
             whole = line + data[at:end + 1]
             alone, at, line = alone and at == 0, end + 1, b""
-            need, closed = self.take_line(whole, hold, alone)
+            need, closed, work = self.take_line(whole, hold, alone)
             if need and names_id(whole) and data[at + need - 2:at + need] != b"\r\n":
                 raise Unsuitable("memcached keeps the id for another store")
         if len(line) > LINE_MAX and not line.startswith((b"get ", b"gets ")):
             if not alone or line[:1] == b" ":
                 raise Unsuitable("an endless line")
             closed = True
-        if line and not closed and self.take_line(line + PAD_LINE, hold.copy(), False) != (0, False):
+        if line and not closed and self.take_line(line + PAD_LINE, hold.copy(), False) != (0, False, None):
             raise Unsuitable("a begun line that is hard to end")
-        self.state = need, line, closed
+        self.state = need, line, closed, work
 
     def take_line(self, whole, hold, alone):
-        """The bytes of data that follow a line, and whether the server closes."""
+        """The bytes of data that follow a line, whether the server closes, and what work it has."""
         line = whole[:-2] if whole.endswith(b"\r\n") else whole[:-1]
         tokens = line.split(b" ")
         if b"" in tokens:
@@ -159,19 +159,26 @@ class TextStream:
         name = tokens[0]
         if len(whole) > LINE_MAX and name not in (b"get", b"gets"):
             raise Unsuitable("a long line")
-        if name in LEFT_OUT:
-            raise Unsuitable("left out")
         if self.old and since.text_differs(whole, line, tokens):
             raise Unsuitable("1.6.45 answers otherwise")
+        if name in orders.ORDERS:
+            return 0, False, self.give_order(tokens, alone)
         self.look_at_keys(name, tokens, hold, alone)
         if line[:1] != b" " and len(whole) >= 4:
             if name == b"quit":
-                return 0, True
+                return 0, True, None
             if len(tokens) >= 2 and tokens[-1].startswith(b"HTTP/") and name not in KNOWN:
                 if not alone:
                     raise Unsuitable("drops replies")
-                return 0, True
-        return self.data_after(line, name, tokens), False
+                return 0, True, None
+        return self.data_after(line, name, tokens), False, None
+
+    @staticmethod
+    def give_order(tokens, alone):
+        problem, work = orders.look(tokens, alone)
+        if problem:
+            raise Unsuitable(problem)
+        return work
 
     def look_at_keys(self, name, tokens, hold, alone):
         if name in FETCHES:
@@ -187,7 +194,7 @@ class TextStream:
                 check_ma(tokens[2:])
             hold.check_idle(possible_keys(tokens))
         elif name == b"flush_all" and len(tokens) > 1 and tokens[1] != b"noreply":
-            expiry = strict_number(tokens[1], -(1 << 31), (1 << 31) - 1)
+            expiry = number_i32(tokens[1])
             if expiry is None and tokens[1][:1] in b"+-0123456789" or (expiry or 0) > 0:
                 raise Unsuitable("a flush to come")
 
@@ -208,12 +215,32 @@ class TextStream:
 
     def padding(self):
         """What brings the server back to the start of a line."""
-        need, line, closed = self.state
+        need, line, closed, _ = self.state
         if closed:
             return b""
         if need:
             return b"\r\n"[-need:] if need <= 2 else b"p" * (need - 2) + b"\r\n"
         return PAD_LINE if line else b""
+
+
+class WatchStream:
+    """A connection that asks once to watch, and then only hears."""
+
+    closed, work = False, "watch"
+
+    def __init__(self, _, fresh):
+        self.fresh, self.state = fresh, None
+
+    def is_amid(self):
+        return False
+
+    def feed(self, data, _, __):
+        if not self.fresh or not WATCH.match(data):
+            raise Unsuitable("only hears")
+        self.fresh = False
+
+    def padding(self):
+        return b""
 
 
 # Of an opcode: the lengths its extras may have, whether it wants a key (None: as you like), whether a value may be.
@@ -240,13 +267,15 @@ def has_shape(op, extras, key, value):
 class BinaryStream:
     """A connection of the binary protocol."""
 
-    def __init__(self, old, fresh=True):
-        self.old, self.fresh = old, fresh
+    def __init__(self, old, fresh=True, most=DATA_MAX):
+        self.old, self.fresh, self.most = old, fresh, most
         self.state = (b"", False)   # a begun packet, closed
 
     @property
     def closed(self):
         return self.state[1]
+
+    work = None
 
     def is_amid(self):
         return bool(self.state[0])
@@ -272,7 +301,7 @@ class BinaryStream:
         if magic != 0x80 or key + extras > body or body > 1 << 30:
             partial = len(data) < HEADER.size + key + extras or key > 1000
             return self.fatal(alone, magic == 0x80 and (partial or (body > 1 << 30 and self.old)))
-        if body > DATA_MAX or (op in (0x21, 0x22) and key + extras > 0):
+        if body > self.most or (op in (0x21, 0x22) and key + extras > 0):
             raise Unsuitable("too much data")
         value, size = body - key - extras, HEADER.size + body
         if op not in SHAPES:
@@ -306,8 +335,6 @@ class BinaryStream:
             hold.check_idle([key])
         elif op in (0x08, 0x18) and any(extras):
             raise Unsuitable("a flush to come")
-        elif op == 0x10 and key not in (b"reset", b"nothing"):
-            raise Unsuitable("statistics")
 
     def padding(self):
         pending, closed = self.state

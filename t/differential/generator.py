@@ -17,6 +17,7 @@ from framing import HEADER
 ITEM_MAX = 1 << 20
 ITEM_HEAD = 48 + 8 + 1 + 2          # of an item: header, CAS id, the key's NUL, the CR LF
 CONNECTIONS = ("text", "text", "binary", "text text", "text binary", "text text binary", "binary binary")
+WATCHED = 0.05                      # of the dialogues
 CLIENT_IDS = 10 ** 17               # with E: far from what either server hands out
 
 
@@ -24,7 +25,8 @@ class Keys:
     """The keys of all dialogues: `all` as bytes, `texts` those for the text protocol, `tokens` for meta commands."""
 
     def __init__(self):
-        self.texts = [b"a", b"k1", b"k2", b"number", b"key:of:three", b"caf\xc3\xa9", b"L" * 250, b"noreply_", b"0"]
+        self.texts = [b"a", b"k1", b"k2", b"number", b"key:of:three", b":", b"caf\xc3\xa9", b"L" * 250, b"noreply_",
+                      b"0"]
         self.bytes = [b"\x00\x01\x80", b"\xff\xfe\xfd\xfc", b"bin\tkey\x7f"]
         self.all = self.texts + self.bytes
         self.long = b"M" * 251
@@ -53,6 +55,8 @@ class Generator:
     def __init__(self, seed, old):
         self.dice, self.old, self.seed = random.Random(seed), old, seed
         self.kinds = self.dice.choice(CONNECTIONS).split()
+        self.talkers = len(self.kinds)
+        self.kinds += ["watch"] if self.dice.random() < WATCHED else []
         self.assembler = Assembler(self.kinds, old)
         self.favourites = self.dice.sample(KEYS.all, self.dice.randint(1, 6))
         self.sync = self.dice.choice((0.05, 0.15, 0.3, 0.6))    # how often replies are awaited
@@ -61,13 +65,21 @@ class Generator:
 
     def dialogue(self):
         count, connection = self.dice.randint(30, 200), 0
+        if len(self.kinds) > self.talkers:
+            self.watch()
         while count > 0:
             if self.dice.random() < 0.1:
-                connection = self.dice.randrange(len(self.kinds))
+                connection = self.dice.randrange(self.talkers)
             count -= 1
             for command in self.commands(connection):
                 self.add(command)
         return self.assembler.finish(self.seed)
+
+    def watch(self):
+        """One more connection, which is told of what the others do."""
+        kinds = [b"fetchers", b"mutations"] if self.old else [b"fetchers", b"mutations", b"deletions"]
+        chosen = self.dice.sample(kinds, self.dice.randint(1, len(kinds)))
+        self.add(Command(self.talkers, (b"watch " + b" ".join(chosen) + b"\r\n",)))
 
     def add(self, command):
         """Append a command; what does not fit into this step may do in the next."""
@@ -83,8 +95,9 @@ class Generator:
             yield Command(connection, tuple(parts), i > 0 or self.dice.random() < self.sync)
 
     def choose_makers(self):
-        """A dialogue is classic, meta or both."""
-        return self.dice.choice((CLASSIC_MAKERS, META_MAKERS, CLASSIC_MAKERS + META_MAKERS))
+        """A dialogue is classic, meta or both, or an administrator takes part."""
+        return self.dice.choice((CLASSIC_MAKERS, META_MAKERS, CLASSIC_MAKERS + META_MAKERS,
+                                 CLASSIC_MAKERS + META_MAKERS + ADMINISTRATIVE_MAKERS))
 
     # ---- parts of commands -----------------------------------------------------------------------------------------
 
@@ -365,6 +378,61 @@ def make_stale(maker):
     return [[mark % (token, b)]] + [[b"mg %s c v t k%s\r\n" % (token, b)] for _ in range(maker.dice.randint(1, 3))]
 
 
+# ---- what administrators say -----------------------------------------------------------------------------------------
+
+STATISTICS = (b"", b"", b"", b" settings", b" items", b" slabs", b" sizes", b" conns", b" reset", b" detail on",
+              b" detail on", b" detail off", b" detail dump", b" detail dump", b" detail", b" detail o", b" extstore",
+              b" nothing", b" cachedump", b" cachedump 1", b" cachedump 1 0", b" cachedump 39 1", b" cachedump 300 1",
+              b" cachedump a 1", b" r", b" d d", b" s", b" item", b" conn", b" cachedum 1 1", b" resett",
+              b" sizes_enable")
+LIMITS = (b"", b" 1024", b" 1025", b" 4096", b" 7", b" 0", b" 1000000001", b" 4294967295")
+CRAWLS = (b"", b" enable", b" enable", b" enable", b" disable", b" sleep", b" sleep 0", b" sleep 50", b" sleep 1000001",
+          b" tocrawl", b" tocrawl 0", b" tocrawl 3", b" tocrawl 4294967295", b" crawl", b" crawl all", b" crawl 1",
+          b" crawl 1,2,39", b" crawl 0", b" crawl 1000", b" crawl ,", b" crawl hash", b" crawl al", b" metadump",
+          b" metadump all", b" metadump all", b" metadump all", b" metadump hash", b" metadump 0", b" metadump a",
+          b" metadump ,", b" mgdump all", b" mgdump hash", b" mgdump 0", b" mgdump", b" e", b" d", b" nothing")
+PAGES = (b"slabs", b"slabs reassign", b"slabs reassign 1", b"slabs reassign 1 1", b"slabs reassign 1 1000",
+         b"slabs reassign 0 5", b"slabs reassign -1 -1", b"slabs reassign -2 3", b"slabs reassign 1 2 3",
+         b"slabs reassign a 2", b"slabs automove", b"slabs automove 3", b"slabs automove -1", b"slabs automove ratio",
+         b"slabs automove ratio a", b"slabs automove window", b"slabs automove window 2", b"slabs automove window 1801",
+         b"slabs automove freeratio", b"slabs nothing", b"lru", b"lru mode", b"lru mode flat", b"lru mode segmented",
+         b"lru tune", b"lru tune 20 40 0.2", b"lru temp_ttl", b"lru temp_ttl 60", b"lru nothing")
+REST = (b"verbosity", b"verbosity 0", b"verbosity 1", b"verbosity 2", b"verbosity 4294967295", b"watch nothing",
+        b"watch fetchers nothing", b"shutdown nothing", b"shutdown now", b"refresh_certs", b"extstore",
+        b"extstore nothing 1", b"debugtime 1", b"misbehave", b"flush_all", b"flush_all -1", b"flush_all 0 0",
+        b"version")
+NOISE = (b"noreply", b"noreply", b"noreply", b"0", b"1", b"-1", b"+1", b"12a", b"1.5", b"-", b"00000000001",
+         b"000000000001", b"4294967295", b"4294967296", b"2147483648", b"9" * 23, b"x" * 300, b"all", b"", b"\x01",
+         b"1,2")
+
+
+def order(maker, line):
+    """A line that is perhaps longer, shorter or other than it ought to be."""
+    tokens = line.split(b" ")
+    if maker.dice.random() < 0.3:
+        for _ in range(maker.dice.choice((1, 1, 1, 2, 25))):
+            tokens.insert(maker.dice.randint(1, len(tokens)), maker.dice.choice(NOISE))
+    if maker.dice.random() < 0.05:
+        tokens.insert(0, b"")
+    return [[b" ".join(tokens) + b"\r\n"]]
+
+
+def make_statistics(maker):
+    return order(maker, b"stats" + maker.dice.choice(STATISTICS))
+
+
+def make_limit(maker):
+    return order(maker, b"cache_memlimit" + maker.dice.choice(LIMITS))
+
+
+def make_crawl(maker):
+    return order(maker, b"lru_crawler" + maker.dice.choice(CRAWLS))
+
+
+def make_order(maker):
+    return order(maker, maker.dice.choice(PAGES + REST))
+
+
 # ---- what spoils a line ------------------------------------------------------------------------------------------
 
 def spoil_text(dice, parts):
@@ -502,6 +570,21 @@ def make_binary_plain(maker):
     return [packet(maker, op)]
 
 
+def make_binary_statistics(maker):
+    kinds = (b"", b"", b"settings", b"reset", b"items", b"slabs", b"sizes", b"detail on", b"detail off", b"detail dump",
+             b"detail", b"detailed", b"conns", b"cachedump 1 0", b"resetting", b"settings x", b"item", b"detail onx",
+             b"slabs 1", b"SLABS", b"reset ", b"extstore", b"detail dump ", b" items", b"itemsx", b"sizesx")
+    return [packet(maker, 0x10, maker.dice.choice(kinds))]
+
+
+def make_binary_order(maker):
+    """VERBOSITY and FLUSH, of the right form and of others."""
+    op = maker.dice.choice((0x1b, 0x1b, 0x08, 0x18, 0x0b))
+    extras = maker.dice.choice((b"", b"", b"\0\0\0\0", b"\0\0\0\1", b"\0", b"\0" * 8))
+    key, value = maker.dice.choice((b"", b"", b"", b"a")), maker.dice.choice((b"", b"", b"", b"v"))
+    return [packet(maker, op, key, extras, value)]
+
+
 def make_binary_counter(maker):
     key = maker.key()
     create = packet(maker, maker.dice.choice((0x05, 0x06)), key, struct.pack(">QQI", 3, maker.number(), 0))
@@ -532,9 +615,11 @@ CLASSIC_MAKERS = (make_store,) * 8 + (make_get,) * 7 + (make_cas, make_gets_and_
                                                   make_store_large_time, make_endless)
 META_MAKERS = (make_mg,) * 7 + (make_ms,) * 7 + (make_md,) * 2 + (make_ma,) * 4 + \
     (make_compare, make_compare, make_stale, make_stale, make_me, make_plain)
+ADMINISTRATIVE_MAKERS = (make_statistics,) * 7 + (make_crawl,) * 5 + (make_limit,) + (make_order,) * 4
 BINARY_MAKERS = (make_binary_get,) * 6 + (make_binary_store,) * 6 + (make_binary_join,) * 2 + \
     (make_binary_delete,) * 2 + (make_binary_arithmetic,) * 3 + (make_binary_touch,) * 2 + \
-    (make_binary_plain,) * 2 + (make_binary_counter, make_binary_compare, make_binary_compare)
+    (make_binary_plain,) * 2 + (make_binary_counter, make_binary_compare, make_binary_compare, make_binary_statistics,
+                                make_binary_order)
 
 
 def generate(seed, old):

@@ -5,7 +5,10 @@ time; these apart; and the key, where the reply tells it. CAS ids are compared b
 with a tolerance. An id of 0 is no id and stays in the shape.
 """
 import base64
+import itertools
 import struct
+
+import figures
 
 HEADER = struct.Struct(">BBHBBHIIQ")
 META = {b"HD", b"VA", b"EN", b"NF", b"NS", b"EX"}
@@ -83,10 +86,40 @@ def read_debug_line(line):
     return b" ".join(tokens), ids, soft, tokens[1]
 
 
-def read_text(data):
+# Lines that are not compared one by one: how they begin, and what makes units of those that follow each other.
+RUNS = ((b"STAT ", b"\r\n", lambda lines, old: figures.read_stats(map(split_figure, lines), old)),
+        (b"PREFIX ", b"\r\n", lambda lines, _: figures.read_prefixes(lines)),
+        (b"ITEM ", b"\r\n", lambda lines, _: figures.read_cached(lines)),
+        (b"mg ", b"\r\n", lambda lines, _: figures.read_keys(lines)),
+        (b"key=", b"\n", figures.read_dumped))
+
+
+def split_figure(line):
+    name, _, value = line[5:].partition(b" ")
+    return name, value
+
+
+def read_run(data, at, old):
+    """Units of the lines at this place that belong together, and where they end; nothing, if there are none."""
+    for begin, end, read in RUNS:
+        lines = []
+        while data.startswith(begin, at) and data.find(end, at) >= 0:
+            stop = data.find(end, at)
+            lines.append(data[at:stop])
+            at = stop + len(end)
+        if lines:
+            return read(lines, old), at
+    return None, at
+
+
+def read_text(data, old):
     """The units of what a text connection sent."""
     units, at, end = [], 0, len(data)
     while at < end:
+        run, at = read_run(data, at, old)
+        if run is not None:
+            units += run
+            continue
         stop = data.find(b"\r\n", at)
         if stop < 0:
             units.append((data[at:] + b"<cut>", (), (), None))
@@ -107,10 +140,36 @@ def read_text(data):
 
 # ---- binary --------------------------------------------------------------------------------------------------------
 
-def read_binary(data, keys):
+STATISTIC = b"\0"   # begins the shape of one; then the opaque and the text
+
+def read_statistics(data, at, old):
+    """Units of packets at this place that tell a statistic each, and where they end; nothing, if there are none."""
+    pairs, units = [], []
+    head = data[at + 12:at + 16]
+    while data[at:at + 2] == b"\x81\x10" and len(data) >= at + HEADER.size:
+        _, _, key, extras, _, status, body, _, _ = HEADER.unpack_from(data, at)
+        if not key or extras or status or len(data) < at + HEADER.size + body:
+            break
+        name = data[at + HEADER.size:at + HEADER.size + key]
+        value = data[at + HEADER.size + key:at + HEADER.size + body]
+        at += HEADER.size + body
+        if name == b"detailed":
+            units += figures.read_prefixes(value.split(b"\r\n"))
+        else:
+            pairs.append((name, value))
+    units += figures.read_stats(pairs, old)
+    return [(STATISTIC + head + shape, ids, soft, key) for shape, ids, soft, key in units], at
+
+
+def read_binary(data, keys, old):
     """The units of what a binary connection sent; the last byte of an opaque is the number of the key."""
     units, at = [], 0
     while at < len(data):
+        if data[at + 1:at + 2] == b"\x10":
+            told, at = read_statistics(data, at, old)
+            if told:
+                units += told
+                continue
         if len(data) - at < HEADER.size:
             units.append((data[at:] + b"<cut>", (), (), None))
             break
@@ -123,6 +182,8 @@ def read_binary(data, keys):
 
 
 def render_binary(shape):
+    if shape[:1] == STATISTIC:
+        return "op=10 opaque=%s %s" % (shape[1:5].hex(), repr(shape[5:])[2:-1])
     if len(shape) < 17:
         return repr(shape)[2:-1]
     _, op, key, extras, kind, status, body, opaque = struct.unpack(">BBHBBHII", shape[:16])
@@ -156,6 +217,8 @@ def same_unit(reference, larder, ids, allowed, kind):
 
 def compare(reference, larder, ids, allowed, kind):
     """None if the units are the same; else the number of the first that is not."""
+    if sum(map(figures.is_of_items, reference)) != sum(map(figures.is_of_items, larder)):
+        reference, larder = (list(itertools.filterfalse(figures.is_of_items, units)) for units in (reference, larder))
     for i in range(max(len(reference), len(larder))):
         if i >= len(reference) or i >= len(larder):
             return i

@@ -14,8 +14,11 @@ import time
 
 START_TIMEOUT_S = 10
 # A background thread of memcached would hold items for a while, now and then, and what it holds is not written in
-# place by incr: without it the same bytes get the same replies each time.
-CALM = ("-o", "no_lru_maintainer,no_lru_crawler")
+# place by incr: without it the same bytes get the same replies each time. The statistics show that it is not there.
+# With -A more can be said about `shutdown`.
+CALM = ("-A", "-o", "no_lru_maintainer,no_lru_crawler")
+LARDER = ("-A", "-o", "no_lru_maintainer")  # its crawler holds nobody up; the player turns it off
+CRAWLER_IS_ON = b"STAT lru_crawler yes"
 LINGER_OFF = b"\1\0\0\0\0\0\0\0"
 
 
@@ -74,6 +77,19 @@ class Server:
             connection.sendall(b"set burnt 0 0 0\r\n\r\n" * 3 + b"delete burnt\r\n")
             connection.recv(100)
 
+    def ask(self, line, timeout_s):
+        """The answer to a line, which ends with END."""
+        with self.connect() as connection:
+            connection.settimeout(timeout_s)
+            connection.sendall(line)
+            told = b""
+            while not told.endswith(b"END\r\n"):
+                more = connection.recv(10000)
+                if not more:
+                    break
+                told += more
+        return told
+
     def last_words(self):
         self.errors.seek(max(0, self.errors.seek(0, os.SEEK_END) - 4000))
         return self.errors.read().decode("latin-1").strip()
@@ -94,7 +110,8 @@ class Pair:
 
     def __init__(self, reference, larder, memory_mb):
         self.servers = []
-        for name, path, options in (("reference", reference, CALM), ("larder", larder, ())):
+        self.memory_mb = memory_mb
+        for name, path, options in (("reference", reference, CALM), ("larder", larder, LARDER)):
             self.servers.append(Server(name, path, memory_mb, options))
             self.servers[-1].burn_first_id()
 
@@ -102,6 +119,26 @@ class Pair:
         dead = [server for server in self.servers if not server.alive()]
         if dead:
             raise Died("\n".join(server.obituary() for server in dead))
+
+    def wait_for(self, question, condition, timeout_s):
+        """Ask all until the condition is true of their answers; memcached has threads that take their time."""
+        deadline = time.monotonic() + timeout_s
+        while not condition([server.ask(question, timeout_s) for server in self.servers]):
+            if time.monotonic() > deadline:
+                return
+            time.sleep(0.001)
+
+    def wait_for_crawls(self, timeout_s):
+        """Until nobody goes through the items in the background."""
+        self.wait_for(b"stats\r\n", lambda told: not any(b"lru_crawler_running 1" in text for text in told), timeout_s)
+
+    def wait_for_crawlers(self, timeout_s):
+        """Until the crawlers of both are on, or of both are off."""
+        self.wait_for(b"stats settings\r\n", lambda told: len({CRAWLER_IS_ON in text for text in told}) == 1, timeout_s)
+
+    def stop_crawlers(self, timeout_s):
+        self.wait_for(b"lru_crawler disable\r\nstats settings\r\n",
+                      lambda told: not any(CRAWLER_IS_ON in text for text in told), timeout_s)
 
     def revive(self):
         for server in self.servers:
@@ -153,8 +190,10 @@ class End:
         self.replies += data
         if not data:
             self.closed = self.done = True
-        elif self.sentinel is not None and self.replies.endswith(self.sentinel):
-            self.done = True
+        elif callable(self.sentinel):
+            self.done = self.sentinel(self.replies)
+        elif self.sentinel is not None:
+            self.done = self.replies.endswith(self.sentinel)
 
 
 class Link:
@@ -164,7 +203,8 @@ class Link:
         self.ends = [End(server.connect()) for server in pair.servers]
 
     def exchange(self, chunks, sentinel, timeout_s):
-        """Send `chunks` (a list for each server) and read until the sentinel comes, or the end if it is None.
+        """Send `chunks` (a list for each server) and read until the sentinel comes, or the end if it is None; the
+        sentinel may be a function that tells by the replies.
 
         Gives for each server what it sent, how that ended ("answered", "closed", "silent"), without the sentinel.
         """
@@ -198,7 +238,7 @@ class Link:
             return replies, "closed"
         if not end.done:
             return replies, "silent"
-        return replies[:-len(end.sentinel)], "answered"
+        return replies if callable(end.sentinel) else replies[:-len(end.sentinel)], "answered"
 
     def close(self):
         for end in self.ends:
