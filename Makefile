@@ -12,6 +12,8 @@
 #   make check-differential  COMMANDS=1000000 random commands, the same to larder and to
 #                       REFERENCE, from SEED on; what they answer has to be the same
 #   make stress         many threads and connections for a while
+#   make linear         OPS=10000000 operations of 16 clients on few keys: what they are told
+#                       has to be one history for each key
 #   make fuzz           one minute of libFuzzer, which needs clang-14; FUZZ=dialogue for
 #                       another entry of t/fuzz, SECONDS=600 or RUNS=1000000 for longer
 #   make timing         does the time of a refused login tell anything? Over TRIES=100000
@@ -33,7 +35,7 @@ MAKEFLAGS += --no-builtin-rules
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all build deps deps-first run check check-reference check-differential stress \
-        fuzz timing lint format install uninstall dist clean distclean help
+        linear fuzz timing lint format install uninstall dist clean distclean help
 
 all: build
 
@@ -155,7 +157,7 @@ ENTRIES := $(wildcard t/fuzz/fuzz_*.c)
 WIRE    := $(wildcard t/wire/*.t t/regress/*.t)
 
 TESTS_release := $(UNIT) $(ENTRIES) $(WIRE) $(wildcard t/clients/*.t t/system/*.t) \
-                 t/golden/check t/differential/check t/stress/run
+                 t/golden/check t/differential/check t/stress/run t/linear/run
 TESTS_thread  := $(UNIT) t/stress/run
 TESTS_other   := $(UNIT) $(ENTRIES) $(WIRE) t/golden/check t/stress/run
 TESTS          = $(or $(TESTS_$(VARIANT)),$(TESTS_other))
@@ -189,12 +191,17 @@ check-reference:
 
 COMMANDS ?= 1000000
 SEED     ?= 1
+OPS      ?= 10000000
 
 check-differential: $(PROGRAM)
 	@$(FIXED) t/differential/run --reference $(REFERENCE) --commands $(COMMANDS) --seed $(SEED)
 
 stress: $(PROGRAM)
 	@$(TALLY) t/stress/run
+
+linear: export LINEAR_OPS = $(OPS)
+linear: $(PROGRAM)
+	@$(TALLY) t/linear/run
 
 # New inputs gather in build/fuzz/corpus/, what failed in build/fuzz/crash-*. Only what is
 # tested is followed by libFuzzer, not the test.
