@@ -1,51 +1,29 @@
 /* protocol/admin.c - statistics and orders: requests in, answers out. See admin.h. */
 #include "protocol/admin.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "protocol/events.h"
+#include "protocol/figures.h"
 #include "protocol/number.h"
 #include "protocol/text_priv.h"
 
 enum {
-    STAT_VALUE_MAX = 1024, /* what is longer (a list of addresses) is cut            */
-    MEMLIMIT_LEAST = 8,    /* MiB                                                    */
+    MEMLIMIT_LEAST = 8, /* MiB */
     MEMLIMIT_MOST = 1000000000,
     SLEEP_MOST_US = 1000000,
     WINDOW_LEAST_S = 3, /* that the automover looks back */
     WINDOW_MOST_S = 1800,
 };
 
-/* ---- statistics ------------------------------------------------------------------ */
-
-/* Kinds whose names may be shortened, in the order in which they are tried, and kinds
- * whose names may not. */
-static const struct {
-    struct span     name;
-    enum stats_kind kind;
-    bool            shortens;
-} stats_names[] = {
-    { SPAN("reset"), STATS_RESET, true },  { SPAN("settings"), STATS_SETTINGS, true },
-    { SPAN("conns"), STATS_CONNS, true },  { SPAN("extstore"), STATS_EXTSTORE, true },
-    { SPAN("items"), STATS_ITEMS, false }, { SPAN("slabs"), STATS_SLABS, false },
-    { SPAN("sizes"), STATS_SIZES, false },
-};
-
-static void
-parse_detail(const struct line *line, struct request *request)
+/* A last token noreply counts as a token here, and silences the answers of orders. */
+static struct span
+argument(const struct line *line, unsigned at)
 {
-    struct span what = line->count > 2 ? line->token[2] : SPAN("");
-
-    if (text_abbreviates(what, SPAN("on")))
-        request->mode = STATS_PREFIXES_ON;
-    else if (text_abbreviates(what, SPAN("off")))
-        request->mode = STATS_PREFIXES_OFF;
-    else if (text_abbreviates(what, SPAN("dump")))
-        request->mode = STATS_PREFIXES;
-    else
-        text_say(request, SPAN("CLIENT_ERROR usage: stats detail on|off|dump\r\n"));
+    return at < line->count ? line->token[at] : SPAN("");
 }
+
+/* ---- statistics ------------------------------------------------------------------ */
 
 static void
 parse_cachedump(const struct line *line, struct request *request)
@@ -69,105 +47,66 @@ void
 admin_parse_stats(const struct command *command, const struct line *line,
                   struct request *request)
 {
-    struct span what = line->count > 1 ? line->token[1] : SPAN("");
+    struct span     what = argument(line, 1);
+    enum stats_kind kind = STATS_GENERAL;
 
     (void)command;
     request->flags &= ~(uint32_t)REQUEST_SILENT;
-    request->mode = STATS_GENERAL;
-    if (line->count < 2)
-        return;
-    for (size_t i = 0; i < sizeof(stats_names) / sizeof(stats_names[0]); i++) {
-        struct span name = stats_names[i].name;
-
-        if (stats_names[i].shortens ? text_abbreviates(what, name)
-                                    : span_equal(what, name)) {
-            request->mode = stats_names[i].kind;
-            return;
-        }
-    }
-    if (text_abbreviates(what, SPAN("detail")))
-        parse_detail(line, request);
-    else if (text_abbreviates(what, SPAN("cachedump")))
+    if (text_abbreviates(what, SPAN("cachedump"))) {
         parse_cachedump(line, request);
-    else
+        return;
+    }
+    if (text_abbreviates(what, SPAN("detail"))) {
+        if (!figures_find(CODEC_TEXT, true, argument(line, 2), &kind))
+            text_say(request, SPAN("CLIENT_ERROR usage: stats detail on|off|dump\r\n"));
+    } else if (what.length > 0 && !figures_find(CODEC_TEXT, false, what, &kind)) {
         text_say(request, TEXT_ERROR);
+    }
+    request->mode = (uint8_t)kind;
 }
 
 static void
-emit_stat(void *ctx, const char *name, const char *value)
+put_figure(struct figures_sink *sink, struct span name, struct span value)
 {
-    struct reply *reply = ctx;
-    size_t        name_length = strlen(name);
-    size_t        value_length = strnlen(value, STAT_VALUE_MAX);
-    char         *to = reply_room(reply, name_length + value_length + 8);
+    char *to = reply_room(sink->reply, name.length + value.length + 8);
 
     if (to == NULL)
         return;
-    to = span_put(to, SPAN("STAT "));
-    to = span_put(to, (struct span){ name, name_length });
+    to = span_put(span_put(to, SPAN("STAT ")), name);
     *to++ = ' ';
-    to = span_put(to, (struct span){ value, value_length });
-    reply_wrote(reply, span_put(to, SPAN("\r\n")));
+    reply_wrote(sink->reply, span_put(span_put(to, value), SPAN("\r\n")));
 }
 
 static void
-render_prefixes(const struct host *host, struct reply *reply)
+put_prefixes(struct figures_sink *sink, struct span lines)
 {
-    size_t length;
-    char  *text = host->prefixes(host->server, &length);
-
-    if (text == NULL)
-        reply->lacks_memory = true;
-    else
-        reply_say(reply, (struct span){ text, length });
-    free(text);
+    reply_say(sink->reply, lines);
 }
 
 static void
-render_figures(const struct host *host, enum stats_kind kind, struct reply *reply)
+put_end(struct figures_sink *sink, enum figures_end end)
 {
-    size_t   flat_used = reply->flat_used;
-    unsigned count = reply->count;
+    static const struct span ends[] = {
+        [FIGURES_SHOWN] = SPAN("END\r\n"),
+        [FIGURES_RESET] = SPAN("RESET\r\n"),
+        [FIGURES_TURNED] = SPAN("OK\r\n"),
+        [FIGURES_NOT_ALLOWED] = SPAN("CLIENT_ERROR stats detail not allowed\r\n"),
+        [FIGURES_NO_MEMORY] = SPAN("SERVER_ERROR out of memory writing stats\r\n"),
+    };
 
-    if (kind == STATS_PREFIXES)
-        render_prefixes(host, reply);
-    else
-        host->stats(host->server, kind, emit_stat, reply);
-    reply_say(reply, SPAN("END\r\n"));
-    if (!reply->lacks_memory)
-        return;
-    reply_retract(reply, flat_used, count);
-    reply_say(reply, SPAN("SERVER_ERROR out of memory writing stats\r\n"));
+    reply_say(sink->reply, ends[end]);
 }
 
 void
 admin_render_stats(const struct host *host, const struct request *request,
                    struct reply *reply)
 {
-    enum stats_kind kind = request->mode;
-    bool            turns = kind == STATS_PREFIXES_ON || kind == STATS_PREFIXES_OFF;
+    struct figures_sink sink = { request, reply, put_figure, put_prefixes, put_end };
 
-    if (kind == STATS_RESET) {
-        host->stats_reset(host->server);
-        reply_say(reply, SPAN("RESET\r\n"));
-    } else if ((turns || kind == STATS_PREFIXES) && !host->dump_enabled) {
-        reply_say(reply, SPAN("CLIENT_ERROR stats detail not allowed\r\n"));
-    } else if (turns) {
-        host->prefixes_turn(host->server, kind == STATS_PREFIXES_ON);
-        reply_say(reply, SPAN("OK\r\n"));
-    } else {
-        render_figures(host, kind, reply);
-    }
+    figures_render(host, &sink);
 }
 
 /* ---- orders ---------------------------------------------------------------------- */
-
-/* A last token noreply counts as a token here, and silences one-line answers. */
-static struct span
-argument(const struct line *line, unsigned at)
-{
-    return at < line->count ? line->token[at] : SPAN("");
-}
 
 static void
 take_order(struct request *request, enum order order)

@@ -2,9 +2,9 @@
 #include "protocol/binary.h"
 
 #include <endian.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "protocol/figures.h"
 #include "protocol/login.h"
 
 enum {
@@ -245,39 +245,20 @@ take_value(struct request *request, struct span rest, size_t length)
     request->length += (uint32_t)length;
 }
 
-/* Names of statistics; of some, longer words that begin so are taken as well. */
-static const struct {
-    struct span     name;
-    enum stats_kind kind;
-    bool            lengthens;
-} stats_names[] = {
-    { SPAN("reset"), STATS_RESET, true },
-    { SPAN("settings"), STATS_SETTINGS, true },
-    { SPAN("detail on"), STATS_PREFIXES_ON, true },
-    { SPAN("detail off"), STATS_PREFIXES_OFF, true },
-    { SPAN("detail dump"), STATS_PREFIXES, true },
-    { SPAN("items"), STATS_ITEMS, false },
-    { SPAN("slabs"), STATS_SLABS, false },
-    { SPAN("sizes"), STATS_SIZES, false },
-};
-
 static void
 take_stats(struct request *request)
 {
-    struct span what = request->key.bytes;
+    struct span     what = request->key.bytes, detail = SPAN("detail ");
+    bool            is_detail = span_starts_with(what, detail);
+    enum stats_kind kind = STATS_GENERAL;
 
     request->key.bytes = (struct span){ 0 };
-    request->mode = STATS_GENERAL;
-    if (what.length == 0)
-        return;
-    for (size_t i = 0; i < sizeof(stats_names) / sizeof(stats_names[0]); i++) {
-        if (stats_names[i].lengthens ? span_starts_with(what, stats_names[i].name)
-                                     : span_equal(what, stats_names[i].name)) {
-            request->mode = stats_names[i].kind;
-            return;
-        }
-    }
-    refuse(request, STATUS_NOT_FOUND);
+    if (is_detail)
+        what = (struct span){ what.at + detail.length, what.length - detail.length };
+    if ((is_detail || what.length > 0) &&
+        !figures_find(CODEC_BINARY, is_detail, what, &kind))
+        refuse(request, STATUS_NOT_FOUND);
+    request->mode = (uint8_t)kind;
 }
 
 /* Skip the body of what is not known. */
@@ -566,79 +547,46 @@ render_touch(const struct host *host, const struct request *request,
 }
 
 /* Statistics are an answer each, and an empty one at the end. */
-struct stats_sink {
-    const struct request *request;
-    struct reply         *reply;
-};
-
 static void
-emit_stat(void *ctx, const char *name, const char *value)
+put_figure(struct figures_sink *sink, struct span name, struct span value)
 {
-    struct stats_sink *sink = ctx;
-    struct span        text = { value, strnlen(value, 1024) };
-    struct answer answer = { .key = { name, strlen(name) }, .value_length = text.length };
+    struct answer answer = { .key = name, .value_length = value.length };
 
     if (begin(sink->reply, sink->request, &answer))
-        reply_say(sink->reply, text);
+        reply_say(sink->reply, value);
 }
 
 /* All of it is one text. */
 static void
-render_prefixes(const struct host *host, const struct request *request,
-                struct reply *reply)
+put_prefixes(struct figures_sink *sink, struct span lines)
 {
-    size_t        length = 0;
-    char         *text = host->prefixes(host->server, &length);
+    struct span   end = SPAN("END\r\n");
     struct answer answer = { .key = SPAN("detailed"),
-                             .value_length = length + SPAN("END\r\n").length };
+                             .value_length = lines.length + end.length };
 
-    if (text != NULL && begin(reply, request, &answer)) {
-        reply_say(reply, (struct span){ text, length });
-        reply_say(reply, SPAN("END\r\n"));
-    } else {
-        reply->lacks_memory = true;
-    }
-    free(text);
+    if (!begin(sink->reply, sink->request, &answer))
+        return;
+    reply_say(sink->reply, lines);
+    reply_say(sink->reply, end);
 }
 
 static void
-render_figures(const struct host *host, const struct request *request,
-               struct reply *reply)
+put_end(struct figures_sink *sink, enum figures_end end)
 {
-    struct stats_sink sink = { request, reply };
-    size_t            flat_used = reply->flat_used;
-    unsigned          count = reply->count;
+    static const enum status statuses[] = {
+        [FIGURES_NOT_ALLOWED] = STATUS_NOT_FOUND,
+        [FIGURES_NO_MEMORY] = STATUS_NO_MEMORY,
+    };
 
-    if (request->mode == STATS_PREFIXES)
-        render_prefixes(host, request, reply);
-    else
-        host->stats(host->server, request->mode, emit_stat, &sink);
-    say_done(reply, request, 0);
-    if (!reply->lacks_memory)
-        return;
-    reply_retract(reply, flat_used, count);
-    say_status(reply, request, STATUS_NO_MEMORY);
+    say_status(sink->reply, sink->request, statuses[end]);
 }
 
 static void
 render_stats(const struct host *host, const struct request *request, struct reply *reply)
 {
-    enum stats_kind kind = request->mode;
-    bool            turns = kind == STATS_PREFIXES_ON || kind == STATS_PREFIXES_OFF;
+    struct figures_sink sink = { request, reply, put_figure, put_prefixes, put_end };
 
-    if ((turns || kind == STATS_PREFIXES) && !host->dump_enabled) {
-        say_status(reply, request, STATUS_NOT_FOUND);
-        return;
-    }
-    if (kind == STATS_RESET)
-        host->stats_reset(host->server);
-    else if (turns)
-        host->prefixes_turn(host->server, kind == STATS_PREFIXES_ON);
-    else {
-        render_figures(host, request, reply);
-        return;
-    }
-    say_done(reply, request, 0);
+    figures_render(host, &sink);
 }
 
 static void
