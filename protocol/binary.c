@@ -454,15 +454,14 @@ render_miss(const struct request *request, struct reply *reply)
 }
 
 static void
-render_get(const struct host *host, const struct request *request, struct result *result,
-           struct reply *reply)
+render_get(const struct request *request, struct result *result, struct reply *reply)
 {
     struct cache_reading *reading = &result->reading;
     uint32_t              flags = htobe32(reading->client_flags);
     struct answer         answer = {
                 .extras = { (const char *)&flags, sizeof(flags) },
                 .value_length = reading->value_length,
-                .cas = host->cas_enabled ? reading->cas : 0,
+                .cas = reading->cas,
     };
 
     if (result->status != CACHE_OK) {
@@ -502,11 +501,11 @@ status_of(const struct request *request, enum cache_status status)
 }
 
 static void
-render_write(const struct host *host, const struct request *request,
-             const struct result *result, struct reply *reply)
+render_write(const struct request *request, const struct result *result,
+             struct reply *reply)
 {
     enum status status = status_of(request, result->status);
-    bool        shows_cas = host->cas_enabled && request->operation != OP_DELETE;
+    bool        shows_cas = request->operation != OP_DELETE;
 
     if (status != STATUS_OK)
         say_status(reply, request, status);
@@ -515,12 +514,11 @@ render_write(const struct host *host, const struct request *request,
 }
 
 static void
-render_arithmetic(const struct host *host, const struct request *request,
-                  const struct result *result, struct reply *reply)
+render_arithmetic(const struct request *request, const struct result *result,
+                  struct reply *reply)
 {
     uint64_t      number = htobe64(result->cache.number);
-    struct answer answer = { .value_length = sizeof(number),
-                             .cas = host->cas_enabled ? result->cache.cas : 0 };
+    struct answer answer = { .value_length = sizeof(number), .cas = result->cache.cas };
 
     if (result->status != CACHE_OK) {
         say_status(reply, request, status_of(request, result->status));
@@ -533,12 +531,12 @@ render_arithmetic(const struct host *host, const struct request *request,
 }
 
 static void
-render_touch(const struct host *host, const struct request *request,
-             const struct result *result, struct reply *reply)
+render_touch(const struct request *request, const struct result *result,
+             struct reply *reply)
 {
     uint32_t      flags = htobe32(result->cache.client_flags);
     struct answer answer = { .extras = { (const char *)&flags, sizeof(flags) },
-                             .cas = host->cas_enabled ? result->cache.cas : 0 };
+                             .cas = result->cache.cas };
 
     if (result->status == CACHE_OK)
         begin(reply, request, &answer);
@@ -619,17 +617,17 @@ binary_render(const struct host *host, const struct request *request,
         say_status(reply, request, (enum status)request->delta);
         break;
     case OP_GET:
-        render_get(host, request, result, reply);
+        render_get(request, result, reply);
         break;
     case OP_STORE:
     case OP_DELETE:
-        render_write(host, request, result, reply);
+        render_write(request, result, reply);
         break;
     case OP_ARITHMETIC:
-        render_arithmetic(host, request, result, reply);
+        render_arithmetic(request, result, reply);
         break;
     case OP_TOUCH:
-        render_touch(host, request, result, reply);
+        render_touch(request, result, reply);
         break;
     case OP_FLUSH:
         if (result->refused)

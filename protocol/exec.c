@@ -178,6 +178,14 @@ exec_store(struct executor *executor, const struct request *request,
     counter_add(&executor->counters.of_class[size_class].cmd_set, 1);
 }
 
+/* Without ids, clients are shown 0. */
+static void
+blank_id(const struct executor *executor, struct result *result)
+{
+    if (!executor->host->cas_enabled)
+        result->cache.cas = result->reading.cas = 0;
+}
+
 void
 exec_refuse(struct executor *executor, const struct request *request,
             struct cache_upload *upload, struct result *result)
@@ -201,6 +209,7 @@ exec_commit(struct executor *executor, const struct request *request,
     }
     result->status =
         cache_upload_commit(executor->thread, &store, upload, &result->cache);
+    blank_id(executor, result);
     count_store(executor, request, result);
     tell_request(executor, request, result);
 }
@@ -323,6 +332,7 @@ exec_request(struct executor *executor, const struct request *request,
     case OP_COUNT:
         break;
     }
+    blank_id(executor, result);
     /* A value that is arriving is told of when it has come. */
     if (!(request->flags & REQUEST_ARRIVING && result->status == CACHE_OK))
         tell_request(executor, request, result);

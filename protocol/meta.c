@@ -529,12 +529,12 @@ render_get(const struct host *host, const struct request *request, struct result
                 .binary_key = reading->binary_key,
                 .created = reading->created,
                 .ttl_s = reading->ttl_s,
-                .cas = host->cas_enabled ? reading->cas : 0,
+                .cas = reading->cas,
                 .value_length = reading->value_length,
                 .reading = reading,
     };
     bool unchanged = request->flags & REQUEST_COMPARE && request->cas != 0 &&
-                     request->cas == answer.cas;
+                     request->cas == reading->cas;
     bool  with_value = request->flags & REQUEST_WITH_VALUE && !unchanged;
     char *to;
 
@@ -561,8 +561,7 @@ render_get(const struct host *host, const struct request *request, struct result
 
 /* me: what is known of an item, in words. */
 static void
-render_debug(const struct host *host, const struct request *request,
-             struct result *result, struct reply *reply)
+render_debug(const struct request *request, struct result *result, struct reply *reply)
 {
     struct cache_reading *reading = &result->reading;
     struct span           key = request->key.bytes;
@@ -578,7 +577,7 @@ render_debug(const struct host *host, const struct request *request,
     to = reading->ttl_s < 0 ? span_put(to, SPAN("-1"))
                             : decimal_write(to, (uint64_t)reading->ttl_s);
     to = decimal_write(span_put(to, SPAN(" la=")), reading->idle_s);
-    to = decimal_write(span_put(to, SPAN(" cas=")), host->cas_enabled ? reading->cas : 0);
+    to = decimal_write(span_put(to, SPAN(" cas=")), reading->cas);
     to = span_put(to, reading->fetched ? SPAN(" fetch=yes") : SPAN(" fetch=no"));
     to = decimal_write(span_put(to, SPAN(" cls=")), reading->size_class);
     to = decimal_write(
@@ -605,7 +604,7 @@ render_set(const struct host *host, const struct request *request,
         if (request->flags & REQUEST_QUIET)
             return;
         code = SPAN("HD");
-        answer.cas = host->cas_enabled ? result->cache.cas : 0;
+        answer.cas = result->cache.cas;
     } else if (result->status == CACHE_EXISTS) {
         code = SPAN("EX");
     } else if (result->status == CACHE_MISS) {
@@ -653,7 +652,7 @@ render_count(const struct host *host, const struct request *request,
         .binary_key = request->flags & REQUEST_BINARY_KEY,
         .created = result->cache.created,
         .ttl_s = result->cache.ttl_s,
-        .cas = host->cas_enabled ? result->cache.cas : 0,
+        .cas = result->cache.cas,
     };
     char        digits[DECIMAL_MAX];
     char       *end_of_digits = decimal_write(digits, result->cache.number);
@@ -722,7 +721,7 @@ meta_render(const struct host *host, const struct request *request, struct resul
     switch ((enum operation)request->operation) {
     case OP_GET:
         if (request->flags & REQUEST_DESCRIBE)
-            render_debug(host, request, result, reply);
+            render_debug(request, result, reply);
         else
             render_get(host, request, result, reply);
         break;

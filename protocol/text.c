@@ -457,8 +457,8 @@ text_state_after(const struct request *request)
 /* ---- answers --------------------------------------------------------------------- */
 
 static void
-render_value(const struct host *host, const struct request *request,
-             struct cache_reading *reading, struct reply *reply)
+render_value(const struct request *request, struct cache_reading *reading,
+             struct reply *reply)
 {
     char *to = reply_line_room(reply, CACHE_KEY_MAX + 4 * (DECIMAL_MAX + 1) + 16);
 
@@ -470,18 +470,17 @@ render_value(const struct host *host, const struct request *request,
     to = decimal_write(to, reading->value_length);
     if (request->flags & REQUEST_WITH_CAS) {
         *to++ = ' ';
-        to = decimal_write(to, host->cas_enabled ? reading->cas : 0);
+        to = decimal_write(to, reading->cas);
     }
     to = span_put(to, SPAN("\r\n"));
     reply_line_and_value(reply, to, reading);
 }
 
 static void
-render_get(const struct host *host, const struct request *request, struct result *result,
-           struct reply *reply)
+render_get(const struct request *request, struct result *result, struct reply *reply)
 {
     if (result->status == CACHE_OK)
-        render_value(host, request, &result->reading, reply);
+        render_value(request, &result->reading, reply);
     if (request->flags & REQUEST_LAST_KEY)
         reply_say(reply, SPAN("END\r\n"));
 }
@@ -572,7 +571,7 @@ text_render(const struct host *host, const struct request *request, struct resul
         reply_say(reply, request->text);
         break;
     case OP_GET:
-        render_get(host, request, result, reply);
+        render_get(request, result, reply);
         break;
     case OP_STORE:
         reply_say(reply, answer_of_store(request, result));
