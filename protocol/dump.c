@@ -10,6 +10,7 @@
 #include "protocol/admin.h"
 #include "protocol/base64.h"
 #include "protocol/percent.h"
+#include "protocol/text_priv.h"
 #include "slabs/decimal.h"
 
 struct dump {
@@ -151,7 +152,7 @@ dump_begin(const struct host *host, struct cache_thread *thread,
     if (problem.length == 0) {
         dump = malloc(sizeof(*dump));
         if (dump == NULL) {
-            problem = SPAN("SERVER_ERROR out of memory\r\n");
+            problem = TEXT_NO_MEMORY;
         } else {
             *dump =
                 (struct dump){ .host = host, .thread = thread, .kind = request->mode };

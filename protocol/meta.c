@@ -505,20 +505,6 @@ end(struct reply *reply, char *to)
 }
 
 static void
-render_miss(const struct host *host, const struct request *request, struct span code,
-            struct reply *reply)
-{
-    struct answer answer = {
-        .host = host,
-        .request = request,
-        .miss = true,
-        .binary_key = request->flags & REQUEST_BINARY_KEY,
-    };
-
-    end(reply, put_flags(span_put(begin(reply), code), &answer));
-}
-
-static void
 render_get(const struct host *host, const struct request *request, struct result *result,
            struct reply *reply)
 {
@@ -526,6 +512,7 @@ render_get(const struct host *host, const struct request *request, struct result
     struct answer         answer = {
                 .host = host,
                 .request = request,
+                .miss = result->status != CACHE_OK,
                 .binary_key = reading->binary_key,
                 .created = reading->created,
                 .ttl_s = reading->ttl_s,
@@ -538,9 +525,10 @@ render_get(const struct host *host, const struct request *request, struct result
     bool  with_value = request->flags & REQUEST_WITH_VALUE && !unchanged;
     char *to;
 
-    if (result->status != CACHE_OK) {
+    if (answer.miss) {
+        answer.binary_key = request->flags & REQUEST_BINARY_KEY;
         if (!(request->flags & REQUEST_QUIET))
-            render_miss(host, request, SPAN("EN"), reply);
+            end(reply, put_flags(span_put(begin(reply), SPAN("EN")), &answer));
         return;
     }
     to = reply_line_room(reply, FLAGS_ROOM);
@@ -587,84 +575,48 @@ render_debug(const struct request *request, struct result *result, struct reply 
     cache_read_end(reply->thread, reading);
 }
 
-static void
-render_set(const struct host *host, const struct request *request,
-           const struct result *result, struct reply *reply)
+static struct span
+code_of(enum cache_status status)
 {
+    return status == CACHE_OK       ? SPAN("HD")
+           : status == CACHE_MISS   ? SPAN("NF")
+           : status == CACHE_EXISTS ? SPAN("EX")
+                                    : SPAN("NS");
+}
+
+/* ms, md, ma. */
+static void
+render_write(const struct host *host, const struct request *request,
+             const struct result *result, struct reply *reply)
+{
+    bool          done = result->status == CACHE_OK;
+    bool          counted = done && request->operation == OP_ARITHMETIC;
+    bool          with_value = counted && request->flags & REQUEST_WITH_VALUE;
+    struct span   failure = text_failure(request, result);
     struct answer answer = {
         .host = host,
         .request = request,
-        .binary_key = request->flags & REQUEST_BINARY_KEY,
-        .value_length = result->cache.value_length,
-    };
-    struct span code = SPAN("NS");
-    char       *to;
-
-    if (result->status == CACHE_OK) {
-        if (request->flags & REQUEST_QUIET)
-            return;
-        code = SPAN("HD");
-        answer.cas = result->cache.cas;
-    } else if (result->status == CACHE_EXISTS) {
-        code = SPAN("EX");
-    } else if (result->status == CACHE_MISS) {
-        code = SPAN("NF");
-    }
-    to = span_put(begin(reply), code);
-    end(reply, put_flags(to, &answer));
-}
-
-static void
-render_store(const struct host *host, const struct request *request,
-             const struct result *result, struct reply *reply)
-{
-    if (request->flags & REQUEST_BAD_CHUNK && result->status == CACHE_NOT_STORED)
-        reply_say(reply, TEXT_BAD_CHUNK);
-    else if (result->status == CACHE_TOO_LARGE)
-        reply_say(reply, TEXT_TOO_LARGE);
-    else if (result->status == CACHE_NO_MEMORY)
-        reply_say(reply, TEXT_NO_ROOM);
-    else
-        render_set(host, request, result, reply);
-}
-
-static void
-render_delete(const struct host *host, const struct request *request,
-              const struct result *result, struct reply *reply)
-{
-    if (result->status == CACHE_NO_MEMORY)
-        reply_say(reply, TEXT_NO_MEMORY);
-    else if (result->status == CACHE_EXISTS)
-        render_miss(host, request, SPAN("EX"), reply);
-    else if (result->status != CACHE_OK)
-        render_miss(host, request, SPAN("NF"), reply);
-    else if (!(request->flags & REQUEST_QUIET))
-        render_miss(host, request, SPAN("HD"), reply);
-}
-
-static void
-render_count(const struct host *host, const struct request *request,
-             const struct result *result, struct reply *reply)
-{
-    struct answer answer = {
-        .host = host,
-        .request = request,
+        .miss = !counted && request->operation != OP_STORE,
         .binary_key = request->flags & REQUEST_BINARY_KEY,
         .created = result->cache.created,
         .ttl_s = result->cache.ttl_s,
-        .cas = result->cache.cas,
+        .cas = done ? result->cache.cas : 0,
+        .value_length = result->cache.value_length,
     };
-    char        digits[DECIMAL_MAX];
-    char       *end_of_digits = decimal_write(digits, result->cache.number);
-    struct span number = { digits, (size_t)(end_of_digits - digits) };
-    bool        with_value = request->flags & REQUEST_WITH_VALUE;
-    char       *to;
+    char        digits[DECIMAL_MAX], *to;
+    struct span number = { digits, 0 };
 
-    if (request->flags & REQUEST_QUIET)
+    if (failure.length > 0) {
+        reply_say(reply, failure);
         return;
+    }
+    if (done && request->flags & REQUEST_QUIET)
+        return;
+    if (with_value)
+        number.length = (size_t)(decimal_write(digits, result->cache.number) - digits);
     to = begin(reply);
     to = with_value ? decimal_write(span_put(to, SPAN("VA ")), number.length)
-                    : span_put(to, SPAN("HD"));
+                    : span_put(to, code_of(result->status));
     end(reply, put_flags(to, &answer));
     if (with_value) {
         reply_say(reply, number);
@@ -672,41 +624,12 @@ render_count(const struct host *host, const struct request *request,
     }
 }
 
-static void
-render_arithmetic(const struct host *host, const struct request *request,
-                  const struct result *result, struct reply *reply)
-{
-    switch (result->status) {
-    case CACHE_OK:
-        render_count(host, request, result, reply);
-        break;
-    case CACHE_NOT_NUMERIC:
-        reply_say(reply, TEXT_NOT_NUMERIC);
-        break;
-    case CACHE_NO_MEMORY:
-        reply_say(reply, TEXT_NO_MEMORY);
-        break;
-    case CACHE_EXISTS:
-        render_miss(host, request, SPAN("EX"), reply);
-        break;
-    case CACHE_NOT_STORED:
-    case CACHE_TOO_LARGE:
-        render_miss(host, request, SPAN("NS"), reply);
-        break;
-    case CACHE_MISS:
-        render_miss(host, request, SPAN("NF"), reply);
-        break;
-    }
-}
-
 /* An opaque that is too long is only found by who echoes it: after other mistakes. */
 static bool
 stumbles_at_opaque(const struct request *request, const struct result *result)
 {
-    if (!(request->flags & REQUEST_BAD_OPAQUE) || request->operation == OP_SAY)
-        return false;
-    return request->operation != OP_ARITHMETIC ||
-           (result->status != CACHE_NOT_NUMERIC && result->status != CACHE_NO_MEMORY);
+    return request->flags & REQUEST_BAD_OPAQUE && request->operation != OP_SAY &&
+           text_failure(request, result).length == 0;
 }
 
 void
@@ -726,16 +649,27 @@ meta_render(const struct host *host, const struct request *request, struct resul
             render_get(host, request, result, reply);
         break;
     case OP_STORE:
-        render_store(host, request, result, reply);
-        break;
     case OP_DELETE:
-        render_delete(host, request, result, reply);
-        break;
     case OP_ARITHMETIC:
-        render_arithmetic(host, request, result, reply);
+        render_write(host, request, result, reply);
         break;
-    default: /* a mistake, which says so */
+    case OP_SAY:
         reply_say(reply, request->text);
+        break;
+    case OP_TOUCH: /* these are no meta commands */
+    case OP_FLUSH:
+    case OP_NOOP:
+    case OP_VERSION:
+    case OP_VERBOSITY:
+    case OP_STATS:
+    case OP_DUMP:
+    case OP_ORDER:
+    case OP_WATCH:
+    case OP_LOGIN:
+    case OP_MECHANISMS:
+    case OP_DEBUG_TIME:
+    case OP_QUIT:
+    case OP_COUNT:
         break;
     }
 }

@@ -485,27 +485,43 @@ render_get(const struct request *request, struct result *result, struct reply *r
         reply_say(reply, SPAN("END\r\n"));
 }
 
-static struct span
-answer_of_store(const struct request *request, const struct result *result)
+struct span
+text_failure(const struct request *request, const struct result *result)
 {
-    if (request->flags & REQUEST_BAD_CHUNK && result->status == CACHE_NOT_STORED)
-        return TEXT_BAD_CHUNK;
     switch (result->status) {
-    case CACHE_OK:
-        return SPAN("STORED\r\n");
-    case CACHE_EXISTS:
-        return SPAN("EXISTS\r\n");
-    case CACHE_MISS:
-        return SPAN("NOT_FOUND\r\n");
     case CACHE_TOO_LARGE:
-        return TEXT_TOO_LARGE;
+        return SPAN("SERVER_ERROR object too large for cache\r\n");
     case CACHE_NO_MEMORY:
-        return TEXT_NO_ROOM;
-    case CACHE_NOT_STORED:
+        return request->operation == OP_STORE
+                   ? SPAN("SERVER_ERROR out of memory storing object\r\n")
+                   : TEXT_NO_MEMORY;
     case CACHE_NOT_NUMERIC:
+        return SPAN("CLIENT_ERROR cannot increment or decrement non-numeric value\r\n");
+    case CACHE_NOT_STORED:
+        if (request->flags & REQUEST_BAD_CHUNK)
+            return SPAN("CLIENT_ERROR bad data chunk\r\n");
+        break;
+    case CACHE_OK:
+    case CACHE_MISS:
+    case CACHE_EXISTS:
         break;
     }
-    return SPAN("NOT_STORED\r\n");
+    return SPAN("");
+}
+
+/* `done` is said where it was. */
+static struct span
+answer_of_write(const struct request *request, const struct result *result,
+                struct span done)
+{
+    struct span failure = text_failure(request, result);
+
+    if (failure.length > 0)
+        return failure;
+    return result->status == CACHE_OK       ? done
+           : result->status == CACHE_MISS   ? SPAN("NOT_FOUND\r\n")
+           : result->status == CACHE_EXISTS ? SPAN("EXISTS\r\n")
+                                            : SPAN("NOT_STORED\r\n");
 }
 
 static void
@@ -515,25 +531,6 @@ render_number(const struct result *result, struct reply *reply)
 
     to = decimal_write(to, result->cache.number);
     reply_wrote(reply, span_put(to, SPAN("\r\n")));
-}
-
-static void
-render_arithmetic(const struct result *result, struct reply *reply)
-{
-    switch (result->status) {
-    case CACHE_OK:
-        render_number(result, reply);
-        break;
-    case CACHE_NOT_NUMERIC:
-        reply_say(reply, TEXT_NOT_NUMERIC);
-        break;
-    case CACHE_NO_MEMORY:
-        reply_say(reply, TEXT_NO_MEMORY);
-        break;
-    default:
-        reply_say(reply, SPAN("NOT_FOUND\r\n"));
-        break;
-    }
 }
 
 static struct span
@@ -552,12 +549,6 @@ render_version(const struct host *host, struct reply *reply)
     reply_say(reply, SPAN("\r\n"));
 }
 
-static struct span
-found_or_not(const struct result *result, struct span found)
-{
-    return result->status == CACHE_OK ? found : SPAN("NOT_FOUND\r\n");
-}
-
 void
 text_render(const struct host *host, const struct request *request, struct result *result,
             struct reply *reply)
@@ -574,16 +565,19 @@ text_render(const struct host *host, const struct request *request, struct resul
         render_get(request, result, reply);
         break;
     case OP_STORE:
-        reply_say(reply, answer_of_store(request, result));
+        reply_say(reply, answer_of_write(request, result, SPAN("STORED\r\n")));
         break;
     case OP_DELETE:
-        reply_say(reply, found_or_not(result, SPAN("DELETED\r\n")));
+        reply_say(reply, answer_of_write(request, result, SPAN("DELETED\r\n")));
         break;
     case OP_TOUCH:
-        reply_say(reply, found_or_not(result, SPAN("TOUCHED\r\n")));
+        reply_say(reply, answer_of_write(request, result, SPAN("TOUCHED\r\n")));
         break;
     case OP_ARITHMETIC:
-        render_arithmetic(result, reply);
+        if (result->status == CACHE_OK)
+            render_number(result, reply);
+        else
+            reply_say(reply, answer_of_write(request, result, SPAN("")));
         break;
     case OP_FLUSH:
         reply_say(reply, answer_of_flush(request, result));

@@ -37,12 +37,7 @@ struct command {
 };
 
 #define TEXT_ERROR SPAN("ERROR\r\n")
-#define TEXT_NOT_NUMERIC                                                                 \
-    SPAN("CLIENT_ERROR cannot increment or decrement non-numeric value\r\n")
-#define TEXT_TOO_LARGE SPAN("SERVER_ERROR object too large for cache\r\n")
-#define TEXT_NO_ROOM SPAN("SERVER_ERROR out of memory storing object\r\n")
 #define TEXT_NO_MEMORY SPAN("SERVER_ERROR out of memory\r\n")
-#define TEXT_BAD_CHUNK SPAN("CLIENT_ERROR bad data chunk\r\n")
 #define TEXT_BAD_FORMAT SPAN("CLIENT_ERROR bad command line format\r\n")
 
 /* Answer with this text and do nothing. */
@@ -55,6 +50,9 @@ text_say(struct request *request, struct span text)
 
 /* Sub-command words may be shortened to any prefix. */
 bool text_abbreviates(struct span token, struct span word);
+
+/* What both say of a write that went wrong; length 0: it did not, or an item decided it. */
+struct span text_failure(const struct request *request, const struct result *result);
 
 /* The value of value_length bytes behind the line: here, or still arriving. */
 void text_take_value(const struct line *line, struct request *request);
