@@ -223,14 +223,11 @@ take_extras(struct request *request, const struct header *header, const char *ex
 static void
 take_cas(struct request *request, const struct header *header)
 {
-    bool join = request->mode == CACHE_APPEND || request->mode == CACHE_PREPEND;
-
     request->cas = header->cas;
-    if (header->cas == 0)
-        return;
-    request->flags |= REQUEST_COMPARE;
-    if (request->operation == OP_STORE && !join)
-        request->mode = CACHE_CAS;
+    if (header->cas != 0)
+        request->flags |= REQUEST_COMPARE;
+    if (request->operation == OP_STORE)
+        request_set_mode(request, request->mode);
 }
 
 static void
@@ -477,8 +474,6 @@ render_get(const struct request *request, struct result *result, struct reply *r
 static enum status
 status_of(const struct request *request, enum cache_status status)
 {
-    bool join = request->mode == CACHE_APPEND || request->mode == CACHE_PREPEND;
-
     switch (status) {
     case CACHE_OK:
         return STATUS_OK;
@@ -495,7 +490,7 @@ status_of(const struct request *request, enum cache_status status)
     case CACHE_NOT_STORED:
         break;
     }
-    if (join)
+    if (cache_store_joins(request->mode))
         return STATUS_NOT_STORED;
     return request->mode == CACHE_ADD ? STATUS_EXISTS : STATUS_NOT_FOUND;
 }

@@ -100,7 +100,6 @@ exec_touch(struct executor *executor, const struct request *request,
 static struct cache_store
 store_of(const struct executor *executor, const struct request *request)
 {
-    bool join = request->mode == CACHE_APPEND || request->mode == CACHE_PREPEND;
     bool create = request->flags & REQUEST_CREATE;
 
     return (struct cache_store){
@@ -111,7 +110,8 @@ store_of(const struct executor *executor, const struct request *request)
         .binary_key = request->flags & REQUEST_BINARY_KEY,
         .key = request->key,
         .client_flags = request->client_flags,
-        .expiry = join && create ? request->create_expiry : request->expiry,
+        .expiry = create && cache_store_joins(request->mode) ? request->create_expiry
+                                                             : request->expiry,
         .cas = executor->host->cas_enabled ? request->cas : 0, /* 0 is nobody's */
         .new_cas = request->new_cas,
     };

@@ -211,15 +211,17 @@ flags_are_tokens(const struct line *line, unsigned first)
     return true;
 }
 
-static void
+/* A line of a key and flags. False where its flags were not looked at. */
+static bool
 parse_simple(const struct line *line, struct flags *flags, struct request *request)
 {
-    if (!flags_are_tokens(line, 2)) {
-        text_say(request, TEXT_BAD_FORMAT);
-        request->flags = 0;
-        return;
+    if (flags_are_tokens(line, 2)) {
+        (void)take_flags(line, 2, flags, request);
+        return true;
     }
-    take_flags(line, 2, flags, request);
+    text_say(request, TEXT_BAD_FORMAT);
+    request->flags = 0;
+    return false;
 }
 
 void
@@ -262,43 +264,25 @@ meta_parse_debug(const struct command *command, const struct line *line,
         text_say(request, SPAN("CLIENT_ERROR error decoding key\r\n"));
 }
 
-/* Skip the value of a set that cannot be. */
-static void
-refuse_value(struct request *request)
-{
-    request->flags |= REQUEST_SWALLOW;
-}
-
-/* What joins values takes an id of 0 for none; what replaces them never finds it. */
-static void
-take_join_mode(struct request *request, enum cache_store_mode mode)
-{
-    request->mode = mode;
-    if (request->cas == 0)
-        request->flags &= ~(uint32_t)REQUEST_COMPARE;
-}
-
 static bool
-take_set_mode(struct flags *flags, struct request *request)
+take_set_mode(const struct flags *flags, struct request *request)
 {
-    bool compares = request->flags & REQUEST_COMPARE;
-
     switch (flags->mode) {
     case 0:
     case 'S':
-        request->mode = compares ? CACHE_CAS : CACHE_SET;
+        request_set_mode(request, CACHE_SET);
         return true;
     case 'R':
-        request->mode = compares ? CACHE_CAS : CACHE_REPLACE;
+        request_set_mode(request, CACHE_REPLACE);
         return true;
-    case 'E':
+    case 'E': /* whatever the id */
         request->mode = CACHE_ADD;
         return true;
     case 'A':
-        take_join_mode(request, CACHE_APPEND);
+        request_set_mode(request, CACHE_APPEND);
         return true;
     case 'P':
-        take_join_mode(request, CACHE_PREPEND);
+        request_set_mode(request, CACHE_PREPEND);
         return true;
     default:
         text_say(request, SPAN("CLIENT_ERROR invalid mode for ms M token\r\n"));
@@ -323,15 +307,9 @@ meta_parse_set(const struct command *command, const struct line *line,
     }
     request->value_length = (size_t)length;
     request->tail = VALUE_TAIL;
-    if (!take_flags(line, 3, &flags, request) || !take_set_mode(&flags, request)) {
-        refuse_value(request);
-        return;
-    }
-    if (request->flags & REQUEST_BAD_OPAQUE) {
+    if (take_flags(line, 3, &flags, request) && take_set_mode(&flags, request) &&
+        request->flags & REQUEST_BAD_OPAQUE)
         text_say(request, long_opaque);
-        refuse_value(request);
-        return;
-    }
     text_take_value(line, request);
 }
 
@@ -360,13 +338,10 @@ meta_parse_arithmetic(const struct command *command, const struct line *line,
     struct flags flags;
 
     (void)command;
-    if (!flags_are_tokens(line, 2)) {
-        text_say(request, TEXT_BAD_FORMAT);
-        request->flags = 0;
-        return;
-    }
     request->delta = 1;
-    if (!take_flags(line, 2, &flags, request)) {
+    if (!parse_simple(line, &flags, request))
+        return;
+    if (request->operation == OP_SAY) {
         text_say(request, SPAN("CLIENT_ERROR invalid or duplicate flag\r\n"));
         return;
     }

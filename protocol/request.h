@@ -142,6 +142,18 @@ struct request {
     struct span text; /* OP_SAY: the answer; OP_STATS...: the argument; meta: flags */
 };
 
+/* An id that was given makes a store one of CACHE_CAS, but for what joins values: that
+ * compares besides, and takes an id of 0 for none. */
+static inline void
+request_set_mode(struct request *request, enum cache_store_mode mode)
+{
+    request->mode = mode;
+    if (cache_store_joins(mode) && request->cas == 0)
+        request->flags &= ~(uint32_t)REQUEST_COMPARE;
+    else if (request->flags & REQUEST_COMPARE && !cache_store_joins(mode))
+        request->mode = CACHE_CAS;
+}
+
 /* What came of a request. */
 struct result {
     enum cache_status    status;

@@ -83,6 +83,10 @@ take_key(const struct line *line, struct request *request)
 void
 text_take_value(const struct line *line, struct request *request)
 {
+    if (request->operation == OP_SAY) {
+        request->flags |= REQUEST_SWALLOW;
+        return;
+    }
     if (line->rest.length < request->value_length + VALUE_TAIL) {
         request->flags |= REQUEST_ARRIVING;
         return;
@@ -91,14 +95,6 @@ text_take_value(const struct line *line, struct request *request)
     request->length += (uint32_t)(request->value_length + VALUE_TAIL);
     if (memcmp(request->value.at + request->value_length, "\r\n", VALUE_TAIL) != 0)
         request->flags |= REQUEST_BAD_CHUNK;
-}
-
-/* A storage command's number was bad, or its key: the value is skipped all the same. */
-static void
-refuse_value(struct request *request)
-{
-    text_say(request, TEXT_BAD_FORMAT);
-    request->flags |= REQUEST_SWALLOW;
 }
 
 static void
@@ -123,11 +119,11 @@ parse_store(const struct command *command, const struct line *line,
         !number_lenient_expiry(line->token[3], &expiry) ||
         (cas_at != 0 && (line->count <= cas_at ||
                          !number_strict_u64(line->token[cas_at], &request->cas)))) {
-        refuse_value(request);
-        return;
+        text_say(request, TEXT_BAD_FORMAT);
+    } else {
+        request->key.bytes = line->token[1];
+        request->expiry = expiry;
     }
-    request->key.bytes = line->token[1];
-    request->expiry = expiry;
     text_take_value(line, request);
 }
 
@@ -306,7 +302,7 @@ static enum parse_status
 refuse_long_key(struct request *request)
 {
     /* The empty line is memcached's. */
-    text_say(request, SPAN("CLIENT_ERROR bad command line format\r\n\r\n"));
+    text_say(request, SPAN(TEXT_BAD_FORMAT_LINE "\r\n"));
     request->flags = REQUEST_RETRACT | REQUEST_SKIP_LINE;
     return PARSE_OK;
 }

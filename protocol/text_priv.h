@@ -38,7 +38,8 @@ struct command {
 
 #define TEXT_ERROR SPAN("ERROR\r\n")
 #define TEXT_NO_MEMORY SPAN("SERVER_ERROR out of memory\r\n")
-#define TEXT_BAD_FORMAT SPAN("CLIENT_ERROR bad command line format\r\n")
+#define TEXT_BAD_FORMAT_LINE "CLIENT_ERROR bad command line format\r\n"
+#define TEXT_BAD_FORMAT SPAN(TEXT_BAD_FORMAT_LINE)
 
 /* Answer with this text and do nothing. */
 static inline void
@@ -54,7 +55,8 @@ bool text_abbreviates(struct span token, struct span word);
 /* What both say of a write that went wrong; length 0: it did not, or an item decided it. */
 struct span text_failure(const struct request *request, const struct result *result);
 
-/* The value of value_length bytes behind the line: here, or still arriving. */
+/* The value of value_length bytes behind the line: here, or still arriving; or to be skipped
+ * where the request already is what is wrong with it. */
 void text_take_value(const struct line *line, struct request *request);
 
 #endif

@@ -152,6 +152,12 @@ enum cache_store_mode {
     CACHE_CAS, /* only where the item's id is store.cas      */
 };
 
+static inline bool
+cache_store_joins(enum cache_store_mode mode)
+{
+    return mode == CACHE_APPEND || mode == CACHE_PREPEND;
+}
+
 struct cache_store {
     enum cache_store_mode mode;
     bool                  compares; /* append, prepend: only where the id is `cas`      */

@@ -27,12 +27,6 @@ struct storing {
     unsigned          size_class;
 };
 
-static bool
-is_join(const struct cache_store *store)
-{
-    return store->mode == CACHE_APPEND || store->mode == CACHE_PREPEND;
-}
-
 /* May a stale value with an id that was overtaken be stored over `old`? */
 static bool
 overrules(const struct cache_store *store, const struct item *old)
@@ -105,7 +99,7 @@ plan_locked(struct storing *s, const struct item *old)
     const struct cache_store *store = s->store;
     struct cache             *cache = s->thread->cache;
 
-    s->joins = is_join(store) && old != NULL;
+    s->joins = cache_store_joins(store->mode) && old != NULL;
     s->kept = s->joins ? item_value_length(old) : 0;
     s->shape = (struct item_shape){
         .key = store->key.bytes,
@@ -216,7 +210,7 @@ store_locked(struct storing *s)
     if (status != CACHE_OK)
         return status;
     if (!plan_locked(s, old))
-        return is_join(store) ? CACHE_NOT_STORED : CACHE_TOO_LARGE;
+        return cache_store_joins(store->mode) ? CACHE_NOT_STORED : CACHE_TOO_LARGE;
 
     if (s->prepared != NULL && !s->joins)
         return place_locked(s, old, &s->prepared);
@@ -227,7 +221,7 @@ store_locked(struct storing *s)
         return CACHE_OK;
     }
     if (!spare_has(&s->spare, s->size_class)) /* with one, the next time */
-        return is_join(store) ? CACHE_NOT_STORED : CACHE_NO_MEMORY;
+        return cache_store_joins(store->mode) ? CACHE_NOT_STORED : CACHE_NO_MEMORY;
     build_locked(s, old);
     return place_locked(s, old, &s->spare.item);
 }
