@@ -195,27 +195,25 @@ has_shape(const struct opcode *opcode, const struct header *header)
     return false;
 }
 
-/* Expiry times are unsigned here: there is no negative one. */
+/* Their length, which is the opcode's, tells what they are. Expiry times are unsigned
+ * here: there is no negative one. */
 static void
 take_extras(struct request *request, const struct header *header, const char *extras)
 {
-    switch ((enum operation)request->operation) {
-    case OP_STORE:
-        if (header->extras_length == 0)
-            break;
+    switch (header->extras_length) {
+    case 4:
+        request->expiry = read32(extras);
+        break;
+    case 8:
         request->client_flags = read32(extras);
         request->expiry = read32(extras + 4);
         break;
-    case OP_ARITHMETIC:
+    case 20:
         request->delta = read64(extras);
         request->initial = read64(extras + 8);
         request->create_expiry = read32(extras + 16);
         if (request->create_expiry != UINT32_MAX)
             request->flags |= REQUEST_CREATE;
-        break;
-    default:
-        if (header->extras_length > 0)
-            request->expiry = read32(extras);
         break;
     }
 }

@@ -137,9 +137,24 @@ login_may_run(const struct request *request)
     case OP_MECHANISMS:
     case OP_VERSION:
         return true;
-    default:
-        return false;
+    case OP_GET:
+    case OP_STORE:
+    case OP_DELETE:
+    case OP_ARITHMETIC:
+    case OP_TOUCH:
+    case OP_FLUSH:
+    case OP_NOOP:
+    case OP_VERBOSITY:
+    case OP_STATS:
+    case OP_DUMP:
+    case OP_ORDER:
+    case OP_WATCH:
+    case OP_DEBUG_TIME:
+    case OP_QUIT:
+    case OP_COUNT:
+        break;
     }
+    return false;
 }
 
 static bool

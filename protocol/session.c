@@ -129,9 +129,23 @@ is_for_connections(const struct request *request)
     case OP_WATCH:
     case OP_DEBUG_TIME:
         return true;
-    default:
-        return false;
+    case OP_SAY:
+    case OP_GET:
+    case OP_STORE:
+    case OP_DELETE:
+    case OP_ARITHMETIC:
+    case OP_TOUCH:
+    case OP_FLUSH:
+    case OP_NOOP:
+    case OP_VERSION:
+    case OP_STATS:
+    case OP_LOGIN:
+    case OP_MECHANISMS:
+    case OP_QUIT:
+    case OP_COUNT:
+        break;
     }
+    return false;
 }
 
 /* The one gate: nothing is run that has not gone through here. */

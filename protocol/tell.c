@@ -135,7 +135,20 @@ tell_watched_request(const struct executor *executor, const struct request *requ
         tell_get(executor, request, result);
         tell_count(executor, request, result);
         break;
-    default:
+    case OP_SAY:
+    case OP_FLUSH:
+    case OP_NOOP:
+    case OP_VERSION:
+    case OP_VERBOSITY:
+    case OP_STATS:
+    case OP_DUMP:
+    case OP_ORDER:
+    case OP_WATCH:
+    case OP_LOGIN:
+    case OP_MECHANISMS:
+    case OP_DEBUG_TIME:
+    case OP_QUIT:
+    case OP_COUNT:
         break;
     }
 }
