@@ -300,6 +300,7 @@ binary_parse(bool sasl, struct span input, struct request *request)
     const struct opcode *opcode;
     struct header        header;
     size_t               fixed;
+    bool                 unknown;
 
     *request = (struct request){ .codec = CODEC_BINARY };
     if (input.length > 0 && !binary_begins_with(input.at[0]))
@@ -315,10 +316,11 @@ binary_parse(bool sasl, struct span input, struct request *request)
     if (header.body_length > BODY_MAX)
         return refuse_and_close(request, STATUS_INVALID, REQUEST_OPEN);
     opcode = &opcodes[header.opcode];
-    if (opcode->shape == SHAPE_UNKNOWN)
-        return parse_unknown(&header, request);
-    if (header.key_length > CACHE_KEY_MAX || !has_shape(opcode, &header))
+    unknown = opcode->shape == SHAPE_UNKNOWN;
+    if (header.key_length > CACHE_KEY_MAX || (!unknown && !has_shape(opcode, &header)))
         return refuse_and_close(request, STATUS_INVALID, opcode->flags);
+    if (unknown)
+        return parse_unknown(&header, request);
     if (!sasl && (opcode->operation == OP_LOGIN || opcode->operation == OP_MECHANISMS))
         return parse_unknown(&header, request);
     if (opcode->operation == OP_LOGIN)
