@@ -1,8 +1,9 @@
 /* slabs/arithmetic.c - counters: values that are decimal numbers.
  *
  * A counter is text, so that get, set and append work on it too. What counts as a number
- * is memcached's rule: white space and one plus sign may lead, white space or a NUL ends
- * it and what follows is ignored.
+ * is memcached's rule: white space and one sign may lead, white space or a NUL ends it and
+ * what follows is ignored. A minus sign counts down from 2^64, as strtoull() does, but what
+ * is still negative by the highest bit is no number.
  */
 #include "slabs/cache_priv.h"
 #include "slabs/decimal.h"
@@ -12,11 +13,13 @@ static bool
 parse_counter(struct span text, uint64_t *number)
 {
     size_t at = 0, first;
+    bool   negative;
 
     *number = 0;
     while (at < text.length && decimal_is_space(text.at[at]))
         at++;
-    if (at < text.length && text.at[at] == '+')
+    negative = at < text.length && text.at[at] == '-';
+    if (negative || (at < text.length && text.at[at] == '+'))
         at++;
     for (first = at; at < text.length && text.at[at] >= '0' && text.at[at] <= '9'; at++) {
         if (__builtin_mul_overflow(*number, 10, number) ||
@@ -25,6 +28,11 @@ parse_counter(struct span text, uint64_t *number)
     }
     if (at == first)
         return false;
+    if (negative) {
+        *number = 0 - *number;
+        if (*number > INT64_MAX)
+            return false;
+    }
     return at == text.length || text.at[at] == '\0' || decimal_is_space(text.at[at]);
 }
 

@@ -63,9 +63,12 @@ static const struct {
     { TEXT("1 abc"), 1 },
     { TEXT("1\0002"), 1 },
     { TEXT("1\0"), 1 },
+    { TEXT("-0"), 0 },
+    { TEXT("-18446744073709551615"), 1 },
+    { TEXT(" -9223372036854775809 "), INT64_MAX },
 };
 
-START_TEST(a_number_may_have_blanks_around_it_and_one_plus)
+START_TEST(a_number_may_have_blanks_around_it_and_one_sign)
 {
     struct fixture f;
     uint64_t       number;
@@ -84,7 +87,10 @@ static const struct span others[] = {
     TEXT("+"),
     TEXT("-"),
     TEXT("-1"),
-    TEXT("-0"),
+    TEXT("-9223372036854775808"),
+    TEXT("-18446744073709551616"),
+    TEXT("--1"),
+    TEXT("-+1"),
     TEXT("++1"),
     TEXT("+ 1"),
     TEXT("+-1"),
@@ -303,7 +309,7 @@ make_suite(void)
     TCase *text = fixture_case(suite, "numbers");
     TCase *results = fixture_case(suite, "results");
 
-    tcase_add_loop_test(text, a_number_may_have_blanks_around_it_and_one_plus, 0,
+    tcase_add_loop_test(text, a_number_may_have_blanks_around_it_and_one_sign, 0,
                         (int)LENGTH(numbers));
     tcase_add_loop_test(text, anything_else_is_no_number_and_stays_as_it_is, 0,
                         (int)LENGTH(others));

@@ -54,6 +54,9 @@ for my $case (
     [ '1 2',          '2',   'words after a space' ],
     [ "1\0002",       '2',   'bytes after a NUL' ],
     [ '0' x 300 . '7', '8',  '300 leading zeros' ],
+    [ '-18446744073709551604',  '13', 'a minus sign that wraps to a small number' ],
+    [ ' -9223372036854775809 ', '9223372036854775808', 'one that wraps to 2^63 - 1' ],
+    [ '-0',           '1',   'a minus sign and nothing' ],
 ) {
     my ($stored, $answer, $what) = @$case;
     $c->ask(set(k => $stored));
@@ -62,7 +65,8 @@ for my $case (
         "and padded to its old length");
 }
 for my $stored ('', 'a', '12a', '0x1', '-12', '1.5', '1e3', 'a12', '18446744073709551616',
-    '99999999999999999999', '+', 'x' x 5000) {
+    '99999999999999999999', '+', '-', '+-0', '- 0', '-9223372036854775808',
+    '-18446744073709551616', 'x' x 5000) {
     $c->ask(set(k => $stored));
     $c->expect("incr k 1\r\n", $NONNUMERIC,
         'no number to incr: ' . shown(substr $stored, 0, 40));
