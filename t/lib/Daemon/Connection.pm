@@ -174,6 +174,12 @@ sub is_in_step ($self) {
     return $self->receive(4) eq "MN\r\n";
 }
 
+# Does the server close the connection, without another word?
+sub is_closed ($self) {
+    $self->read_until(sub { $self->{ended} });
+    return $self->{ended} && $self->{input} eq '';
+}
+
 # --- tests -------------------------------------------------------------------
 
 # The request is answered by exactly these bytes, and nothing more.
@@ -209,8 +215,7 @@ sub expect_cut ($self, $request, $reply, $name, %with) {
 
 # The server closes the connection, and says no more before it does.
 sub closed ($self, $name) {
-    $self->read_until(sub { $self->{ended} });
-    return verdict($self->{ended} && $self->{input} eq '', $name,
+    return verdict($self->is_closed, $name,
         $self->{ended} ? 'closed, but said ' : 'still open, having said ',
         shown($self->{input}));
 }
