@@ -132,6 +132,13 @@ $c->expect("ma k N60 t\r\n", "HD t-1\r\n",
 $c->expect("ma fresh N60 t\r\n", "HD t60\r\n", "but it does where it creates");
 $c->expect("ma new t N60\r\n", "HD t-1\r\n", "from its place among the flags on");
 
+$c->ask(set(k => '10'));
+$c->expect("mg k v\r\ndecr k 1\r\nmg k v\r\n", "VA 2\r\n10\r\n9\r\nVA 2\r\n9 \r\n",
+    "a shorter number is padded, also while an answer with the old one waits");
+$c->ask(set(k => '9'));
+my ($left) = $c->ask("ma k T100\r\nmg k t\r\n", qr/\n.*\n\z/) =~ / t(-?\d+)\r\n\z/;
+verdict($left > 90, "T of ma is also for a number that grows", "it was $left\n");
+
 # --- counters ----------------------------------------------------------------
 
 $c->ask(set(k => '10'));

@@ -83,6 +83,11 @@ for my $round (1 .. 500) {
 is($tries, 500, "of two that saw the same version, one may store");
 $c->expect("get n\r\n", hit(n => '500'), "so no change is lost");
 
+# Each of these keys has the number after that of the one before it?
+$c->ask(set("one$_" => 'v')) for 1 .. 50;
+my @ids = map { $c->cas_of("one$_") } 1 .. 50;
+verdict((grep { $ids[$_] != $ids[0] + $_ } 1 .. 49), "ids of all keys are no one sequence");
+
 # --- 0, which no item has ----------------------------------------------------
 
 $c->ask(set(k => 'b'));

@@ -87,6 +87,12 @@ my $q = $d->connect;
 $q->send('delete ' . 'a' x 40_000 . "\r\n");
 $q->closed("40,000 bytes are too long for any line but one of get");
 
+$c->expect('get k' . ' ' x 10_000 . "k\r\n", "VALUE k 0 1\r\nv\r\n" x 2 . "END\r\n",
+    "10,000 spaces between two keys are skipped");
+$q = $d->connect;
+$q->send('get k' . ' ' x 20_000);
+$q->closed("20,000 are too many");
+
 # --- words -------------------------------------------------------------------
 
 $c->expect("set k 0 0 1 a b c d e f g h i j k l m n o p q noreply\r\nv\r\n", "",

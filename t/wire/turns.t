@@ -17,4 +17,15 @@ verdict($d->stat('conn_yields') > $before, 'and others had their turn meanwhile'
 $other->expect("get small\r\n", "VALUE small 0 1\r\n1\r\nEND\r\n", 'and are served');
 
 $d->stop_clean;
+
+# -R counts steps of 64 requests.
+$d = Daemon->start('-t' => 1, '-R' => 2);
+$other = $d->connect;
+for my $requests (128, 129) {
+    $before = $d->stat('conn_yields');
+    $other->expect("md none\r\n" x $requests, "NF\r\n" x $requests, "$requests at once");
+    my $yields = $d->stat('conn_yields') - $before;
+    verdict($yields == $requests - 128, "$requests requests are two steps, or more");
+}
+$d->stop_clean;
 done_testing;

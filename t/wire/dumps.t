@@ -1,0 +1,31 @@
+# lru_crawler metadump and mgdump: every item once, for any number of clients at once.
+use v5.36;
+use Test::More;
+use lib 't/lib';
+use Daemon;
+
+my $ITEMS = 40_000;             # lines of more than sockets hold
+my $TAIL  = 'x' x 200;
+
+my $d = Daemon->start('-m' => 256, '-t' => 1);
+my $c = $d->connect;
+$c->ask(join('', map { "ms $_$TAIL 0 q\r\n\r\n" } 1 .. $ITEMS) . "mn\r\n", qr/MN\r\n\z/);
+is($d->stat('curr_items'), $ITEMS, "many items");
+
+# One does not read, so its dump cannot be over when the others have theirs.
+my $idle = $d->connect;
+$idle->send("lru_crawler metadump all\r\n");
+$idle->read_until(sub { $idle->unread =~ /key=/ });
+
+for my $round (1 .. 2) {
+    my $dump = $d->connect->ask("lru_crawler metadump all\r\n", qr/(?:END|BUSY.*)\r\n\z/);
+    my %seen;
+    $seen{$_}++ for $dump =~ /^key=(\d+)/mg;
+    verdict(keys %seen == $ITEMS && !(grep { $_ != 1 } values %seen),
+        "metadump $round shows every item once while another is under way");
+}
+$c->expect("mg 1$TAIL s\r\n", "HD s0\r\n", "meanwhile others are served");
+verdict($idle->read_until(sub { $idle->unread =~ /END\r\n\z/ }),
+    "who was slow to read has the rest as well");
+$d->stop_clean;
+done_testing;
