@@ -257,6 +257,7 @@ same(said(request('delete', key => 'k', cas => $id + 1)), failure('delete', 0x02
 same(said(request('deleteq', key => 'k', cas => $id + 1)), failure('deleteq', 0x02),
     "nor deleteq, which says so");
 $c->expect("get k\r\n", hit(k => 'v'), "the value stays");
+moves({}, request('delete', key => 'k', cas => $id + 1), "and no miss is counted");
 moves({ delete_hits => 1, curr_items => -1 }, request('delete', key => 'k', cas => $id),
     "the right id deletes, and counts delete_hits");
 moves({ delete_misses => 1 }, request('delete', key => 'k'), "a miss delete_misses");
@@ -416,14 +417,16 @@ same(said(request('stat', key => 'reset')), response('stat'), "stat reset says d
 same($d->stat('get_hits'), 0, "and counting begins anew");
 same(said(request('stat', key => 'detail on')), response('stat'), "stat detail on");
 said(store('set', 'a:b', 'v'), request('get', key => 'a:b'), request('get', key => 'a:c'),
-    request('delete', key => 'a:b'));
+    request('touch', key => 'a:b', extras => n32(0)), request('delete', key => 'a:b'));
 same(said(request('stat', key => 'detail dump')),
     response('stat', key => 'detailed',
-        value => "PREFIX a get 2 hit 1 set 1 del 1\r\nEND\r\n") . response('stat'),
+        value => "PREFIX a get 3 hit 2 set 1 del 1\r\nEND\r\n") . response('stat'),
     "stat detail dump is a text in one packet, and the empty one");
 same(said(request('stat', key => 'detail off')), response('stat'), "stat detail off");
 same(said(request('stat', key => $_)), failure('stat', 0x01), "there is no stat $_")
-    for 'conns', 'nonsense', 'detail';
+    for 'conns', 'nonsense', 'detail', 'itemsx', 'slabsx', 'sizesx', 'rese';
+same(said(request('stat', key => $_)), response('stat'), "but stat $_ is as without x")
+    for 'resetx', 'detail onx', 'detail offx';
 moves({}, request('stat', key => $_), "stat '$_' counts nothing")
     for '', 'settings', 'nonsense';
 

@@ -13,7 +13,7 @@ $c->ask(join('', map { "ms $_$TAIL 0 q\r\n\r\n" } 1 .. $ITEMS) . "mn\r\n", qr/MN
 is($d->stat('curr_items'), $ITEMS, "many items");
 
 # One does not read, so its dump cannot be over when the others have theirs.
-my $idle = $d->connect;
+my $idle = $d->connect(window => 65536);
 $idle->send("lru_crawler metadump all\r\n");
 $idle->read_until(sub { $idle->unread =~ /key=/ });
 

@@ -49,6 +49,13 @@ is(lines_until($mutations, qr/key=n .*\n/),
 is(lines_until($deletions, qr/key=a .*\n/), "type=deleted key=a cmd=delete clsid=C size=2\n",
     'deletions see deletes that found something');
 
+$c->ask("set old 0 -1 1\r\nx\r\n");
+$c->ask("get old\r\n");
+is(lines_until($fetchers, qr/key=old .*\n.*\n/),
+    "type=item_get key=old status=not_found clsid=0 cfd=N size=0\n" x 2,
+    'to whom what has expired is not found either');
+lines_until($mutations, qr/key=old .*\n/);
+
 # A value that arrives in pieces is told of when it is there.
 $c->send("set big 0 100 200000\r\n" . 'x' x 100_000);
 $c->send('x' x 100_000 . "\r\n");
