@@ -277,8 +277,10 @@ static void
 exec_flush(struct executor *executor, const struct request *request,
            struct result *result)
 {
-    counter_add(&executor->counters.cmd_flush, 1);
     result->refused = !executor->host->flush_enabled;
+    /* One that is refused is counted too, but not in the binary protocol. */
+    if (!result->refused || request->codec != CODEC_BINARY)
+        counter_add(&executor->counters.cmd_flush, 1);
     if (!result->refused && request->text.length == 0)
         cache_flush_later(executor->thread, request->expiry);
 }
