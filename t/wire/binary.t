@@ -520,6 +520,10 @@ for my $byte ("\0", "\x81", 'g') {
     $victim->hears(response('noop'), "before " . shown($byte) . " all is well");
     $victim->closed("what begins with it is no packet");
 }
+$q = $d->connect;
+$q->send(request('noop') . "get k\r\n");
+$q->hears(response('noop'), "before less than a header");
+$q->closed("the first byte is enough to tell");
 $d->stop_clean;
 
 # --- on other servers --------------------------------------------------------
@@ -545,6 +549,7 @@ $d->stop_clean;
 start('-F');
 $c->ask(set(k => 'v'));
 same(said(request($_)), failure($_, 0x20), "with -F $_ is refused") for 'flush', 'flushq';
+moves({}, request('flush'), "and not even counted");
 $c->expect("get k\r\n", hit(k => 'v'), "and flushes nothing");
 $d->stop_clean;
 

@@ -107,6 +107,17 @@ $c->expect("mg r R90\r\n", "HD\r\n", "but none for what stays for ever");
 $c->expect("md r I T30\r\nmg r v\r\nmg r\r\n", "HD\r\nVA 1 X W\r\nv\r\nHD Z X\r\n",
     "what is stale says X, and gives one");
 
+$c->expect("mg n7 N-1 t\r\n", "HD t0 W\r\n", "an N that is over leaves no time");
+
+# --- mg: the last use --------------------------------------------------------
+
+sub unused_for ($key) { return ($c->ask("mg $key l\r\n") =~ /^HD l(\d+)\r\n/)[0] }
+
+stage(k => 'hello');
+$d->advance_clock(3);
+cmp_ok(unused_for('k'), '>=', 2, "l counts the seconds since the store");
+verdict(unused_for('k') <= 1, "and then those since that read");
+
 # --- mg: counters ------------------------------------------------------------
 
 stage(k => 'hello');
@@ -432,6 +443,10 @@ $c->expect("mg k $opaque\r\n", $too_long, "an opaque of 33 bytes is refused by m
 $c->expect("md k $opaque\r\n", $too_long, "by md, which does not delete");
 $c->expect("ms k 2 $opaque\r\nhi\r\n", $too_long, "by ms, which does not store");
 $c->expect("get k\r\n", hit(k => '10'), "so nothing has happened");
+$c->expect("mg k T100 $opaque\r\n", $too_long, "what stands before it in mg");
+lives('k', 100, "is done");
+$c->expect("mg k $opaque T0\r\n", $too_long, "what stands behind it");
+lives('k', -1, "is done as well");
 
 # --- values that are too large, or not what they were said to be -------------
 
