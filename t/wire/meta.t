@@ -188,7 +188,7 @@ lives('k', 100, "T an end");
 $c->expect("ms k 2 T-1\r\nhi\r\nmg k\r\n", "HD\r\nEN\r\n", "also one that is over");
 $c->expect("ms k 2 k O1 s\r\nhi\r\n", "HD kk O1 s2\r\n", "k, O and s are said, in order");
 same($c->ask("ms k 2 c\r\nhi\r\n"), 'HD c' . id() . "\r\n", "c is the new id");
-$c->expect("ms k 2 ME c s\r\nno\r\n", "NS c0 s2\r\n", 
+$c->expect("ms k 2 ME c s\r\nno\r\n", "NS c0 s2\r\n",
     "c is 0, if nothing was stored, and s what was sent");
 $c->expect("ms k 2 E77 c\r\nhi\r\nmg k c\r\n", "HD c77\r\nHD c77\r\n", "E names it");
 $c->expect("ms k 0\r\n\r\nmg k v\r\n", "HD\r\nVA 0\r\n\r\n", "a value may be empty");
