@@ -7,6 +7,7 @@ use IO::Socket::IP;
 use Test::More;
 use lib 't/lib';
 use Daemon;
+use Daemon::Binary 'request';
 
 plan skip_all => 'the reference makes other messages, and knows no limit'
     if is_reference();
@@ -147,18 +148,15 @@ same($first . $second, "VALUE v 0 102400\r\n$value\r\n" x 7 . "END\r\n",
 
 # --- binary ----------------------------------------------------------------------
 
-sub binary ($opcode, $key, $opaque, $extras = '', $body = '') {
-    return pack('CCnCCnNNNN', 0x80, $opcode, length $key, length $extras, 0, 0,
-        length($extras . $key . $body), $opaque, 0, 0) . $extras . $key . $body;
-}
-
 my $status = sub ($answer) { join ' ', (unpack 'CCnCCnNN', $answer)[ 0, 1, 5, 7 ] };
-same($status->(answer($u, binary(0x00, 'a', 99))), '129 0 0 99',
+same($status->(answer($u, request('get', key => 'a', opaque => 99))), '129 0 0 99',
     "the binary protocol is chosen by the first byte");
-same($status->(answer($u, binary(0x01, 'b', 98, "\0" x 8, 'B'))), '129 1 0 98',
+same($status->(answer($u, request('set', key => 'b', opaque => 98,
+    extras => "\0" x 8, value => 'B'))), '129 1 0 98',
     "and stores");
 same(answer($u, "get b\r\n"), "VALUE b 0 1\r\nB\r\nEND\r\n", "text the next time");
-is_silent($u, frame(1, substr binary(0x01, 'b', 98, "\0" x 8, 'Z' x 9), 0, -1),
+is_silent($u, frame(1, substr request('set', key => 'b',
+    extras => "\0" x 8, value => 'Z' x 9), 0, -1),
     "half a binary request is dropped");
 
 # --- what is not for datagrams ---------------------------------------------------
@@ -214,7 +212,7 @@ $c->expect("set v 0 0 102400\r\n$value\r\n", "STORED\r\n", "100 KB are stored");
 same(answer($u, "get v\r\n"), $too_much, "nor all of a large value");
 same(answer($u, 'get' . ' v' x 50 . "\r\n"), $too_much, "nor of many");
 same(answer($u, "stats\r\n"), $too_much, "nor statistics");
-same($status->(answer($u, binary(0x00, 'v', 4242))), '129 0 3 4242',
+same($status->(answer($u, request('get', key => 'v', opaque => 4242))), '129 0 3 4242',
     "the binary protocol says so by status 3");
 same(answer($u, 'mn' . ' ' x 100 . "\r\nget k\r\n") =~ /^MN/ ? 'MN' : '', 'MN',
     "longer requests have longer answers");
