@@ -10,8 +10,8 @@ import urllib.parse
 import since
 
 # Values that are each server's own: of the process, of connections and what memory they take, of watchers, of items
-# and what memory they take; and when an item that has ended is noticed, by a store, by the crawler or when it is asked for.
-# memcached does not count binary stores that are too large.
+# and what memory they take; and when an item that has ended is noticed, by a store, by the crawler or when it is asked
+# for. memcached does not count binary stores that are too large.
 LOOSE = {b"pid", b"uptime", b"time", b"rusage_user", b"rusage_system", b"tcpport", b"oldest",
          b"curr_connections", b"total_connections", b"connection_structures", b"response_obj_count",
          b"response_obj_bytes", b"read_buf_count", b"read_buf_bytes", b"read_buf_bytes_free", b"bytes_read",

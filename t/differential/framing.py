@@ -17,7 +17,7 @@ import struct
 
 import orders
 import since
-from words import number_i32, strict_number
+from words import number_i32, shortens, strict_number
 
 LINE_MAX = 2048         # longer lines depend on how they arrive, those of get and gets apart
 DATA_MAX = 2 << 20      # more than that is not sent for one value
@@ -253,6 +253,7 @@ SHAPES.update({op: ((8,), KEY, True) for op in (0x01, 0x02, 0x03, 0x11, 0x12, 0x
 SHAPES.update({op: ((20,), KEY, False) for op in (0x05, 0x06, 0x15, 0x16)})
 SHAPES.update({op: ((0,), KEY, True) for op in (0x0e, 0x0f, 0x19, 0x1a)})
 SHAPES.update({op: ((4,), KEY, False) for op in (0x1c, 0x1d, 0x1e, 0x23, 0x24)})
+LONG_STATISTICS = (b"reset", b"settings", b"detail on", b"detail off", b"detail dump")    # that may be longer
 BINARY_FETCHES = {0x00, 0x09, 0x0c, 0x0d, 0x1c, 0x1d, 0x1e, 0x23, 0x24}
 TOUCHES = {0x1c, 0x1d, 0x1e, 0x23, 0x24}
 
@@ -335,6 +336,8 @@ class BinaryStream:
             hold.check_idle([key])
         elif op in (0x08, 0x18) and any(extras):
             raise Unsuitable("a flush to come")
+        elif op == 0x10 and any(key != name and shortens(key, name) for name in LONG_STATISTICS):
+            raise Unsuitable("memcached reads on behind the key")
 
     def padding(self):
         pending, closed = self.state

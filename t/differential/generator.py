@@ -572,7 +572,7 @@ def make_binary_plain(maker):
 
 def make_binary_statistics(maker):
     kinds = (b"", b"", b"settings", b"reset", b"items", b"slabs", b"sizes", b"detail on", b"detail off", b"detail dump",
-             b"detail", b"detailed", b"conns", b"cachedump 1 0", b"resetting", b"settings x", b"item", b"detail onx",
+             b"detailed", b"conns", b"cachedump 1 0", b"resetting", b"settings x", b"item", b"detail onx",
              b"slabs 1", b"SLABS", b"reset ", b"extstore", b"detail dump ", b" items", b"itemsx", b"sizesx")
     return [packet(maker, 0x10, maker.dice.choice(kinds))]
 
