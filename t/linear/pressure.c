@@ -18,7 +18,7 @@ enum {
     BYTES_MAX = 200000,
     ORDER_MS = 20, /* between two orders of the administrator           */
     ORDERS = 8,    /* kinds of them, the memory limit the last          */
-    CLASSES = 60,  /* numbers of size classes that pages are moved among */
+    CLASSES = 80,  /* numbers of size classes that pages are moved among */
 };
 
 struct pressure {
@@ -129,7 +129,9 @@ say_order(struct pressure *p, struct wire *w, struct dice *dice)
                  p->opt->memory_mb - (unsigned)dice_below(dice, p->opt->memory_mb / 2));
         break;
     default:
-        wire_say(w, "slabs reassign %d %u\r\n", (int)dice_below(dice, CLASSES) - 1,
+        /* From any class, or from one that may have no page to give. */
+        wire_say(w, "slabs reassign %d %u\r\n",
+                 dice_one_in(dice, 2) ? -1 : 1 + (int)dice_below(dice, CLASSES),
                  1 + (unsigned)dice_below(dice, CLASSES));
         break;
     }
