@@ -194,6 +194,7 @@ exec_refuse(struct executor *executor, const struct request *request,
     counter_add(&executor->counters.store_no_memory, 1);
     drop_stale(executor, request, result);
     result->status = CACHE_NO_MEMORY;
+    tell_request(executor, request, result);
 }
 
 void

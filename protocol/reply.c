@@ -153,6 +153,21 @@ gather(struct gathering *g, const char *at, size_t length)
         (struct iovec){ (void *)(uintptr_t)(at + skipped), length - skipped };
 }
 
+/* `value` is a copy: the reply's own stays where the sent part ends. */
+static void
+gather_value(struct gathering *g, struct cache_reading value)
+{
+    size_t from = g->skip < value.value_length ? g->skip : value.value_length;
+
+    g->skip -= from;
+    while (from < value.value_length && g->count < g->most) {
+        struct span part = cache_read_value(&value, from);
+
+        gather(g, part.at, part.length);
+        from += part.length;
+    }
+}
+
 unsigned
 reply_vectors(const struct reply *reply, struct iovec *vectors, unsigned most)
 {
@@ -161,26 +176,15 @@ reply_vectors(const struct reply *reply, struct iovec *vectors, unsigned most)
 
     for (unsigned i = 0; i < reply->count; i++) {
         const struct reply_piece *piece = &reply->pieces[i];
-        struct span               part;
 
         gather(&g, reply->flat + flat, piece->at - flat);
         flat = piece->at;
-        for (size_t from = 0; from < piece->value.value_length; from += part.length) {
-            part = cache_read_value(&piece->value, from);
-            gather(&g, part.at, part.length);
-        }
+        gather_value(&g, piece->value);
     }
     gather(&g, reply->flat + flat, reply->flat_used - flat);
     if (reply->tail != NULL)
         gather(&g, reply->tail, reply->tail_used);
     return g.count;
-}
-
-void
-reply_advance(struct reply *reply, size_t bytes)
-{
-    must(bytes <= reply_left(reply));
-    reply->sent += bytes;
 }
 
 /* What has gone out as a whole: flat bytes and pieces; and how much of the next piece, or
@@ -218,6 +222,19 @@ count_gone(const struct reply *reply)
     }
     gone.flat += left;
     return gone;
+}
+
+void
+reply_advance(struct reply *reply, size_t bytes)
+{
+    struct gone gone;
+
+    must(bytes <= reply_left(reply));
+    reply->sent += bytes;
+    gone = count_gone(reply);
+    /* So that gathering goes on there, and need not walk a chain from its start. */
+    if (gone.pieces < reply->count && gone.part > 0)
+        (void)cache_read_value(&reply->pieces[gone.pieces].value, gone.part);
 }
 
 struct reply *

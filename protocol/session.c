@@ -176,12 +176,12 @@ is_full(const struct session *session, const struct session_worker *worker,
 /* ---- values that arrive ---------------------------------------------------------- */
 
 char *
-session_upload_room(const struct session *session, size_t *room)
+session_upload_room(struct session *session, struct session_worker *worker, size_t *room)
 {
     *room = 0;
     if (session->arriving == NULL)
         return NULL;
-    return cache_upload_room(&session->arriving->upload, room);
+    return cache_upload_room(worker->executor.thread, &session->arriving->upload, room);
 }
 
 void
@@ -211,19 +211,29 @@ arriving_begin(struct session *session, const struct request *request,
     return true;
 }
 
-/* Take input into the upload; false while its end, tail included, is not there. */
-static bool
-arriving_take(struct arriving *arriving, struct span input, size_t *used)
+enum taken {
+    TAKEN_PART, /* the end, tail included, is not there  */
+    TAKEN_ALL,
+    TAKEN_NO_MORE /* there is no memory for the rest of it */
+};
+
+/* Take input into the upload. */
+static enum taken
+arriving_take(struct cache_thread *thread, struct arriving *arriving, struct span input,
+              size_t *used)
 {
     struct cache_upload *upload = &arriving->upload;
-    size_t               tail = arriving->request.tail, room;
-    char                *to;
+    size_t               tail = arriving->request.tail;
 
-    while (to = cache_upload_room(upload, &room), room > 0) {
-        size_t here = input.length - *used;
+    while (!cache_upload_is_full(upload)) {
+        size_t here = input.length - *used, room;
+        char  *to;
 
         if (here == 0)
-            return false;
+            return TAKEN_PART;
+        to = cache_upload_room(thread, upload, &room);
+        if (room == 0)
+            return TAKEN_NO_MORE;
         if (here > room)
             here = room;
         memcpy(to, input.at + *used, here);
@@ -231,21 +241,29 @@ arriving_take(struct arriving *arriving, struct span input, size_t *used)
         *used += here;
     }
     if (input.length - *used < tail)
-        return false;
+        return TAKEN_PART;
     if (memcmp(input.at + *used, "\r\n", tail) != 0)
         arriving->request.flags |= REQUEST_BAD_CHUNK;
     *used += tail;
-    return true;
+    return TAKEN_ALL;
 }
 
+/* Store it, or skip the rest of it. */
 static void
-arriving_end(struct session *session, struct session_worker *worker, struct reply *reply)
+arriving_end(struct session *session, struct session_worker *worker, enum taken taken,
+             struct reply *reply)
 {
-    struct arriving *arriving = session->arriving;
-    struct result    result;
+    struct arriving     *arriving = session->arriving;
+    struct cache_upload *upload = &arriving->upload;
+    struct result        result = { 0 };
 
     session->arriving = NULL;
-    exec_commit(&worker->executor, &arriving->request, &arriving->upload, &result);
+    if (taken == TAKEN_ALL) {
+        exec_commit(&worker->executor, &arriving->request, upload, &result);
+    } else {
+        session->swallow = upload->length - upload->filled + arriving->request.tail;
+        exec_refuse(&worker->executor, &arriving->request, upload, &result);
+    }
     render(worker, &arriving->request, &result, reply);
     free(arriving);
 }
@@ -351,6 +369,14 @@ static bool
 pass_data(struct session *session, struct session_worker *worker, struct span input,
           size_t *used, struct reply *reply)
 {
+    if (session->arriving != NULL) {
+        enum taken taken =
+            arriving_take(worker->executor.thread, session->arriving, input, used);
+
+        if (taken == TAKEN_PART)
+            return false;
+        arriving_end(session, worker, taken, reply);
+    }
     if (session->swallow > 0) {
         size_t here = input.length - *used;
 
@@ -358,14 +384,8 @@ pass_data(struct session *session, struct session_worker *worker, struct span in
             here = session->swallow;
         session->swallow -= here;
         *used += here;
-        return session->swallow == 0;
     }
-    if (session->arriving != NULL) {
-        if (!arriving_take(session->arriving, input, used))
-            return false;
-        arriving_end(session, worker, reply);
-    }
-    return true;
+    return session->swallow == 0;
 }
 
 static void

@@ -73,8 +73,10 @@ enum session_status session_run(struct session *session, struct session_worker *
                                 unsigned *budget);
 
 /* Where the next bytes from the client may be written to directly, ahead of any other
- * input; *room is 0 when no value is arriving. Then session_upload_fill(). */
-char *session_upload_room(const struct session *session, size_t *room);
+ * input; *room is 0 when no value is arriving, or there is no memory for more of it. Then
+ * session_upload_fill(). */
+char *session_upload_room(struct session *session, struct session_worker *worker,
+                          size_t *room);
 void  session_upload_fill(struct session *session, size_t bytes);
 
 /* After SESSION_WATCH: what the client wants to watch, or that it is not to be. */

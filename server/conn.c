@@ -21,7 +21,8 @@
 
 enum {
     VECTORS = 2 * REPLY_PIECES + 2,
-    TURN_BYTES = 512 << 10, /* with so much sent, others have their turn */
+    TURN_BYTES = 512 << 10, /* with so much sent, others have their turn...     */
+    SEND_BYTES = 1 << 20,   /* ...and with this much, in the midst of an answer */
 };
 
 static void conn_on_event(evutil_socket_t fd, short what, void *arg);
@@ -143,15 +144,33 @@ conn_close(struct conn *conn, enum events_closed reason)
 
 enum sent { SENT_ALL, SENT_PART, SENT_FAILED };
 
+/* Of so many vectors, how many hold what is sent at a time: the kernel copies it. */
+static unsigned
+count_to_send(const struct iovec *vectors, unsigned count)
+{
+    size_t bytes = 0;
+
+    for (unsigned i = 0; i < count; i++) {
+        bytes += vectors[i].iov_len;
+        if (bytes >= SEND_BYTES)
+            return i + 1;
+    }
+    return count;
+}
+
 static enum sent
 send_some(struct conn *conn, struct reply *reply)
 {
     struct iovec  vectors[VECTORS];
     struct msghdr message = { .msg_iov = vectors };
+    size_t        sent = 0;
     ssize_t       n;
 
     while (reply_left(reply) > 0) {
-        message.msg_iovlen = reply_vectors(reply, vectors, VECTORS);
+        if (sent >= SEND_BYTES)
+            return SENT_PART; /* as if the socket took no more: it is asked again */
+        message.msg_iovlen =
+            count_to_send(vectors, reply_vectors(reply, vectors, VECTORS));
         n = message.msg_iovlen == 1
                 ? send(conn->fd, vectors[0].iov_base, vectors[0].iov_len, MSG_NOSIGNAL)
                 : sendmsg(conn->fd, &message, MSG_NOSIGNAL);
@@ -160,6 +179,7 @@ send_some(struct conn *conn, struct reply *reply)
         if (n < 0)
             return errno == EAGAIN || errno == EWOULDBLOCK ? SENT_PART : SENT_FAILED;
         counter_add(&conn->worker->counters.bytes_written, (uint64_t)n);
+        sent += (size_t)n;
         reply_advance(reply, (size_t)n);
     }
     reply_clear(reply);
@@ -338,7 +358,8 @@ receive(struct conn *conn, size_t kept, size_t *direct)
     struct iovec   vectors[2];
     struct iovec  *buffer = &vectors[1];
 
-    vectors[0].iov_base = session_upload_room(&conn->session, direct);
+    vectors[0].iov_base =
+        session_upload_room(&conn->session, &worker->session_worker, direct);
     vectors[0].iov_len = *direct;
     buffer->iov_base = worker->input + kept;
     buffer->iov_len = WORKER_INPUT_BYTES - kept;

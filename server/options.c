@@ -15,13 +15,12 @@
 #include "server/options_table.h"
 
 enum {
-    NAME_BYTES = 64,            /* for an option's name in a message             */
-    LETTERS_BYTES = 256,        /* for getopt's list of letters                  */
-    LISTEN_TEXT_BYTES = 256,    /* for what is wrong with -l                     */
-    LONG_BASE = 256,            /* getopt's value of a long option: this + row   */
-    THREADS_USUAL = 64,         /* above it there is a warning                   */
-    SEGMENTS_PERCENT = 80,      /* hot and warm together                         */
-    ITEM_BYTES_TODAY = 1 << 20, /* until large values arrive                  */
+    NAME_BYTES = 64,         /* for an option's name in a message             */
+    LETTERS_BYTES = 256,     /* for getopt's list of letters                  */
+    LISTEN_TEXT_BYTES = 256, /* for what is wrong with -l                     */
+    LONG_BASE = 256,         /* getopt's value of a long option: this + row   */
+    THREADS_USUAL = 64,      /* above it there is a warning                   */
+    SEGMENTS_PERCENT = 80,   /* hot and warm together                         */
 };
 
 /* One run of options_parse(). */
@@ -629,16 +628,6 @@ check_together(const struct parser *p)
     return OPTIONS_CONFLICT;
 }
 
-static enum options_status
-check_not_yet(const struct parser *p)
-{
-    const struct options *o = p->o;
-
-    if (o->item_bytes_max > ITEM_BYTES_TODAY)
-        return not_yet(p, "-I, --max-item-size above 1m", "large values come");
-    return OPTIONS_OK;
-}
-
 /* One way to log in without the other leaves one protocol. */
 static void
 set_protocol(const struct parser *p)
@@ -738,8 +727,6 @@ finish(const struct parser *p)
 {
     enum options_status status = check_together(p);
 
-    if (status == OPTIONS_OK)
-        status = check_not_yet(p);
     if (status == OPTIONS_OK)
         set_protocol(p);
     if (status == OPTIONS_OK)

@@ -55,7 +55,7 @@ struct options {
     /* The cache. */
     uint64_t memory_bytes;          /* -m: for items                                    */
     uint64_t item_bytes_max;        /* -I: header, key and value of one item            */
-    uint64_t chunk_bytes_max;       /* -o slab_chunk_max: shown, checked, not used      */
+    uint64_t chunk_bytes_max;       /* -o slab_chunk_max: larger items are chains       */
     unsigned value_bytes_min;       /* -n: least room for key, value and flags          */
     bool     value_bytes_min_given; /* somebody said -n; else small classes go lower   */
     double   growth;                /* -f: from size class to size class, > 1           */

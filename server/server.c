@@ -243,6 +243,7 @@ create_cache(struct server *server)
           .memory_bytes = options->memory_bytes,
           .memory_most = memory_most(),
           .item_bytes_max = options->item_bytes_max,
+          .chunk_bytes_max = (uint32_t)options->chunk_bytes_max,
           .smallest_value = options->value_bytes_min_given ? options->value_bytes_min : 0,
           .growth = options->growth,
           .evicts = options->evicts,

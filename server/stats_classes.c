@@ -90,8 +90,8 @@ show_slabs(const struct server *server, const struct of_class *class, host_emit 
     SLAB("chunks_per_page", chunks_a_page);
     SLAB("total_pages", class->now.pages);
     SLAB("total_chunks", chunks);
-    SLAB("used_chunks", class->now.items);
-    SLAB("free_chunks", chunks - class->now.items);
+    SLAB("used_chunks", class->now.chunks_used);
+    SLAB("free_chunks", chunks - class->now.chunks_used);
     SLAB("free_chunks_end", 0);
     SLAB("get_hits", class->commands->get_hits);
     SLAB("cmd_set", class->commands->cmd_set);

@@ -5,6 +5,7 @@
  * deleted, read or replaced by another item in the same chunk; item_evict() looks again.
  */
 #include "slabs/cache_priv.h"
+#include "slabs/chain_priv.h"
 #include "slabs/must.h"
 #include "slabs/poison_priv.h"
 
@@ -68,7 +69,7 @@ count_eviction(struct cache_thread *thread, struct item *item)
     counter_add(&counters->evictions, 1);
     if (item_deadline(item) != CLOCK_NEVER)
         counter_add(&counters->evicted_nonzero, 1);
-    lru_note_eviction(&thread->cache->lru[pages_class(&thread->cache->pages, item)],
+    lru_note_eviction(&thread->cache->lru[item_class(thread->cache, item)],
                       item_idle_s(item, clock_now(thread->cache->clock)));
     if (!(marks & ITEM_FETCHED))
         counter_add(&counters->evicted_unfetched, 1);
@@ -94,8 +95,8 @@ item_evict(struct cache_thread *thread, struct victim victim)
     lock_drop(&stripe->lock);
 }
 
-struct item *
-item_take(struct cache_thread *thread, unsigned size_class)
+static struct item *
+take(struct cache_thread *thread, unsigned size_class)
 {
     struct cache *cache = thread->cache;
 
@@ -110,11 +111,32 @@ item_take(struct cache_thread *thread, unsigned size_class)
             return item;
         }
         if (round == ROUNDS_MAX)
-            break;
+            return NULL;
         evict_some(thread, size_class, round + 1 == ROUNDS_MAX);
     }
-    counter_add(&thread->counters.of_class[size_class].out_of_memory, 1);
-    return NULL;
+}
+
+struct item *
+item_take(struct cache_thread *thread, unsigned size_class)
+{
+    struct item *item = take(thread, size_class);
+
+    if (item == NULL)
+        counter_add(&thread->counters.of_class[size_class].out_of_memory, 1);
+    return item;
+}
+
+/* The chunks of a small class may all be parts of chains, which are in the list of the
+ * largest class: that is where something can be evicted then. */
+struct item *
+item_take_part(struct cache_thread *thread, unsigned size_class)
+{
+    unsigned     largest = thread->cache->pages.classes.count;
+    struct item *item = NULL;
+
+    if (size_class != largest)
+        item = take(thread, size_class);
+    return item != NULL ? item : item_take(thread, largest);
 }
 
 void
@@ -123,6 +145,8 @@ item_give(struct cache_thread *thread, struct item *item)
     struct pages *pages = &thread->cache->pages;
     unsigned      size_class = pages_class(pages, item);
 
+    if (item_is_chained(item))
+        chain_give(thread, item);
     pages_give_chunk(pages, &thread->magazine[size_class], size_class, item);
 }
 

@@ -45,8 +45,9 @@ is_no_number(const struct item *item)
 {
     size_t length = item_value_length(item);
 
-    return length == 0 || cache_item_weight(item->key_length, item_client_flags(item),
-                                            length) > NUMBER_WEIGHT_MAX;
+    return length == 0 || item_is_chained(item) ||
+           cache_item_weight(item->key_length, item_client_flags(item), length) >
+               NUMBER_WEIGHT_MAX;
 }
 
 static uint64_t
@@ -138,7 +139,7 @@ count_locked(struct counting *c)
     result->number = how->initial;
     result->ttl_s = -1;
     if (item != NULL) {
-        result->size_class = pages_class(&cache->pages, item);
+        result->size_class = item_class(cache, item);
         result->ttl_s = item_ttl_s(cache, item);
         if (is_no_number(item)) /* whatever its id */
             return CACHE_NOT_NUMERIC;
@@ -158,7 +159,7 @@ count_locked(struct counting *c)
         item_set_deadline(item, clock_deadline(cache->clock, how->expiry));
     item_set_accessed(item, clock_now(cache->clock));
     result->cas = item_cas(item);
-    result->size_class = pages_class(&cache->pages, item);
+    result->size_class = item_class(cache, item);
     return CACHE_OK;
 }
 

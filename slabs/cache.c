@@ -12,6 +12,7 @@
 enum {
     SMALLEST_VALUE = 8, /* a chunk has room for this much at least            */
     ERA_FIRST = 1,      /* so that no id is 0                                 */
+    PIECES_MAX = 2048,  /* of a chain, about                                  */
 };
 
 /* ---- birth and death ------------------------------------------------------------- */
@@ -20,6 +21,17 @@ static struct cache *
 cache_aligned(size_t bytes)
 {
     return aligned_alloc(128, (bytes + 127) & ~(size_t)127);
+}
+
+/* A chain has a bounded number of pieces: they are given back while a stripe is held. */
+static uint32_t
+largest_chunk(const struct cache_config *config)
+{
+    size_t bytes = config->chunk_bytes_max;
+
+    while (bytes < PAGE_BYTES && config->item_bytes_max / bytes > PIECES_MAX)
+        bytes *= 2;
+    return (uint32_t)(bytes < PAGE_BYTES ? bytes : PAGE_BYTES);
 }
 
 struct cache *
@@ -40,7 +52,7 @@ cache_create(const struct cache_config *config)
     };
     atomic_init(&cache->era, ERA_FIRST);
     if (!pages_init(&cache->pages, config->memory_bytes, config->memory_most, smallest,
-                    config->growth, config->large_pages))
+                    largest_chunk(config), config->growth, config->large_pages))
         goto fail;
     items_max =
         (size_t)cache->pages.capacity * (PAGE_BYTES / cache->pages.classes.bytes[1]);
@@ -195,24 +207,38 @@ cache_item_weight(size_t key_length, uint32_t client_flags, size_t value_length)
     return MEMCACHED_OVERHEAD + key_length + item_flags_room(client_flags) + value_length;
 }
 
+/* A chain always has room for an era, so that its id can be anything without a copy. */
 unsigned
-item_class_for(const struct cache *cache, const struct item_shape *shape)
+item_class_for(const struct cache *cache, struct item_shape *shape)
 {
+    const struct classes *classes = &cache->pages.classes;
+    size_t bytes = item_size_of(shape->key.length, shape->client_flags, shape->own_era,
+                                shape->value_length);
+
     if (cache_item_weight(shape->key.length, shape->client_flags, shape->value_length) >
         cache->item_bytes_max)
         return 0;
-    return classes_find(&cache->pages.classes,
-                        item_size_of(shape->key.length, shape->client_flags,
-                                     shape->own_era, shape->value_length));
+    shape->chained = bytes > classes->bytes[classes->count];
+    if (shape->chained) {
+        shape->own_era = true;
+        bytes = item_size_of(shape->key.length, shape->client_flags, true,
+                             sizeof(struct item_chain));
+    }
+    return classes_find(classes, bytes);
 }
 
 unsigned
 cache_class_for(const struct cache *cache, size_t key_length, uint32_t client_flags,
                 size_t value_length)
 {
-    struct item_shape shape = { { NULL, key_length }, client_flags, false, value_length };
+    struct item_shape shape = {
+        .key = { NULL, key_length },
+        .client_flags = client_flags,
+        .value_length = value_length,
+    };
+    unsigned size_class = item_class_for(cache, &shape);
 
-    return item_class_for(cache, &shape);
+    return shape.chained ? cache->pages.classes.count : size_class;
 }
 
 /* ---- flushes --------------------------------------------------------------------- */
@@ -343,6 +369,20 @@ cache_sizes_sum(struct cache *cache, int64_t sums[CACHE_SIZES])
     lock_drop(&cache->threads_lock);
 }
 
+/* Free chunks that threads keep, at most so many: they come and go meanwhile. */
+static uint64_t
+kept_chunks(struct cache *cache, unsigned size_class, uint64_t most)
+{
+    uint64_t kept = 0;
+
+    lock_take(&cache->threads_lock);
+    for (struct cache_thread *thread = cache->threads; thread != NULL;
+         thread = thread->next)
+        kept += magazine_count(&thread->magazine[size_class]);
+    lock_drop(&cache->threads_lock);
+    return kept < most ? kept : most;
+}
+
 void
 cache_class_show(struct cache *cache, unsigned size_class, struct cache_class *shown)
 {
@@ -357,9 +397,8 @@ cache_class_show(struct cache *cache, unsigned size_class, struct cache_class *s
         shown->oldest_idle_s =
             item_idle_s(pages_item(pages, lru->oldest), clock_now(cache->clock));
     lock_drop(&lru->lock);
-    lock_take(&pages->class_memory[size_class].lock);
-    shown->pages = pages->class_memory[size_class].pages;
-    lock_drop(&pages->class_memory[size_class].lock);
+    shown->chunks_used = pages_used(pages, size_class, &shown->pages);
+    shown->chunks_used -= kept_chunks(cache, size_class, shown->chunks_used);
 }
 
 size_t

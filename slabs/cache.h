@@ -33,7 +33,8 @@ enum {
 struct cache_config {
     size_t              memory_bytes;   /* ceiling for pages; the table is extra        */
     size_t              memory_most;    /* what the ceiling may be raised to later      */
-    size_t              item_bytes_max; /* by cache_item_weight(), at most a page       */
+    size_t              item_bytes_max; /* by cache_item_weight(), up to 1 GiB          */
+    size_t              chunk_bytes_max; /* a power of two; larger items are chains     */
     uint32_t            smallest_value; /* least room for key, flags and value a chunk  */
     double              growth;         /* ratio between large size classes, > 1        */
     bool                evicts;         /* false: out of memory is an answer            */
@@ -88,7 +89,7 @@ void cache_prefetch_item(const struct cache *cache, const struct cache_key *key)
 /*
  * An item that is being read. A small value is to be copied at once, since its stripe is
  * held (`pinned` is false) until cache_read_end(). A large one is pinned: the reading may
- * be kept, moved and ended later, and the value will not change meanwhile.
+ * be kept, copied, moved and ended later, and the value will not change meanwhile.
  */
 struct cache_reading {
     uint64_t    cas;
@@ -96,6 +97,10 @@ struct cache_reading {
     uint32_t    size_class;
     size_t      value_length;
     const char *value; /* see cache_read_value()                           */
+    /* Of a value in pieces: where cache_read_value() was last. */
+    const struct cache *chained; /* NULL: it is in one piece         */
+    const struct item  *piece;
+    size_t              piece_from; /* offset of its first byte */
     /* Not told of by cache_read(), which has no time for it: */
     int32_t        ttl_s;      /* seconds left before this reading, -1: never ends */
     uint32_t       idle_s;     /* seconds since it was last used                   */
@@ -137,8 +142,9 @@ enum cache_status cache_read(struct cache_thread *thread, const struct cache_key
 enum cache_status cache_read_as(struct cache_thread *thread, const struct cache_key *key,
                                 const struct cache_read_how *how,
                                 struct cache_reading        *reading);
-/* The next piece of the value, from offset `from` on; its length is 0 at the end. */
-struct span cache_read_value(const struct cache_reading *reading, size_t from);
+/* The next piece of the value, from offset `from` on; its length is 0 at the end. Going
+ * on from where the last call was costs little; going back begins at the start. */
+struct span cache_read_value(struct cache_reading *reading, size_t from);
 void        cache_read_end(struct cache_thread *thread, struct cache_reading *reading);
 
 /* ---- writing --------------------------------------------------------------------- */
@@ -194,13 +200,17 @@ enum cache_status cache_store(struct cache_thread      *thread,
                               struct cache_result *result);
 
 /*
- * A value that is still arriving: memory is reserved for it at once, it is filled
- * piece by piece, and nobody sees it before cache_upload_commit().
+ * A value that is still arriving. A chunk is reserved for it at once, for one that no
+ * chunk holds the pieces of a chain as it arrives; nobody sees it before
+ * cache_upload_commit().
  */
 struct cache_upload {
     struct item *item;
     size_t       length;
     size_t       filled;
+    struct item *piece; /* the last one of a chain */
+    char        *to;    /* where the next bytes go */
+    size_t       room;  /* how many                */
 };
 
 /* The size class that such an item would be of; 0 if it is too large to be stored. */
@@ -210,10 +220,19 @@ unsigned cache_class_for(const struct cache *cache, size_t key_length,
 enum cache_status cache_upload_begin(struct cache_thread      *thread,
                                      const struct cache_store *store, size_t length,
                                      struct cache_upload *upload);
-/* Where the next bytes go: a piece of the value's memory, of length 0 when it is full.
- * *room is written to, then cache_upload_fill() says how much. */
-char *cache_upload_room(const struct cache_upload *upload, size_t *room);
+/* Where the next bytes go: a piece of the value's memory, of length 0 when it is full, or
+ * when there is no memory for another piece. *room is written to, then
+ * cache_upload_fill() says how much. */
+char *cache_upload_room(struct cache_thread *thread, struct cache_upload *upload,
+                        size_t *room);
 void  cache_upload_fill(struct cache_upload *upload, size_t bytes);
+
+static inline bool
+cache_upload_is_full(const struct cache_upload *upload)
+{
+    return upload->filled == upload->length;
+}
+
 /* Store what has arrived; the key in `store` is not read, its hash and the rest are. */
 enum cache_status cache_upload_commit(struct cache_thread      *thread,
                                       const struct cache_store *store,
@@ -317,6 +336,7 @@ void cache_sizes_sum(struct cache *cache, int64_t sums[CACHE_SIZES]);
 struct cache_class {
     uint32_t chunk_bytes;
     uint32_t pages;          /* of cache_page_bytes()                              */
+    uint64_t chunks_used;    /* by items, by pieces, and by what is arriving       */
     uint64_t items;          /* in the table                                       */
     uint32_t oldest_idle_s;  /* since the next one to go was used                  */
     uint32_t evicted_idle_s; /* since the last one that was evicted had been used  */

@@ -86,7 +86,9 @@ struct spare {
 /* A chunk of the class, by evicting if need be; NULL when there is none. No lock may be
  * held. */
 struct item *item_take(struct cache_thread *thread, unsigned size_class);
-/* Give back a chunk that nobody refers to. */
+/* The same for a part of a chain: where there is none of that class, one of the largest. */
+struct item *item_take_part(struct cache_thread *thread, unsigned size_class);
+/* Give back a chunk that nobody refers to, with its chain. */
 void item_give(struct cache_thread *thread, struct item *item);
 /* Drop a reference; the last one frees the chunk. */
 void item_unref(struct cache_thread *thread, struct item *item);
@@ -103,6 +105,15 @@ void item_evict(struct cache_thread *thread, struct victim victim);
 bool item_is_expired(const struct cache *cache, const struct item *item);
 bool item_is_flushed(const struct cache *cache, const struct item *item);
 bool item_is_dead(const struct cache *cache, const struct item *item);
+/* The class in whose list an item is and under which it counts: that of its chunk, or the
+ * class of a chain's full pieces, since they are what evicting it brings. */
+static inline unsigned
+item_class(const struct cache *cache, const struct item *item)
+{
+    return item_is_chained(item) ? cache->pages.classes.count
+                                 : pages_class(&cache->pages, item);
+}
+
 /* The thread's counters of the item's class. */
 struct cache_class_counters *item_counters(struct cache_thread *thread,
                                            const struct item   *item);
@@ -136,20 +147,30 @@ struct cache_reading item_describe_locked(const struct cache *cache, struct item
 void item_note_found(const struct cache *cache, const struct item *item,
                      struct cache_result *result);
 
-/* ---- making items: cache.c, store.c ---------------------------------------------- */
+/* Take a pin, unless there are too many. Stripe held. */
+bool item_pin_locked(struct item *item);
+
+/* ---- making items: cache.c, upload.c, store.c ------------------------------------ */
 
 /* What an item is to look like. */
 struct item_shape {
     struct span key;
     uint32_t    client_flags;
     bool        own_era;
+    bool        chained; /* item_class_for() settles it */
     size_t      value_length;
 };
 
-/* The class whose chunks hold it; 0 where none may. */
-unsigned item_class_for(const struct cache *cache, const struct item_shape *shape);
+/* The class of the chunk that is to hold it, or to begin its chain; 0 where none may. */
+unsigned item_class_for(const struct cache *cache, struct item_shape *shape);
 /* Write header, key and flags of a new item. The value is the caller's to fill; dates and
  * id come when it is linked. */
 void item_write_head(struct item *item, const struct item_shape *shape);
+/* Begin to fill a new item of this shape: OK, TOO_LARGE or NO_MEMORY. */
+enum cache_status upload_begin(struct cache_thread *thread, struct item_shape *shape,
+                               struct cache_upload *upload);
+/* Fill in the value of a reading; false when there is no memory. */
+bool upload_copy(struct cache_thread *thread, struct cache_upload *upload,
+                 struct cache_reading *reading);
 
 #endif

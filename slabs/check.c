@@ -1,39 +1,74 @@
 /* slabs/check.c - cache_check(): is everything where it should be?
  *
  * Walks all memory of a cache that nobody uses meanwhile and aborts at the first thing
- * that is wrong. Every chunk must be in exactly one place: in the table and a list, in a
- * free list, in a thread's magazine, or never used yet; what is left over is held by
- * somebody (a pin, an upload), which a quiet cache does not allow.
+ * that is wrong. Every chunk must be in exactly one place: in the table and a list, in the
+ * chain of such an item, in a free list, in a thread's magazine, or never used yet; what is
+ * left over is held by somebody (a pin, an upload), which a quiet cache does not allow.
  */
 #include <stdlib.h>
 
 #include "slabs/cache_priv.h"
+#include "slabs/chain_priv.h"
 #include "slabs/must.h"
 
-/* What the walk has found of one class. */
+/* What the walk has found. */
 struct census {
     struct cache *cache;
-    unsigned      size_class;
-    uint8_t      *seen; /* a byte a unit of the region: visited already */
-    uint64_t      linked, free, bytes;
+    uint8_t      *seen;                /* a byte a unit of the region: visited already */
+    uint64_t      used[CLASS_MAX + 1]; /* chunks of a class: by items and pieces       */
+    uint64_t      free[CLASS_MAX + 1];
+    uint64_t      items, bytes;
 };
 
-static void
+/* A chunk is met; its class. */
+static unsigned
 visit(struct census *census, handle_t handle)
 {
     const struct pages *pages = &census->cache->pages;
 
     must(handle != 0);
-    must(pages_class(pages, pages_item(pages, handle)) == census->size_class);
     must(census->seen[handle] == 0);
     census->seen[handle] = 1;
+    return pages_class(pages, pages_item(pages, handle));
 }
 
 static void
-check_list(struct census *census)
+visit_free(struct census *census, handle_t handle, unsigned size_class)
+{
+    unsigned of_class = visit(census, handle);
+
+    must(of_class == size_class);
+}
+
+static void
+check_chain(struct census *census, const struct item *item)
+{
+    struct cache *cache = census->cache;
+    size_t        left = item_value_length(item), full = chain_piece_bytes(cache);
+    handle_t      handle = item_get_chain(item).first;
+
+    must(item->traits & ITEM_OWN_ERA);
+    while (handle != 0) {
+        const struct item *piece = pages_item(&cache->pages, handle);
+        size_t             bytes = item_value_length(piece);
+        unsigned           size_class = visit(census, handle);
+
+        census->used[size_class]++;
+        must(piece->traits == (ITEM_TAKEN | ITEM_PIECE));
+        must(piece->prev == pages_handle(&cache->pages, item));
+        must(bytes == (left < full ? left : full));
+        must(ITEM_HEADER + bytes <= cache->pages.classes.bytes[size_class]);
+        left -= bytes;
+        handle = piece->next;
+    }
+    must(left == 0);
+}
+
+static void
+check_list(struct census *census, unsigned size_class)
 {
     struct cache     *cache = census->cache;
-    const struct lru *lru = &cache->lru[census->size_class];
+    const struct lru *lru = &cache->lru[size_class];
     handle_t          before = 0, handle;
     uint64_t          count = 0;
 
@@ -41,12 +76,17 @@ check_list(struct census *census)
         struct item   *item = pages_item(&cache->pages, handle);
         uint64_t       hash = table_hash(&cache->table, item_key(item));
         struct stripe *stripe = table_stripe(&cache->table, hash);
+        unsigned       chunk_class = visit(census, handle);
 
-        visit(census, handle);
+        census->used[chunk_class]++;
+        must(item_class(cache, item) == size_class);
         must(item->prev == before);
         must((item->traits & (ITEM_TAKEN | ITEM_LINKED)) == (ITEM_TAKEN | ITEM_LINKED));
+        must(!(item->traits & ITEM_PIECE));
         must(atomic_load(&item->references) >= 1);
-        must(item_size(item) <= cache->pages.classes.bytes[census->size_class]);
+        must(item_chunk_size(item) <= cache->pages.classes.bytes[chunk_class]);
+        if (item_is_chained(item))
+            check_chain(census, item);
         lock_take(&stripe->lock);
         must(table_find(&cache->table, &cache->pages, hash, item_key(item)) == item);
         lock_drop(&stripe->lock);
@@ -56,30 +96,30 @@ check_list(struct census *census)
     }
     must(lru->oldest == before);
     must(count == lru->count);
-    census->linked = count;
+    census->items += count;
 }
 
 static void
-check_free(struct census *census)
+check_free(struct census *census, unsigned size_class)
 {
     struct cache              *cache = census->cache;
-    const struct class_memory *memory = &cache->pages.class_memory[census->size_class];
+    const struct class_memory *memory = &cache->pages.class_memory[size_class];
     uint32_t                   count = 0;
 
     for (handle_t handle = memory->free; handle != 0; count++) {
-        visit(census, handle);
+        visit_free(census, handle, size_class);
         handle = pages_item(&cache->pages, handle)->next;
     }
     must(count == memory->free_count);
-    census->free += count + memory->fresh;
+    census->free[size_class] = count + memory->fresh;
     for (struct cache_thread *thread = cache->threads; thread != NULL;
          thread = thread->next) {
-        const struct magazine *magazine = &thread->magazine[census->size_class];
+        const struct magazine *magazine = &thread->magazine[size_class];
 
         must(magazine->count <= magazine->room);
         for (unsigned i = 0; i < magazine->count; i++)
-            visit(census, magazine->chunk[i]);
-        census->free += magazine->count;
+            visit_free(census, magazine->chunk[i], size_class);
+        census->free[size_class] += magazine->count;
     }
 }
 
@@ -108,33 +148,31 @@ void
 cache_check(struct cache *cache, bool quiet)
 {
     size_t units = (size_t)cache->pages.capacity * PAGE_BYTES >> cache->pages.unit_shift;
-    uint8_t              *seen = calloc(units, 1);
-    uint64_t              linked = 0, bytes = 0, pages = 1;
+    struct census         census = { .cache = cache, .seen = calloc(units, 1) };
+    unsigned              classes = cache->pages.classes.count;
+    uint64_t              pages = 1;
     struct cache_counters counters;
 
-    must(seen != NULL);
-    for (unsigned size_class = 1; size_class <= cache->pages.classes.count;
-         size_class++) {
-        struct census census = { .cache = cache, .size_class = size_class, .seen = seen };
-        uint32_t      owned = cache->pages.class_memory[size_class].pages;
-        uint64_t      chunks =
-            (uint64_t)owned * (PAGE_BYTES / cache->pages.classes.bytes[size_class]);
-
-        check_list(&census);
-        check_free(&census);
-        must(census.linked + census.free <= chunks);
-        if (quiet) {
-            must(census.linked + census.free == chunks);
+    must(census.seen != NULL);
+    for (unsigned size_class = 1; size_class <= classes; size_class++) {
+        check_list(&census, size_class);
+        check_free(&census, size_class);
+        if (quiet)
             check_pins(cache, size_class);
-        }
-        linked += census.linked;
-        bytes += census.bytes;
+    }
+    for (unsigned size_class = 1; size_class <= classes; size_class++) {
+        uint32_t owned = cache->pages.class_memory[size_class].pages;
+        uint64_t chunks =
+            (uint64_t)owned * (PAGE_BYTES / cache->pages.classes.bytes[size_class]);
+        uint64_t found = census.used[size_class] + census.free[size_class];
+
+        must(quiet ? found == chunks : found <= chunks);
         pages += owned;
     }
     must(pages == cache->pages.used);
-    must(linked == count_table(cache));
+    must(census.items == count_table(cache));
     cache_counters_sum(cache, &counters, NULL);
-    must(counters.items_linked - counters.items_unlinked == linked);
-    must(counters.bytes_linked - counters.bytes_unlinked == bytes);
-    free(seen);
+    must(counters.items_linked - counters.items_unlinked == census.items);
+    must(counters.bytes_linked - counters.bytes_unlinked == census.bytes);
+    free(census.seen);
 }

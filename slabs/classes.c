@@ -34,28 +34,33 @@ next_size(uint32_t bytes, double growth, uint32_t unit)
 
 /* False when there are not enough classes for steps so small. */
 static bool
-fill(struct classes *classes, uint32_t smallest, uint32_t page_bytes, double growth,
-     uint32_t unit)
+fill(struct classes *classes, uint32_t smallest, uint32_t largest, uint32_t page_bytes,
+     double growth, uint32_t unit)
 {
     uint32_t bytes = round_up(smallest, unit);
+    bool     reached = false;
 
     *classes = (struct classes){ 0 };
-    while (bytes <= page_bytes / 2 && classes->count < CLASS_MAX - 1) {
-        uint32_t wide = widen(bytes, page_bytes, unit);
+    while (!reached && classes->count < CLASS_MAX - 1) {
+        uint32_t wide = bytes < largest ? widen(bytes, page_bytes, unit) : largest;
 
-        classes->bytes[++classes->count] = wide;
+        reached = wide >= largest;
+        if (!reached)
+            classes->bytes[++classes->count] = wide;
         bytes = next_size(wide, growth, unit);
     }
-    classes->bytes[++classes->count] = page_bytes;
-    return bytes > page_bytes / 2;
+    classes->bytes[++classes->count] = largest;
+    return reached;
 }
 
 void
-classes_init(struct classes *classes, uint32_t smallest, uint32_t page_bytes,
-             double growth, uint32_t unit)
+classes_init(struct classes *classes, uint32_t smallest, uint32_t largest,
+             uint32_t page_bytes, double growth, uint32_t unit)
 {
     must(unit >= 8 && (unit & (unit - 1)) == 0 && growth > 1.0);
-    while (!fill(classes, smallest, page_bytes, growth, unit))
+    must(largest >= CLASS_FINE_BYTES && largest <= page_bytes);
+    must((largest & (largest - 1)) == 0);
+    while (!fill(classes, smallest, largest, page_bytes, growth, unit))
         growth *= GROWTH_RAISED;
     for (uint32_t i = 0; i <= CLASS_FINE_BYTES / 8; i++)
         classes->of_small[i] = (uint8_t)classes_find_large(classes, (size_t)i * 8);

@@ -1,7 +1,9 @@
 /* slabs/drop.c - dropping items, or only what they are worth.
  *
  * An item can also be kept: as a stale value that somebody should refresh, or emptied.
- * An emptied item moves to a chunk of the right size.
+ * An emptied item moves to a chunk of the right size, and one that gets an id of a
+ * client's choice to a chunk with room for its era. A chain always has that room, so no
+ * value is copied here that is larger than a chunk.
  */
 #include "slabs/cache_priv.h"
 
@@ -31,13 +33,14 @@ copy_locked(struct dropping *d, const struct item *old)
         return NULL;
     item = d->spare.item;
     item_write_head(item, &shape);
-    memcpy(item_value(item), item_cvalue(old), shape.value_length);
+    if (shape.value_length > 0)
+        memcpy(item_value(item), item_cvalue(old), shape.value_length);
     item_set_accessed(item, item_accessed(old));
     item_set_cas(item, item_cas(old));
     item_set_deadline(item, how->empties ? CLOCK_NEVER : item_deadline(old));
     if (old->traits & ITEM_OWN_ERA) {
         item_set_own_era(item, item_own_era(old));
-        item_mark(item, ITEM_CHOSEN_CAS);
+        item_mark(item, item_marks(old) & ITEM_CHOSEN_CAS);
     }
     return item;
 }
@@ -71,7 +74,7 @@ drop_locked(struct dropping *d)
     item_note_found(cache, item, d->result);
     if (item == NULL)
         return CACHE_MISS;
-    d->result->size_class = pages_class(&cache->pages, item);
+    d->result->size_class = item_class(cache, item);
     if (how->compares && !item_has_cas(item, how->cas))
         return CACHE_EXISTS;
     if (!how->invalidates && !how->empties) {

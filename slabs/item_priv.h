@@ -11,8 +11,15 @@
  * era, only where a client chose the CAS id. A free chunk has no traits, and its `next`
  * links the free list of its class.
  *
+ * A value that no chunk holds is a chain. The item then ends with a struct item_chain in
+ * place of the value, and always has an era; the value is in pieces: chunks with the same
+ * header, no key and no extra. In a piece `next` is the next piece, `prev` the item, the
+ * value's length that of the piece. All but the last are chunks of the largest class, and
+ * full. See chain_priv.h.
+ *
  * Who may touch what:
- *   next, prev          under the LRU lock of the class; while free, under the class lock
+ *   next, prev          under the LRU lock of the class; while free, under the class lock;
+ *                       of a piece as everything else
  *   marks               atomic; written under the stripe, cleared under the LRU lock too
  *   deadline, cas, accessed
  *                       atomic; written under the stripe, read under the LRU lock too
@@ -41,6 +48,8 @@ enum item_trait {
     ITEM_LINKED = 2,       /* it is in the table and in a list                      */
     ITEM_CLIENT_FLAGS = 4, /* four bytes of flags stand behind the key              */
     ITEM_OWN_ERA = 8,      /* four bytes of era stand before the value              */
+    ITEM_CHAINED = 16,     /* the value is in pieces                                */
+    ITEM_PIECE = 32,       /* no item, but a piece of one                           */
 };
 
 enum item_mark {
@@ -79,14 +88,52 @@ item_key(const struct item *item)
     return (struct span){ item->bytes, item->key_length };
 }
 
+/* What a chained item has in place of a value. */
+struct item_chain {
+    handle_t first; /* piece */
+    uint32_t length;
+};
+
+static inline size_t
+item_value_offset(const struct item *item)
+{
+    return item->key_length + (item->traits & ITEM_CLIENT_FLAGS ? 4u : 0u) +
+           (item->traits & ITEM_OWN_ERA ? 4u : 0u);
+}
+
+static inline bool
+item_is_chained(const struct item *item)
+{
+    return item->traits & ITEM_CHAINED;
+}
+
+/* Of a chained item. */
+static inline struct item_chain
+item_get_chain(const struct item *item)
+{
+    struct item_chain chain;
+
+    memcpy(&chain, item->bytes + item_value_offset(item), sizeof(chain));
+    return chain;
+}
+
+static inline void
+item_set_chain(struct item *item, struct item_chain chain)
+{
+    memcpy(item->bytes + item_value_offset(item), &chain, sizeof(chain));
+}
+
 static inline size_t
 item_value_length(const struct item *item)
 {
     const uint8_t *bytes = item->value_length;
 
+    if (item_is_chained(item))
+        return item_get_chain(item).length;
     return bytes[0] | (size_t)bytes[1] << 8 | (size_t)bytes[2] << 16;
 }
 
+/* Not of a chained item. */
 static inline void
 item_set_value_length(struct item *item, size_t length)
 {
@@ -159,13 +206,7 @@ item_size_of(size_t key_length, uint32_t client_flags, bool own_era, size_t valu
            (own_era ? sizeof(uint32_t) : 0) + value_length;
 }
 
-static inline size_t
-item_value_offset(const struct item *item)
-{
-    return item->key_length + (item->traits & ITEM_CLIENT_FLAGS ? 4u : 0u) +
-           (item->traits & ITEM_OWN_ERA ? 4u : 0u);
-}
-
+/* Not of a chained item. */
 static inline char *
 item_value(struct item *item)
 {
@@ -178,10 +219,20 @@ item_cvalue(const struct item *item)
     return item->bytes + item_value_offset(item);
 }
 
+/* What the item counts as. */
 static inline size_t
 item_size(const struct item *item)
 {
     return ITEM_HEADER + item_value_offset(item) + item_value_length(item);
+}
+
+/* What it uses of its own chunk. */
+static inline size_t
+item_chunk_size(const struct item *item)
+{
+    if (item_is_chained(item))
+        return ITEM_HEADER + item_value_offset(item) + sizeof(struct item_chain);
+    return item_size(item);
 }
 
 static inline uint32_t

@@ -31,13 +31,13 @@ item_is_dead(const struct cache *cache, const struct item *item)
 static struct lru *
 lru_of(struct cache *cache, const struct item *item)
 {
-    return &cache->lru[pages_class(&cache->pages, item)];
+    return &cache->lru[item_class(cache, item)];
 }
 
 struct cache_class_counters *
 item_counters(struct cache_thread *thread, const struct item *item)
 {
-    return &thread->counters.of_class[pages_class(&thread->cache->pages, item)];
+    return &thread->counters.of_class[item_class(thread->cache, item)];
 }
 
 void

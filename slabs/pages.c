@@ -18,7 +18,7 @@ enum { MAGAZINE_SHARE = 128 };
 
 /* Each class may have a few chunks, whatever the limit says, or the limit could make a
  * size impossible to store: one is being read, another arrives, and an append wants one
- * besides. */
+ * besides. Of the largest a few pages, so that the same is true of a chain of a page. */
 enum { CHUNKS_GRANTED = 4 };
 
 static uint32_t
@@ -26,6 +26,8 @@ pages_granted(const struct pages *pages, unsigned size_class)
 {
     uint32_t chunks = PAGE_BYTES / pages->classes.bytes[size_class];
 
+    if (size_class == pages->classes.count)
+        return CHUNKS_GRANTED;
     return (CHUNKS_GRANTED + chunks - 1) / chunks;
 }
 
@@ -51,7 +53,8 @@ unit_shift_for(size_t bytes)
 
 bool
 pages_init(struct pages *pages, size_t limit_bytes, size_t most_bytes,
-           uint32_t smallest_chunk, double growth, bool large_pages)
+           uint32_t smallest_chunk, uint32_t largest_chunk, double growth,
+           bool large_pages)
 {
     size_t limit = limit_bytes / PAGE_BYTES;
     size_t most = most_bytes > limit_bytes ? most_bytes / PAGE_BYTES : limit;
@@ -60,7 +63,7 @@ pages_init(struct pages *pages, size_t limit_bytes, size_t most_bytes,
     *pages = (struct pages){ 0 };
     pages->unit_shift =
         unit_shift_for((most + 1 + CHUNKS_GRANTED * CLASS_MAX) * PAGE_BYTES);
-    classes_init(&pages->classes, smallest_chunk, PAGE_BYTES, growth,
+    classes_init(&pages->classes, smallest_chunk, largest_chunk, PAGE_BYTES, growth,
                  1u << pages->unit_shift);
     atomic_init(&pages->limit, (uint32_t)limit + 1);
     pages->capacity = (uint32_t)most + 1 + spare_pages(pages);
@@ -131,6 +134,60 @@ class_grow_locked(struct pages *pages, unsigned size_class)
     return true;
 }
 
+size_t
+pages_reach(struct pages *pages, unsigned size_class)
+{
+    struct class_memory *memory = &pages->class_memory[size_class];
+    uint32_t             owned, used, limit, granted = pages_granted(pages, size_class);
+
+    lock_take(&memory->lock);
+    owned = memory->pages;
+    lock_take(&pages->lock);
+    used = pages->used;
+    lock_drop(&pages->lock);
+    lock_drop(&memory->lock);
+    limit = atomic_load(&pages->limit);
+    if (used < limit)
+        owned += limit - used;
+    return (size_t)(owned > granted ? owned : granted) *
+           (PAGE_BYTES / pages->classes.bytes[size_class]);
+}
+
+/* Only its thread changes the count; others may look at it. */
+static void
+magazine_put(struct magazine *magazine, handle_t chunk)
+{
+    magazine->chunk[magazine->count] = chunk;
+    __atomic_store_n(&magazine->count, magazine->count + 1, __ATOMIC_RELAXED);
+}
+
+static handle_t
+magazine_get(struct magazine *magazine)
+{
+    __atomic_store_n(&magazine->count, magazine->count - 1, __ATOMIC_RELAXED);
+    return magazine->chunk[magazine->count];
+}
+
+unsigned
+magazine_count(const struct magazine *magazine)
+{
+    return __atomic_load_n(&magazine->count, __ATOMIC_RELAXED);
+}
+
+uint64_t
+pages_used(struct pages *pages, unsigned size_class, uint32_t *owned)
+{
+    struct class_memory *memory = &pages->class_memory[size_class];
+    uint64_t             chunks;
+
+    lock_take(&memory->lock);
+    *owned = memory->pages;
+    chunks = (uint64_t)memory->pages * (PAGE_BYTES / pages->classes.bytes[size_class]) -
+             memory->free_count - memory->fresh;
+    lock_drop(&memory->lock);
+    return chunks;
+}
+
 /* Fill half of an empty magazine and one more, for who asks. */
 static void
 magazine_fill(struct pages *pages, struct magazine *magazine, unsigned size_class)
@@ -155,7 +212,7 @@ magazine_fill(struct pages *pages, struct magazine *magazine, unsigned size_clas
         } else {
             break;
         }
-        magazine->chunk[magazine->count++] = pages_handle(pages, chunk);
+        magazine_put(magazine, pages_handle(pages, chunk));
     }
     lock_drop(&memory->lock);
 }
@@ -169,7 +226,7 @@ magazine_drain(struct pages *pages, struct magazine *magazine, unsigned size_cla
 
     lock_take(&memory->lock);
     while (magazine->count > keep) {
-        handle_t     handle = magazine->chunk[--magazine->count];
+        handle_t     handle = magazine_get(magazine);
         struct item *chunk = pages_item(pages, handle);
 
         chunk->next = memory->free;
@@ -197,7 +254,7 @@ pages_take_chunk(struct pages *pages, struct magazine *magazine, unsigned size_c
         magazine_fill(pages, magazine, size_class);
     if (magazine->count == 0)
         return NULL;
-    chunk = pages_item(pages, magazine->chunk[--magazine->count]);
+    chunk = pages_item(pages, magazine_get(magazine));
     poison_lift(chunk, pages->classes.bytes[size_class]);
     return chunk;
 }
@@ -209,7 +266,7 @@ pages_give_chunk(struct pages *pages, struct magazine *magazine, unsigned size_c
     must_hot(pages_class(pages, chunk) == size_class);
     chunk->traits = 0;
     poison_lay(chunk->bytes, pages->classes.bytes[size_class] - ITEM_HEADER);
-    magazine->chunk[magazine->count++] = pages_handle(pages, chunk);
+    magazine_put(magazine, pages_handle(pages, chunk));
     if (magazine->count > magazine->room)
         magazine_drain(pages, magazine, size_class, magazine->room / 2);
 }

@@ -58,7 +58,8 @@ struct pages {
 /* `limit_bytes` is rounded down to pages; it may be raised up to most_bytes later. False
  * where the address space is not to be had. */
 bool pages_init(struct pages *pages, size_t limit_bytes, size_t most_bytes,
-                uint32_t smallest_chunk, double growth, bool large_pages);
+                uint32_t smallest_chunk, uint32_t largest_chunk, double growth,
+                bool large_pages);
 /* Change the limit. Pages above it stay with their classes. False where it is more than
  * was reserved for. */
 bool pages_set_limit(struct pages *pages, size_t limit_bytes);
@@ -73,6 +74,12 @@ struct item *pages_take_chunk(struct pages *pages, struct magazine *magazine,
                               unsigned size_class);
 void pages_give_chunk(struct pages *pages, struct magazine *magazine, unsigned size_class,
                       struct item *chunk);
+/* How many free chunks a thread, maybe another one, keeps. */
+unsigned magazine_count(const struct magazine *magazine);
+/* Chunks that the class has given to threads and not got back; *owned: its pages. */
+uint64_t pages_used(struct pages *pages, unsigned size_class, uint32_t *owned);
+/* Chunks that the class has, in use or free, or could still get. */
+size_t pages_reach(struct pages *pages, unsigned size_class);
 /* Give all that a thread has kept back to the class. */
 void pages_empty_magazine(struct pages *pages, struct magazine *magazine,
                           unsigned size_class);

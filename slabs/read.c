@@ -1,10 +1,10 @@
 /* slabs/read.c - reading and touching items. */
 #include "slabs/cache_priv.h"
+#include "slabs/chain_priv.h"
 #include "slabs/must.h"
 
-/* Take a pin, unless there are too many. The item's stripe is held. */
-static bool
-pin_locked(struct item *item)
+bool
+item_pin_locked(struct item *item)
 {
     if (atomic_load_explicit(&item->references, memory_order_relaxed) >=
         ITEM_REFERENCES_MAX)
@@ -20,9 +20,11 @@ describe_value_locked(const struct cache *cache, struct item *item)
     return (struct cache_reading){
         .cas = item_cas(item),
         .client_flags = item_client_flags(item),
-        .size_class = pages_class(&cache->pages, item),
+        .size_class = item_class(cache, item),
         .value_length = item_value_length(item),
         .value = item_value(item),
+        .chained = item_is_chained(item) ? cache : NULL,
+        .piece = item_is_chained(item) ? chain_first(cache, item) : NULL,
         .item = item,
     };
 }
@@ -46,7 +48,7 @@ item_note_found(const struct cache *cache, const struct item *item,
                 struct cache_result *result)
 {
     result->found = item != NULL;
-    result->found_class = item != NULL ? pages_class(&cache->pages, item) : 0;
+    result->found_class = item != NULL ? item_class(cache, item) : 0;
     result->found_length = item != NULL ? item_value_length(item) : 0;
 }
 
@@ -56,7 +58,7 @@ static bool
 begin_locked(struct cache_reading *reading)
 {
     reading->pinned = reading->value_length > CACHE_COPY_MAX;
-    return !reading->pinned || pin_locked(reading->item);
+    return !reading->pinned || item_pin_locked(reading->item);
 }
 
 /* Hold the stripe for a small value, let it go for one that is pinned. */
@@ -195,9 +197,11 @@ cache_read_as(struct cache_thread *thread, const struct cache_key *key,
 }
 
 struct span
-cache_read_value(const struct cache_reading *reading, size_t from)
+cache_read_value(struct cache_reading *reading, size_t from)
 {
     /* A pinned item's header is not to be read: it may be unlinked meanwhile. */
+    if (reading->chained != NULL)
+        return chain_read(reading, from);
     return (struct span){ reading->value + from, reading->value_length - from };
 }
 
@@ -227,7 +231,7 @@ cache_touch(struct cache_thread *thread, const struct cache_key *key, int64_t ex
         item_set_deadline(item, clock_deadline(cache->clock, expiry));
         result->cas = item_cas(item);
         result->client_flags = item_client_flags(item);
-        result->size_class = pages_class(&cache->pages, item);
+        result->size_class = item_class(cache, item);
     }
     lock_drop(&stripe->lock);
     return item != NULL ? CACHE_OK : CACHE_MISS;

@@ -5,18 +5,41 @@
  * allocation, no list, no table. Otherwise a chunk is needed, which is not to be had
  * under a stripe (eviction takes stripes), so the stripe is let go, a chunk is fetched,
  * and the whole decision is taken anew.
+ *
+ * A value that takes a chain is filled in beforehand, like one that arrives. Where append
+ * or prepend make a large value, the old one is pinned and the joined one is made while
+ * no lock is held; it is stored if the old item is still there then.
  */
 #include "slabs/cache_priv.h"
 #include "slabs/must.h"
 #include "slabs/poison_priv.h"
 
+enum {
+    JOIN_LOCKED_MAX =
+        64 << 10,         /* joined values up to this are copied under the stripe  */
+    JOIN_TRIES_MAX = 100, /* others: if the old item is always another one by then */
+    JOIN_TRIES_LEAST = 4,
+    JOIN_COPIED_MAX =
+        64 << 20, /* bytes copied in vain that are enough, after these     */
+};
+
+/* A joined value that is made while no lock is held. */
+struct joining {
+    bool                 wanted;
+    unsigned             tries;
+    size_t               copied;
+    struct cache_reading base; /* what is joined to, pinned; base.item NULL: nothing */
+    struct item         *made; /* the two together, or NULL                          */
+};
+
 /* What a store knows while it runs. */
 struct storing {
     struct cache_thread      *thread;
     const struct cache_store *store;
-    struct span               value;
+    struct span               value;    /* of a chain, the length alone             */
     struct item              *prepared; /* an upload that holds the value, or NULL  */
     struct spare              spare;
+    struct joining            join;
     struct cache_result      *result;
 
     /* The new item, as plan_locked() wants it. */
@@ -62,11 +85,12 @@ rule(const struct cache_store *store, const struct item *old)
     return CACHE_NOT_STORED;
 }
 
+/* Of its own chunk. */
 static size_t
 size_of(const struct item_shape *shape)
 {
     return item_size_of(shape->key.length, shape->client_flags, shape->own_era,
-                        shape->value_length);
+                        shape->chained ? sizeof(struct item_chain) : shape->value_length);
 }
 
 void
@@ -75,9 +99,13 @@ item_write_head(struct item *item, const struct item_shape *shape)
     poison_lift(item, size_of(shape));
     item->key_length = (uint8_t)shape->key.length;
     memcpy(item->bytes, shape->key.at, shape->key.length);
-    item->traits = ITEM_TAKEN | (shape->own_era ? ITEM_OWN_ERA : 0);
+    item->traits = ITEM_TAKEN | (shape->own_era ? ITEM_OWN_ERA : 0) |
+                   (shape->chained ? ITEM_CHAINED : 0);
     item_set_client_flags(item, shape->client_flags);
-    item_set_value_length(item, shape->value_length);
+    if (shape->chained)
+        item_set_chain(item, (struct item_chain){ 0, (uint32_t)shape->value_length });
+    else
+        item_set_value_length(item, shape->value_length);
     atomic_init(&item->marks, 0);
     atomic_init(&item->references, 1);
 }
@@ -172,7 +200,7 @@ stamp_locked(struct storing *s, struct item *item)
     item_set_accessed(item, clock_now(cache->clock));
     item_stamp_locked(cache, s->store->key.hash, item, s->store->new_cas);
     s->result->cas = item_cas(item);
-    s->result->size_class = s->size_class;
+    s->result->size_class = item_class(cache, item);
     s->result->value_length = s->shape.value_length;
 }
 
@@ -193,6 +221,91 @@ place_locked(struct storing *s, struct item *old, struct item **owner)
     return CACHE_OK;
 }
 
+/* ---- joining without a lock ------------------------------------------------------ */
+
+static bool
+is_large_join(const struct storing *s, const struct item *old)
+{
+    return s->joins && (s->shape.chained || item_is_chained(old) ||
+                        (s->prepared != NULL && item_is_chained(s->prepared)) ||
+                        s->shape.value_length > JOIN_LOCKED_MAX);
+}
+
+/* Store what was made, if it was made of `old`; otherwise note what to make it of. A pinned
+ * item is not written to, and its chunk is no other's: it is the same if it is there. */
+static enum cache_status
+join_locked(struct storing *s, struct item *old)
+{
+    struct joining *join = &s->join;
+
+    if (join->made != NULL && join->base.item == old)
+        return place_locked(s, old, &join->made);
+    join->wanted = true;
+    if (join->base.item == NULL && item_pin_locked(old)) {
+        join->base = item_describe_locked(s->thread->cache, old);
+        join->base.pinned = true;
+    }
+    return CACHE_NOT_STORED;
+}
+
+static void
+join_forget(struct storing *s)
+{
+    if (s->join.made != NULL)
+        item_give(s->thread, s->join.made);
+    s->join.made = NULL;
+    cache_read_end(s->thread, &s->join.base);
+}
+
+/* What is joined to the old value. */
+static struct cache_reading
+added_value(const struct storing *s)
+{
+    if (s->prepared != NULL)
+        return item_describe_locked(s->thread->cache, s->prepared); /* nobody else's */
+    return (struct cache_reading){ .value = s->value.at,
+                                   .value_length = s->value.length };
+}
+
+/* False when there is no memory. */
+static bool
+join_make(struct storing *s)
+{
+    struct joining      *join = &s->join;
+    bool                 before = s->store->mode == CACHE_PREPEND;
+    struct cache_reading added = added_value(s);
+    struct cache_upload  upload;
+
+    if (upload_begin(s->thread, &s->shape, &upload) != CACHE_OK)
+        return false;
+    if (!upload_copy(s->thread, &upload, before ? &added : &join->base) ||
+        !upload_copy(s->thread, &upload, before ? &join->base : &added)) {
+        cache_upload_abandon(s->thread, &upload);
+        return false;
+    }
+    join->made = upload.item;
+    join->copied += upload.length;
+    return true;
+}
+
+/* Do what join_locked() has found wanting. False where the store has to be given up: for
+ * want of memory, or because others have always been faster. */
+static bool
+join_go_on(struct storing *s)
+{
+    struct joining *join = &s->join;
+
+    join->wanted = false;
+    if (join->made == NULL)
+        return join->base.item != NULL && join_make(s);
+    join_forget(s);
+    join->tries++;
+    return join->tries < JOIN_TRIES_LEAST ||
+           (join->tries < JOIN_TRIES_MAX && join->copied < JOIN_COPIED_MAX);
+}
+
+/* ---- the store ------------------------------------------------------------------- */
+
 static enum cache_status
 store_locked(struct storing *s)
 {
@@ -203,7 +316,7 @@ store_locked(struct storing *s)
     item_note_found(s->thread->cache, old, s->result);
     if (old != NULL) {
         s->result->cas = item_cas(old);
-        s->result->size_class = pages_class(&s->thread->cache->pages, old);
+        s->result->size_class = item_class(s->thread->cache, old);
         if (store->mode == CACHE_ADD)
             item_mark(old, ITEM_ACTIVE);
     }
@@ -212,10 +325,12 @@ store_locked(struct storing *s)
     if (!plan_locked(s, old))
         return cache_store_joins(store->mode) ? CACHE_NOT_STORED : CACHE_TOO_LARGE;
 
+    if (is_large_join(s, old))
+        return join_locked(s, old);
     if (s->prepared != NULL && !s->joins)
         return place_locked(s, old, &s->prepared);
     if (old != NULL && store->new_cas == 0 && s->size_class == s->result->size_class &&
-        !item_is_pinned(old)) {
+        !item_is_chained(old) && !item_is_pinned(old)) {
         overwrite_locked(s, old);
         stamp_locked(s, old);
         return CACHE_OK;
@@ -224,6 +339,15 @@ store_locked(struct storing *s)
         return cache_store_joins(store->mode) ? CACHE_NOT_STORED : CACHE_NO_MEMORY;
     build_locked(s, old);
     return place_locked(s, old, &s->spare.item);
+}
+
+/* Get what the store has found that it needs; false where it needs nothing or gets none. */
+static bool
+fetch(struct storing *s)
+{
+    if (s->join.wanted)
+        return join_go_on(s);
+    return s->spare.wanted != 0 && spare_fetch(s->thread, &s->spare);
 }
 
 static enum cache_status
@@ -237,9 +361,37 @@ store_run(struct storing *s)
         lock_take(&stripe->lock);
         status = store_locked(s);
         lock_drop(&stripe->lock);
-    } while (s->spare.wanted != 0 && spare_fetch(s->thread, &s->spare));
+    } while (fetch(s));
     spare_return(s->thread, &s->spare);
+    if (s->join.base.item != NULL)
+        join_forget(s);
     return status;
+}
+
+/* Store a value that takes a chain. */
+static enum cache_status
+store_chain(struct cache_thread *thread, const struct cache_store *store,
+            struct span value, struct cache_result *result)
+{
+    struct cache_reading reading = { .value = value.at, .value_length = value.length };
+    struct cache_upload  upload;
+    enum cache_status status = cache_upload_begin(thread, store, value.length, &upload);
+
+    if (status != CACHE_OK)
+        return status;
+    if (upload_copy(thread, &upload, &reading))
+        return cache_upload_commit(thread, store, &upload, result);
+    cache_upload_abandon(thread, &upload);
+    return CACHE_NO_MEMORY;
+}
+
+static bool
+takes_chain(const struct cache *cache, const struct cache_store *store, size_t length)
+{
+    const struct classes *classes = &cache->pages.classes;
+
+    return item_size_of(store->key.bytes.length, store->client_flags, store->new_cas != 0,
+                        length) > classes->bytes[classes->count];
 }
 
 enum cache_status
@@ -251,6 +403,8 @@ cache_store(struct cache_thread *thread, const struct cache_store *store,
     };
 
     must_hot(store->key.bytes.length >= 1 && store->key.bytes.length <= CACHE_KEY_MAX);
+    if (takes_chain(thread->cache, store, value.length))
+        return store_chain(thread, store, value, result);
     /* Where memory can be full for good, memory comes first, as it does for an upload:
      * the answer must not depend on how a value arrives. */
     if (!thread->cache->evicts) {
@@ -262,36 +416,11 @@ cache_store(struct cache_thread *thread, const struct cache_store *store,
     return store_run(&s);
 }
 
-enum cache_status
-cache_upload_begin(struct cache_thread *thread, const struct cache_store *store,
-                   size_t length, struct cache_upload *upload)
+/* A value in one piece; it is not asked for one in several. */
+static const char *
+upload_value(const struct cache_upload *upload)
 {
-    struct item_shape shape = { store->key.bytes, store->client_flags,
-                                store->new_cas != 0, length };
-    unsigned          size_class = item_class_for(thread->cache, &shape);
-
-    *upload = (struct cache_upload){ .length = length };
-    if (size_class == 0)
-        return CACHE_TOO_LARGE;
-    upload->item = item_take(thread, size_class);
-    if (upload->item == NULL)
-        return CACHE_NO_MEMORY;
-    item_write_head(upload->item, &shape);
-    return CACHE_OK;
-}
-
-char *
-cache_upload_room(const struct cache_upload *upload, size_t *room)
-{
-    *room = upload->length - upload->filled;
-    return item_value(upload->item) + upload->filled;
-}
-
-void
-cache_upload_fill(struct cache_upload *upload, size_t bytes)
-{
-    must(bytes <= upload->length - upload->filled);
-    upload->filled += bytes;
+    return item_is_chained(upload->item) ? NULL : item_value(upload->item);
 }
 
 enum cache_status
@@ -302,7 +431,7 @@ cache_upload_commit(struct cache_thread *thread, const struct cache_store *store
     struct storing     s = {
             .thread = thread,
             .store = &filled,
-            .value = { item_value(upload->item), upload->length },
+            .value = { upload_value(upload), upload->length },
             .prepared = upload->item,
             .result = result,
     };
@@ -314,12 +443,4 @@ cache_upload_commit(struct cache_thread *thread, const struct cache_store *store
     upload->item = s.prepared;
     cache_upload_abandon(thread, upload);
     return status;
-}
-
-void
-cache_upload_abandon(struct cache_thread *thread, struct cache_upload *upload)
-{
-    if (upload->item != NULL)
-        item_give(thread, upload->item);
-    *upload = (struct cache_upload){ 0 };
 }

@@ -87,7 +87,7 @@ cache_reap_step(struct cache_thread *thread, struct cache_walk *walk,
     if (!next_items(cache, walk, &stripe, items, &count))
         return false;
     for (unsigned i = 0; i < count; i++) {
-        uint64_t *of_class = &left[pages_class(&cache->pages, items[i])];
+        uint64_t *of_class = &left[item_class(cache, items[i])];
 
         if (*of_class == 0)
             continue;

@@ -8,6 +8,7 @@
 
 enum {
     VECTORS = 2 * REPLY_PIECES + 2,
+    VECTORS_ALL = 1024, /* values may be chains */
     TURN_BYTES = 512 << 10,
     STEPS_MAX = 256,
 };
@@ -105,17 +106,22 @@ static void
 take(struct client *client, struct reply *reply, size_t n)
 {
     struct iovec vectors[VECTORS];
-    unsigned     count = reply_vectors(reply, vectors, VECTORS);
-    size_t       left = n;
+    unsigned     count;
 
-    for (unsigned i = 0; i < count && left > 0; i++) {
-        size_t here = vectors[i].iov_len < left ? vectors[i].iov_len : left;
+    while (n > 0) {
+        size_t here = 0;
 
-        emit(client, vectors[i].iov_base, here);
-        left -= here;
+        count = reply_vectors(reply, vectors, VECTORS);
+        for (unsigned i = 0; i < count && here < n; i++) {
+            size_t bytes = vectors[i].iov_len < n - here ? vectors[i].iov_len : n - here;
+
+            emit(client, vectors[i].iov_base, bytes);
+            here += bytes;
+        }
+        must(here > 0);
+        reply_advance(reply, here);
+        n -= here;
     }
-    must(left == 0);
-    reply_advance(reply, n);
 }
 
 /* True when all is gone. */
@@ -141,8 +147,8 @@ send_some(struct client *client, struct reply *reply)
 static void
 promise(struct client *client, const struct reply *reply)
 {
-    struct iovec vectors[VECTORS];
-    unsigned     count = reply_vectors(reply, vectors, VECTORS);
+    struct iovec vectors[VECTORS_ALL];
+    unsigned     count = reply_vectors(reply, vectors, VECTORS_ALL);
     size_t       at = 0;
 
     client->promised = malloc(reply_left(reply));
@@ -292,7 +298,8 @@ static void
 read_event(struct client *client)
 {
     size_t n = allowance(client->schedule, bytes_queued(client)), direct;
-    char  *to = session_upload_room(&client->session, &direct), *kept;
+    char  *to = session_upload_room(&client->session, &client->world->worker, &direct);
+    char  *kept;
 
     if (client->schedule->count > 0) {
         size_t most = direct + CLIENT_INPUT_BYTES - client->kept_length;

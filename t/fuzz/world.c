@@ -119,6 +119,7 @@ world_create(size_t memory_bytes, bool evicts, bool tight)
         .memory_bytes = memory_bytes,
         .memory_most = tight ? MOST_TIMES * memory_bytes : memory_bytes,
         .item_bytes_max = cache_page_bytes(),
+        .chunk_bytes_max = 4096, /* so that there are chains */
         .smallest_value = 48,
         .growth = 1.25,
         .evicts = evicts,

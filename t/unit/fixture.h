@@ -127,6 +127,7 @@ fixture_config(size_t memory_bytes)
     return (struct cache_config){
         .memory_bytes = memory_bytes,
         .item_bytes_max = cache_page_bytes(),
+        .chunk_bytes_max = cache_page_bytes(),
         .smallest_value = 8,
         .growth = 1.25,
         .evicts = true,
@@ -247,7 +248,7 @@ peek(struct fixture *f, const char *name)
 
 /* Are the bytes of a reading these? All pieces are looked at. */
 static inline bool
-reading_holds(const struct cache_reading *reading, struct span value)
+reading_holds(struct cache_reading *reading, struct span value)
 {
     if (reading->value_length != value.length)
         return false;

@@ -123,7 +123,7 @@ feed_direct(struct talk *t, struct span bytes)
 {
     while (bytes.length > 0 && !t->closed) {
         size_t room, n = bytes.length;
-        char  *to = session_upload_room(&t->session, &room);
+        char  *to = session_upload_room(&t->session, t->worker, &room);
 
         if (room == 0) {
             n = 1;

@@ -135,7 +135,7 @@ static const struct {
     { 'B', "protocol", "auto", WORKS },
     { 'B', "protocol", "ascii", WORKS },
     { 'I', "max-item-size", "512k", WORKS },
-    { 'I', "max-item-size", "2m", LATER },
+    { 'I', "max-item-size", "2m", WORKS },
     { 'S', "enable-sasl", NULL, WORKS },
     { 'F', "disable-flush-all", NULL, WORKS },
     { 'X', "disable-dumping", NULL, WORKS },
@@ -184,8 +184,8 @@ static const struct {
     { "watcher_logbuf_size", "128", WORKS },
     { "worker_logbuf_size", "32", WORKS },
     { "slab_sizes", "100-200-400", NOTED },
-    { "slab_chunk_max", "256", NOTED },
-    { "no_chunked_items", NULL, NOTED },
+    { "slab_chunk_max", "256", WORKS },
+    { "no_chunked_items", NULL, WORKS },
     { "track_sizes", NULL, WORKS },
     { "modern", NULL, NOTED },
     { "no_modern", NULL, NOTED },
@@ -523,7 +523,7 @@ static const struct {
     { "-I", "40m", 64 },
     { "-I", "1mb", 64 },
     { "-I", "abc", 64 },
-    { "-I", "32m", 1 },
+    { "-I", "32m", 0 },
     { "-B", "negotiating", 64 },
     { "-B", "AUTO", 64 },
     { "-B", "", 64 },
@@ -626,6 +626,10 @@ START_TEST(a_small_largest_item_needs_small_chunks_in_whichever_order)
     run = RUN("-I", "1m", "-m", "2");
     ck_assert_int_eq(run.status, OPTIONS_OK);
     drop(&run);
+    run = RUN("-I", "1g", "-m", "2048");
+    ck_assert_int_eq(run.status, OPTIONS_OK);
+    drop(&run);
+    assert_refused(RUN("-I", "1g", "-m", "2047"), 64, "more than half of the memory");
     assert_refused(RUN("-I", "768k", "-o", "slab_chunk_max=384"), 64,
                    "-o slab_chunk_max does not divide 1024");
 }
@@ -730,7 +734,6 @@ START_TEST(what_is_not_there_yet_says_what_brings_it)
     assert_refused(RUN("-Z"), 1,
                    "larder: -Z, --enable-ssl is not there yet: TLS comes with a later "
                    "version\n");
-    assert_refused(RUN("-I", "2m"), 1, "-I, --max-item-size above 1m is not there yet");
 }
 END_TEST
 

@@ -42,7 +42,7 @@ classes_for(int i)
 {
     struct classes classes;
 
-    classes_init(&classes, settings[i].smallest, PAGE, settings[i].growth,
+    classes_init(&classes, settings[i].smallest, PAGE, PAGE, settings[i].growth,
                  settings[i].unit);
     return classes;
 }

@@ -42,7 +42,7 @@ START_TEST(a_chunk_is_usable_while_it_is_taken)
     struct item    *chunk;
     size_t          bytes;
 
-    ck_assert(pages_init(&pages, 4 * MIB, 0, 40, 1.25, false));
+    ck_assert(pages_init(&pages, 4 * MIB, 0, 40, MIB, 1.25, false));
     bytes = pages.classes.bytes[3];
     magazine_init(&magazine, &pages, 3);
     chunk = pages_take_chunk(&pages, &magazine, 3);
@@ -152,7 +152,7 @@ START_TEST(an_upload_has_room_for_its_value_and_no_more)
     fixture_init(&f);
     store = store_of(&f, CACHE_SET, "key");
     ck_assert_int_eq(cache_upload_begin(f.thread, &store, 5, &upload), CACHE_OK);
-    to = cache_upload_room(&upload, &room);
+    to = cache_upload_room(f.thread, &upload, &room);
     ck_assert_uint_eq(room, 5);
     ck_assert_uint_eq(usable(to, 6), expected(5, 6));
     memcpy(to, "abcde", 5);

@@ -24,7 +24,7 @@ pin_large(struct fixture *f, const char *name, uint64_t seed)
 }
 
 static bool
-still_holds(const struct cache_reading *reading, uint64_t seed)
+still_holds(struct cache_reading *reading, uint64_t seed)
 {
     struct span value = cache_read_value(reading, 0);
 

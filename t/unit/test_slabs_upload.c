@@ -8,12 +8,12 @@
 
 /* Fill in all of a value, `step` bytes at a time. */
 static void
-fill(struct cache_upload *upload, struct span value, size_t step)
+fill(struct fixture *f, struct cache_upload *upload, struct span value, size_t step)
 {
     size_t at = 0, room;
     char  *to;
 
-    while (to = cache_upload_room(upload, &room), room > 0) {
+    while (to = cache_upload_room(f->thread, upload, &room), room > 0) {
         size_t here = room < step ? room : step;
 
         quick_assert(here <= value.length - at);
@@ -55,7 +55,7 @@ START_TEST(a_value_is_whole_whatever_pieces_it_came_in)
         struct cache_upload upload = begin(&f, &store, length);
 
         pattern_fill(value, length, i);
-        fill(&upload, (struct span){ value, length }, steps[i / LENGTH(lengths)]);
+        fill(&f, &upload, (struct span){ value, length }, steps[i / LENGTH(lengths)]);
         ck_assert_int_eq(commit(&f, &store, &upload), CACHE_OK);
         assert_value_span(&f, "k", (struct span){ value, length });
     }
@@ -74,7 +74,7 @@ START_TEST(nobody_sees_it_before_it_is_committed)
     store = store_of(&f, CACHE_SET, "k");
     upload = begin(&f, &store, 3);
     ck_assert_int_eq(peek(&f, "k"), CACHE_MISS);
-    fill(&upload, SPAN("new"), 1);
+    fill(&f, &upload, SPAN("new"), 1);
     ck_assert_int_eq(peek(&f, "k"), CACHE_MISS);
     put(&f, "k", "old", 0);
     assert_value(&f, "k", "old");
@@ -98,7 +98,7 @@ START_TEST(flags_expiry_and_result_are_those_of_the_store)
     store.client_flags = 99;
     store.expiry = 10;
     upload = begin(&f, &store, 5);
-    fill(&upload, SPAN("value"), 5);
+    fill(&f, &upload, SPAN("value"), 5);
     ck_assert_int_eq(cache_upload_commit(f.thread, &store, &upload, &result), CACHE_OK);
     ck_assert_int_eq(cache_read(f.thread, &store.key, &reading), CACHE_OK);
     ck_assert_uint_eq(reading.client_flags, 99);
@@ -121,7 +121,7 @@ START_TEST(the_stores_key_is_not_read_at_the_end)
     fixture_init(&f);
     store = store_of(&f, CACHE_SET, name);
     upload = begin(&f, &store, 1);
-    fill(&upload, SPAN("v"), 1);
+    fill(&f, &upload, SPAN("v"), 1);
     memset(name, 'x', sizeof(name) - 1);
     store.key.bytes = (struct span){ 0 };
     ck_assert_int_eq(commit(&f, &store, &upload), CACHE_OK);
@@ -142,7 +142,7 @@ START_TEST(what_is_given_up_leaves_no_trace)
     upload = begin(&f, &store, 100000);
     cache_upload_abandon(f.thread, &upload);
     upload = begin(&f, &store, 3);
-    fill(&upload, SPAN("new"), 2);
+    fill(&f, &upload, SPAN("new"), 2);
     cache_upload_abandon(f.thread, &upload);
     cache_upload_abandon(f.thread, &upload); /* nothing is left to give up */
     assert_value(&f, "k", "old");
@@ -226,7 +226,7 @@ START_TEST(the_rule_is_asked_when_the_value_is_there)
     store = store_of(&f, cases[_i].mode, "k");
     store.cas = cases[_i].old ? cas_of(&f, "k") : 1;
     upload = begin(&f, &store, 3);
-    fill(&upload, SPAN("new"), 1);
+    fill(&f, &upload, SPAN("new"), 1);
     happen(&f, cases[_i].what);
     ck_assert_int_eq(commit(&f, &store, &upload), cases[_i].status);
     if (cases[_i].then != NULL)
@@ -247,8 +247,8 @@ START_TEST(of_two_uploads_of_a_key_the_later_end_wins)
     store = store_of(&f, CACHE_SET, "k");
     first = begin(&f, &store, 5);
     second = begin(&f, &store, 6);
-    fill(&second, SPAN("second"), 3);
-    fill(&first, SPAN("first"), 3);
+    fill(&f, &second, SPAN("second"), 3);
+    fill(&f, &first, SPAN("first"), 3);
     ck_assert_int_eq(commit(&f, &store, &second), CACHE_OK);
     ck_assert_int_eq(commit(&f, &store, &first), CACHE_OK);
     assert_value(&f, "k", "first");
@@ -272,7 +272,7 @@ START_TEST(a_reader_of_the_old_value_is_not_disturbed)
     ck_assert_int_eq(cache_read(f.thread, &store.key, &reading), CACHE_OK);
     upload = begin(&f, &store, sizeof(value));
     pattern_fill(value, sizeof(value), 2);
-    fill(&upload, (struct span){ value, sizeof(value) }, 100);
+    fill(&f, &upload, (struct span){ value, sizeof(value) }, 100);
     ck_assert_int_eq(commit(&f, &store, &upload), CACHE_OK);
     ck_assert(pattern_holds(cache_read_value(&reading, 0), 1));
     assert_value_span(&f, "k", (struct span){ value, sizeof(value) });
@@ -311,7 +311,7 @@ START_TEST(what_grows_too_large_is_refused_at_the_end)
     put_span(&f, "k", (struct span){ half, 600000 }, 0);
     store = store_of(&f, CACHE_APPEND, "k");
     upload = begin(&f, &store, 600000);
-    fill(&upload, (struct span){ half, 600000 }, 4096);
+    fill(&f, &upload, (struct span){ half, 600000 }, 4096);
     ck_assert_int_eq(commit(&f, &store, &upload), CACHE_NOT_STORED);
     assert_value_span(&f, "k", (struct span){ half, 600000 });
     free(half);

@@ -1,0 +1,96 @@
+/* slabs/chain.c - making, walking and giving back chains. See chain_priv.h. */
+#include "slabs/chain_priv.h"
+
+#include "slabs/must.h"
+#include "slabs/poison_priv.h"
+
+size_t
+chain_piece_bytes(const struct cache *cache)
+{
+    return cache->pages.classes.bytes[cache->pages.classes.count] - ITEM_HEADER;
+}
+
+/* The piece that a handle leads to, NULL: none. */
+static struct item *
+piece_at(const struct cache *cache, handle_t handle)
+{
+    return handle != 0 ? pages_item(&cache->pages, handle) : NULL;
+}
+
+struct item *
+chain_first(const struct cache *cache, const struct item *item)
+{
+    return piece_at(cache, item_get_chain(item).first);
+}
+
+static void
+write_head(struct item *piece, handle_t of, size_t bytes)
+{
+    poison_lift(piece, ITEM_HEADER + bytes);
+    piece->next = 0;
+    piece->prev = of;
+    piece->key_length = 0;
+    item_set_cas(piece, 0);
+    item_set_deadline(piece, CLOCK_NEVER);
+    item_set_accessed(piece, 0);
+    atomic_init(&piece->references, 0);
+    atomic_init(&piece->marks, 0);
+    piece->traits = ITEM_TAKEN | ITEM_PIECE;
+    item_set_value_length(piece, bytes);
+}
+
+struct item *
+chain_add(struct cache_thread *thread, struct item *item, struct item *last, size_t bytes)
+{
+    struct cache *cache = thread->cache;
+    unsigned      size_class = classes_find(&cache->pages.classes, ITEM_HEADER + bytes);
+    struct item  *piece = item_take_part(thread, size_class);
+    handle_t      handle;
+
+    if (piece == NULL)
+        return NULL;
+    write_head(piece, pages_handle(&cache->pages, item), bytes);
+    handle = pages_handle(&cache->pages, piece);
+    if (last != NULL)
+        last->next = handle;
+    else
+        item_set_chain(item, (struct item_chain){ handle, item_get_chain(item).length });
+    return piece;
+}
+
+void
+chain_give(struct cache_thread *thread, const struct item *item)
+{
+    struct cache *cache = thread->cache;
+    struct item  *piece = chain_first(cache, item);
+
+    while (piece != NULL) {
+        struct item *next = piece_at(cache, piece->next);
+
+        must_hot(piece->traits == (ITEM_TAKEN | ITEM_PIECE));
+        item_give(thread, piece);
+        piece = next;
+    }
+}
+
+struct span
+chain_read(struct cache_reading *reading, size_t from)
+{
+    const struct cache *cache = reading->chained;
+    size_t              length;
+
+    if (from >= reading->value_length)
+        return (struct span){ "", 0 };
+    if (from < reading->piece_from) {
+        reading->piece = chain_first(cache, reading->item);
+        reading->piece_from = 0;
+    }
+    while (length = item_value_length(reading->piece),
+           from - reading->piece_from >= length) {
+        reading->piece_from += length;
+        reading->piece = piece_at(cache, reading->piece->next);
+        must(reading->piece != NULL);
+    }
+    return (struct span){ item_cvalue(reading->piece) + (from - reading->piece_from),
+                          length - (from - reading->piece_from) };
+}

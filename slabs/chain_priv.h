@@ -1,0 +1,35 @@
+/* slabs/chain_priv.h - values that no chunk holds: chains of pieces.
+ *
+ *    item                    piece                   piece
+ *    +--------+-----+----+   +--------+----------+   +--------+------+
+ *    | header | key | *---->| next *-->| value  |   | next 0 | value |
+ *    |        |     | len|   | prev   | ...      |   | prev   | ...  |
+ *    +--------+-----+----+   +--------+----------+   +--------+------+
+ *       a small class           the largest class      any class
+ *
+ * The item has a chunk of the class that fits, and so has the last piece; where there was
+ * none, it has one of the largest. The pieces between are full. item_priv.h draws both.
+ *
+ * Threads: a chain is made by one thread, which alone knows it. Once the item is linked
+ * nothing in it changes until the last reference to the item goes: who has a pin may walk
+ * it without a lock.
+ */
+#ifndef LARDER_SLABS_CHAIN_PRIV_H
+#define LARDER_SLABS_CHAIN_PRIV_H
+
+#include "slabs/cache_priv.h"
+
+/* Bytes of the value in a full piece. */
+size_t chain_piece_bytes(const struct cache *cache);
+/* Add a piece for so many bytes to a new chain, behind `last` (NULL: as its first). NULL
+ * when there is no memory. No lock may be held. */
+struct item *chain_add(struct cache_thread *thread, struct item *item, struct item *last,
+                       size_t bytes);
+/* Give all pieces back; there may be none yet. */
+void chain_give(struct cache_thread *thread, const struct item *item);
+
+struct item *chain_first(const struct cache *cache, const struct item *item);
+/* What cache_read_value() does for a chain. */
+struct span chain_read(struct cache_reading *reading, size_t from);
+
+#endif
