@@ -1,4 +1,5 @@
 /* t/unit/test_slabs_chain.c - values that no chunk holds. */
+#include <pthread.h>
 #include <stdio.h>
 
 #include "slabs/cache_priv.h"
@@ -557,6 +558,95 @@ START_TEST(cas_and_add_and_replace_look_at_chains_as_at_any_item)
 }
 END_TEST
 
+/* Several threads that append to one value and prepend to it: nothing is lost, nothing is
+ * twice there, and what each has added stands in its order. */
+enum { JOINERS = 4, JOINS = 200, TOKEN = 8, BASE = 70000 };
+
+struct joiner {
+    struct fixture *f;
+    unsigned        number;
+    unsigned        stored;
+};
+
+static void *
+keep_joining(void *arg)
+{
+    struct joiner       *joiner = arg;
+    struct cache_thread *thread = cache_thread_create(joiner->f->cache);
+    struct cache_store   store = store_of(joiner->f, CACHE_APPEND, "key");
+    struct cache_result  result;
+
+    store.mode = joiner->number % 2 ? CACHE_PREPEND : CACHE_APPEND;
+    for (unsigned i = 0; i < JOINS; i++) {
+        char token[TOKEN + 1];
+
+        snprintf(token, sizeof(token), "<%u:%04u>", joiner->number % 10,
+                 joiner->stored % 10000);
+        if (cache_store(thread, &store, text_span(token), &result) == CACHE_OK)
+            joiner->stored++;
+    }
+    cache_thread_destroy(&thread);
+    return NULL;
+}
+
+static void
+count_token(const char *token, bool backwards, unsigned *seen, const unsigned *stored)
+{
+    unsigned number = (unsigned)(token[1] - '0');
+    unsigned expected = seen[number]++;
+    char     text[TOKEN + 1];
+
+    quick_assert(number < JOINERS && expected < stored[number]);
+    if (backwards)
+        expected = stored[number] - 1 - expected;
+    snprintf(text, sizeof(text), "<%u:%04u>", number % 10, expected % 10000);
+    quick_assert(memcmp(token, text, TOKEN) == 0);
+}
+
+START_TEST(threads_that_join_to_one_value_lose_nothing)
+{
+    struct fixture       f;
+    struct joiner        joiners[JOINERS];
+    pthread_t            threads[JOINERS];
+    struct span          base = value_of(BASE, 1);
+    struct cache_reading reading;
+    unsigned             stored[JOINERS], seen[JOINERS] = { 0 };
+    size_t               before = 0, after = 0, at = 0;
+    char                *whole;
+
+    begin_test(&f);
+    ck_assert_int_eq(put_span(&f, "key", base, 0), CACHE_OK);
+    for (unsigned i = 0; i < JOINERS; i++) {
+        joiners[i] = (struct joiner){ &f, i, 0 };
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, keep_joining, &joiners[i]), 0);
+    }
+    for (unsigned i = 0; i < JOINERS; i++) {
+        pthread_join(threads[i], NULL);
+        stored[i] = joiners[i].stored;
+        *(i % 2 ? &before : &after) += stored[i] * (size_t)TOKEN;
+    }
+    ck_assert_uint_gt(before + after, 0);
+    reading = pin(&f, "key");
+    ck_assert_uint_eq(reading.value_length, before + BASE + after);
+    whole = malloc(reading.value_length);
+    while (at < reading.value_length) {
+        struct span part = cache_read_value(&reading, at);
+
+        memcpy(whole + at, part.at, part.length);
+        at += part.length;
+    }
+    cache_read_end(f.thread, &reading);
+    ck_assert_mem_eq(whole + before, base.at, BASE);
+    for (at = 0; at < before; at += TOKEN)
+        count_token(whole + at, true, seen, stored);
+    for (at = before + BASE; at < before + BASE + after; at += TOKEN)
+        count_token(whole + at, false, seen, stored);
+    free(whole);
+    forget(base);
+    fixture_fini(&f);
+}
+END_TEST
+
 /* ---- what else is done to them --------------------------------------------------- */
 
 START_TEST(a_chain_is_no_number)
@@ -758,6 +848,7 @@ add_tests_of_values(Suite *suite)
     tcase_add_test(joining, append_and_prepend_go_over_every_border);
     tcase_add_test(joining, what_is_joined_to_a_pinned_chain_leaves_the_reader_his_own);
     tcase_add_test(joining, an_append_that_does_not_fit_says_so_and_changes_nothing);
+    tcase_add_test(joining, threads_that_join_to_one_value_lose_nothing);
     tcase_add_test(joining, cas_and_add_and_replace_look_at_chains_as_at_any_item);
 }
 

@@ -495,7 +495,7 @@ run(struct cache_config config, uint64_t seed)
     quick_assert(w != NULL);
     /* The largest class has a few pages in any case: to fill them takes large values. */
     w->chunk_most = config.chunk_bytes_max;
-    w->large_from = config.chunk_bytes_max < MIB ? 40 : 97;
+    w->large_from = config.chunk_bytes_max < MIB ? 75 : 97;
     fixture_init_with(&w->f, config);
     w->dice.state = seed;
     for (unsigned i = 0; i < STEPS; i++) {
@@ -519,7 +519,7 @@ finish(struct world *w)
 }
 
 /* Values are chains, if they are longer. */
-static const uint32_t chunk_bytes[] = { MIB, MIB, 4096, 1024, 16384, 65536 };
+static const uint32_t chunk_bytes[] = { MIB, MIB, 4096, 1024 };
 
 START_TEST(with_memory_enough_the_cache_is_the_model)
 {
