@@ -215,7 +215,8 @@ exec_commit(struct executor *executor, const struct request *request,
     tell_request(executor, request, result);
 }
 
-static void
+/* This and the next out of line, so that there is room to have exec_get() inline. */
+__attribute__((noinline)) static void
 exec_delete(struct executor *executor, const struct request *request,
             struct result *result)
 {
@@ -244,7 +245,7 @@ exec_delete(struct executor *executor, const struct request *request,
         counter_add(&class_counters(executor, result)->delete_hits, 1);
 }
 
-static void
+__attribute__((noinline)) static void
 exec_arithmetic(struct executor *executor, const struct request *request,
                 struct result *result)
 {
