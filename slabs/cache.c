@@ -54,6 +54,7 @@ cache_create(const struct cache_config *config)
     if (!pages_init(&cache->pages, config->memory_bytes, config->memory_most, smallest,
                     largest_chunk(config), config->growth, config->large_pages))
         goto fail;
+    cache->chunk_bytes_max = largest_chunk(config);
     items_max =
         (size_t)cache->pages.capacity * (PAGE_BYTES / cache->pages.classes.bytes[1]);
     if (!table_init(&cache->table, items_max, config->hash_seed))
@@ -218,7 +219,7 @@ item_class_for(const struct cache *cache, struct item_shape *shape)
     if (cache_item_weight(shape->key.length, shape->client_flags, shape->value_length) >
         cache->item_bytes_max)
         return 0;
-    shape->chained = bytes > classes->bytes[classes->count];
+    shape->chained = bytes > cache->chunk_bytes_max;
     if (shape->chained) {
         shape->own_era = true;
         bytes = item_size_of(shape->key.length, shape->client_flags, true,

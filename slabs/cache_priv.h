@@ -56,10 +56,11 @@ struct cache {
     _Atomic uint32_t    era;
     _Atomic uint32_t    flushed_below;
     size_t              item_bytes_max;
-    bool                evicts;
-    bool                tracks_sizes;
-    struct table        table;
-    struct pages        pages;
+    size_t       chunk_bytes_max; /* of the largest class; larger items are chains */
+    bool         evicts;
+    bool         tracks_sizes;
+    struct table table;
+    struct pages pages;
 
     struct lru           lru[CLASS_MAX + 1];
     struct lock          threads_lock; /* RANK_LEAF; guards the next three */

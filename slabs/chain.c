@@ -7,7 +7,7 @@
 size_t
 chain_piece_bytes(const struct cache *cache)
 {
-    return cache->pages.classes.bytes[cache->pages.classes.count] - ITEM_HEADER;
+    return cache->chunk_bytes_max - ITEM_HEADER;
 }
 
 /* The piece that a handle leads to, NULL: none. */

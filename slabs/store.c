@@ -39,7 +39,7 @@ struct storing {
     struct span               value;    /* of a chain, the length alone             */
     struct item              *prepared; /* an upload that holds the value, or NULL  */
     struct spare              spare;
-    struct joining            join;
+    struct joining           *join; /* NULL: neither append nor prepend             */
     struct cache_result      *result;
 
     /* The new item, as plan_locked() wants it. */
@@ -236,7 +236,7 @@ is_large_join(const struct storing *s, const struct item *old)
 static enum cache_status
 join_locked(struct storing *s, struct item *old)
 {
-    struct joining *join = &s->join;
+    struct joining *join = s->join;
 
     if (join->made != NULL && join->base.item == old)
         return place_locked(s, old, &join->made);
@@ -251,10 +251,10 @@ join_locked(struct storing *s, struct item *old)
 static void
 join_forget(struct storing *s)
 {
-    if (s->join.made != NULL)
-        item_give(s->thread, s->join.made);
-    s->join.made = NULL;
-    cache_read_end(s->thread, &s->join.base);
+    if (s->join->made != NULL)
+        item_give(s->thread, s->join->made);
+    s->join->made = NULL;
+    cache_read_end(s->thread, &s->join->base);
 }
 
 /* What is joined to the old value. */
@@ -271,7 +271,7 @@ added_value(const struct storing *s)
 static bool
 join_make(struct storing *s)
 {
-    struct joining      *join = &s->join;
+    struct joining      *join = s->join;
     bool                 before = s->store->mode == CACHE_PREPEND;
     struct cache_reading added = added_value(s);
     struct cache_upload  upload;
@@ -293,7 +293,7 @@ join_make(struct storing *s)
 static bool
 join_go_on(struct storing *s)
 {
-    struct joining *join = &s->join;
+    struct joining *join = s->join;
 
     join->wanted = false;
     if (join->made == NULL)
@@ -345,7 +345,7 @@ store_locked(struct storing *s)
 static bool
 fetch(struct storing *s)
 {
-    if (s->join.wanted)
+    if (s->join != NULL && s->join->wanted)
         return join_go_on(s);
     return s->spare.wanted != 0 && spare_fetch(s->thread, &s->spare);
 }
@@ -354,8 +354,13 @@ static enum cache_status
 store_run(struct storing *s)
 {
     struct stripe    *stripe = table_stripe(&s->thread->cache->table, s->store->key.hash);
+    struct joining    join;
     enum cache_status status;
 
+    if (cache_store_joins(s->store->mode)) {
+        join = (struct joining){ 0 };
+        s->join = &join;
+    }
     s->result->value_length = s->value.length;
     do {
         lock_take(&stripe->lock);
@@ -363,8 +368,9 @@ store_run(struct storing *s)
         lock_drop(&stripe->lock);
     } while (fetch(s));
     spare_return(s->thread, &s->spare);
-    if (s->join.base.item != NULL)
+    if (s->join != NULL && s->join->base.item != NULL)
         join_forget(s);
+    s->join = NULL;
     return status;
 }
 
@@ -388,10 +394,8 @@ store_chain(struct cache_thread *thread, const struct cache_store *store,
 static bool
 takes_chain(const struct cache *cache, const struct cache_store *store, size_t length)
 {
-    const struct classes *classes = &cache->pages.classes;
-
     return item_size_of(store->key.bytes.length, store->client_flags, store->new_cas != 0,
-                        length) > classes->bytes[classes->count];
+                        length) > cache->chunk_bytes_max;
 }
 
 enum cache_status
