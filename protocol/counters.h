@@ -13,7 +13,6 @@
 
 /* Of all items of a size class. */
 #define CLASS_COUNTERS(X)                                                                \
-    X(get_hits, "keys read and found")                                                   \
     X(cmd_set, "values stored or refused, once there was memory for them")               \
     X(touch_hits, "keys found that got a new expiry")                                    \
     X(delete_hits, "keys deleted")                                                       \
@@ -47,6 +46,17 @@ struct command_counters {
     COMMAND_COUNTERS(COUNTER_FIELD)
 #undef COUNTER_FIELD
     struct class_counters of_class[CACHE_CLASS_MAX + 1];
+    /* Keys read and found, by size class and segment. */
+    uint64_t get_hits[CACHE_CLASS_MAX + 1][CACHE_SEGMENTS];
 };
+
+/* Keys of a size class that were read and found. */
+static inline uint64_t
+command_get_hits(const struct command_counters *counters, unsigned size_class)
+{
+    const uint64_t *hits = counters->get_hits[size_class];
+
+    return hits[CACHE_HOT] + hits[CACHE_WARM] + hits[CACHE_COLD] + hits[CACHE_TEMP];
+}
 
 #endif

@@ -39,14 +39,16 @@ static void
 count_get(struct executor *executor, const struct request *request,
           const struct result *result)
 {
-    bool hit = result->status == CACHE_OK;
+    const struct cache_reading *reading = &result->reading;
+    bool                        hit = result->status == CACHE_OK;
 
     if (request->flags & REQUEST_DESCRIBE)
         counter_add(&executor->counters.cmd_meta, 1);
     else if (request->flags & REQUEST_TOUCH && (hit || request->codec != CODEC_META))
-        count_touch(executor, hit, result->reading.size_class);
+        count_touch(executor, hit, reading->size_class);
     else if (hit)
-        counter_add(&executor->counters.of_class[result->reading.size_class].get_hits, 1);
+        counter_add(&executor->counters.get_hits[reading->size_class][reading->segment],
+                    1);
     else
         counter_add(&executor->counters.get_misses, 1);
 }

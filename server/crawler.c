@@ -1,79 +1,98 @@
 /* server/crawler.c - dropping the dead in the background. See crawler.h. */
 #include "server/crawler.h"
 
-#include <signal.h>
 #include <string.h>
-#include <time.h>
 
 #include "protocol/events.h"
-#include "slabs/counters.h"
 
 enum {
-    ROUND_S = 60,         /* from the end of a round to the next one              */
-    BUCKETS_A_SLEEP = 64, /* steps between two sleeps: some hundred items at most */
+    ROUND_S = 60,         /* from the end of a round to the next one                 */
+    PATIENCE_LEAST_S = 5, /* the same where memory is short, and how often it looks  */
+    REST_TIMES = 10,      /* then it rests so many times as long as it has worked    */
+    WORTH_PERCENT = 1,    /* of dead items in a round: it was worth it               */
+    BUCKETS_A_TURN = 64,  /* some hundred items at most                              */
 };
 
-/* Wait until somebody asks or the time is up; what to crawl. False at the end. */
-static bool
-wait_for_work(struct crawler *crawler, uint64_t left[CACHE_CLASS_MAX + 1])
+void
+crawler_init(struct crawler *crawler, struct cache *cache, struct watch_ring *ring,
+             const struct options *options, uint64_t now_us)
 {
-    uint32_t        most = atomic_load(&crawler->most);
-    struct timespec until;
-    int             waited = 0;
-    bool            goes_on;
+    crawler->cache = cache;
+    crawler->ring = ring;
+    atomic_init(&crawler->enabled, options->lru_crawler);
+    atomic_init(&crawler->sleep_us, options->lru_crawler_sleep_us);
+    atomic_init(&crawler->most, options->lru_crawler_tocrawl);
+    crawler->began_us = crawler->ended_us = now_us;
+    crawler->patience_s = PATIENCE_LEAST_S;
+    lock_init(&crawler->lock, RANK_LEAF);
+}
 
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += ROUND_S;
-    pthread_mutex_lock(&crawler->mutex);
-    while (!crawler->stopping && !crawler->asked && waited == 0)
-        waited = pthread_cond_timedwait(&crawler->told, &crawler->mutex, &until);
+void
+crawler_fini(struct crawler *crawler)
+{
+    lock_fini(&crawler->lock);
+}
+
+/* Seconds from the end of the last round until it is time by itself. */
+static uint64_t
+wait_s(struct crawler *crawler)
+{
+    struct cache_counters sum;
+    uint64_t worked_s = (crawler->ended_us - crawler->began_us) / 1000000, least_s;
+
+    cache_counters_sum(crawler->cache, &sum, NULL);
+    if (sum.evictions == crawler->before.all.evictions &&
+        sum.out_of_memory == crawler->before.all.out_of_memory)
+        return ROUND_S;
+    least_s = crawler->patience_s + REST_TIMES * worked_s;
+    return least_s < ROUND_S ? least_s : ROUND_S;
+}
+
+/* Is there anything to do? Then what. */
+static bool
+has_work(struct crawler *crawler, uint64_t now_us)
+{
+    uint32_t most = atomic_load(&crawler->most);
+    bool     is_time = now_us >= crawler->ended_us + wait_s(crawler) * 1000000;
+    bool     works;
+
+    lock_take(&crawler->lock);
     for (unsigned i = 0; i <= CACHE_CLASS_MAX; i++) {
         bool wanted = !crawler->asked || crawler->classes[i];
 
-        left[i] = !wanted ? 0 : most != 0 ? most : UINT64_MAX;
+        crawler->left[i] = !wanted ? 0 : most != 0 ? most : UINT64_MAX;
     }
+    works = (is_time || crawler->asked) && atomic_load(&crawler->enabled);
     crawler->asked = false;
-    goes_on = !crawler->stopping;
-    atomic_store(&crawler->running, goes_on && atomic_load(&crawler->enabled));
-    pthread_mutex_unlock(&crawler->mutex);
-    return goes_on;
+    crawler->under_way = works;
+    atomic_store(&crawler->running, works);
+    lock_drop(&crawler->lock);
+    return works;
 }
 
-static int64_t
-monotonic_s(void)
+static void
+begin(struct crawler *crawler, uint64_t now_us)
 {
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec;
-}
-
-static bool
-is_stopping(struct crawler *crawler)
-{
-    bool stopping;
-
-    pthread_mutex_lock(&crawler->mutex);
-    stopping = crawler->stopping || !atomic_load(&crawler->enabled);
-    pthread_mutex_unlock(&crawler->mutex);
-    return stopping;
+    crawler->walk = (struct cache_walk){ 0 };
+    crawler->began_us = now_us;
+    cache_counters_sum(crawler->cache, &crawler->before.all, crawler->before.of_class);
+    atomic_fetch_add(&crawler->starts, 1);
 }
 
 /* What a round has come to, a line for each class that had items. */
 static void
-tell(struct crawler *crawler, const struct cache_class_counters *before, int64_t began_s)
+tell(struct crawler *crawler, const struct crawler_sums *after)
 {
-    struct cache_class_counters after[CACHE_CLASS_MAX + 1];
-    struct cache_counters       sum;
-    char                        line[EVENTS_LINE_MAX];
+    const struct cache_class_counters *was = crawler->before.of_class;
+    const struct cache_class_counters *is = after->of_class;
+    char                               line[EVENTS_LINE_MAX];
 
-    cache_counters_sum(crawler->cache, &sum, after);
     for (unsigned i = 1; i <= cache_class_count(crawler->cache); i++) {
         struct events_crawl round = {
             .size_class = i,
-            .examined = after[i].crawler_items_checked - before[i].crawler_items_checked,
-            .reclaimed = after[i].crawler_reclaimed - before[i].crawler_reclaimed,
-            .elapsed_s = monotonic_s() - began_s,
+            .examined = is[i].crawler_items_checked - was[i].crawler_items_checked,
+            .reclaimed = is[i].crawler_reclaimed - was[i].crawler_reclaimed,
+            .elapsed_s = (int64_t)((crawler->ended_us - crawler->began_us) / 1000000),
             .next_run_s = ROUND_S,
         };
 
@@ -83,103 +102,45 @@ tell(struct crawler *crawler, const struct cache_class_counters *before, int64_t
     watch_wake(crawler->ring->watch);
 }
 
+/* A round that finds next to nothing makes it more patient. */
 static void
-crawl(struct crawler *crawler, uint64_t left[CACHE_CLASS_MAX + 1])
+end(struct crawler *crawler, uint64_t now_us)
 {
-    struct cache_class_counters before[CACHE_CLASS_MAX + 1];
-    struct cache_counters       sum;
-    struct cache_walk           walk = { 0 };
-    int64_t                     began_s = monotonic_s();
+    struct crawler_sums after;
+    uint64_t            examined, reclaimed;
 
-    atomic_fetch_add(&crawler->starts, 1);
-    cache_counters_sum(crawler->cache, &sum, before);
-    for (unsigned steps = 1; cache_reap_step(crawler->cache_thread, &walk, left);
-         steps++) {
-        uint32_t        us = atomic_load(&crawler->sleep_us);
-        struct timespec pause = { us / 1000000, us % 1000000 * 1000 };
-
-        if (steps % BUCKETS_A_SLEEP != 0)
-            continue;
-        if (is_stopping(crawler))
-            break;
-        if (us > 0)
-            nanosleep(&pause, NULL);
-    }
+    crawler->ended_us = now_us;
+    cache_counters_sum(crawler->cache, &after.all, after.of_class);
+    examined =
+        after.all.crawler_items_checked - crawler->before.all.crawler_items_checked;
+    reclaimed = after.all.crawler_reclaimed - crawler->before.all.crawler_reclaimed;
+    if (reclaimed * 100 > examined * WORTH_PERCENT)
+        crawler->patience_s = PATIENCE_LEAST_S;
+    else if (crawler->patience_s < ROUND_S)
+        crawler->patience_s *= 2;
     if (watch_wants(crawler->ring->watch, WATCH_SYSEVENTS))
-        tell(crawler, before, began_s);
+        tell(crawler, &after);
+    crawler->under_way = false;
     atomic_store(&crawler->running, false);
 }
 
-static void *
-run(void *arg)
+uint64_t
+crawler_turn(struct crawler *crawler, struct cache_thread *cache_thread, uint64_t now_us)
 {
-    struct crawler *crawler = arg;
-    uint64_t        left[CACHE_CLASS_MAX + 1];
+    uint64_t next_us = now_us + PATIENCE_LEAST_S * 1000000;
+    bool     goes_on = true;
 
-    while (wait_for_work(crawler, left)) {
-        if (atomic_load(&crawler->running))
-            crawl(crawler, left);
+    if (!crawler->under_way) {
+        if (!has_work(crawler, now_us))
+            return next_us;
+        begin(crawler, now_us);
     }
-    return NULL;
-}
-
-/* Waits are measured by the clock that nobody sets. */
-static bool
-init_told(pthread_cond_t *told)
-{
-    pthread_condattr_t attributes;
-    bool               good;
-
-    if (pthread_condattr_init(&attributes) != 0)
-        return false;
-    good = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0 &&
-           pthread_cond_init(told, &attributes) == 0;
-    pthread_condattr_destroy(&attributes);
-    return good;
-}
-
-bool
-crawler_start(struct crawler *crawler, struct cache *cache, struct watch_ring *ring,
-              bool enabled, uint32_t sleep_us, uint32_t most)
-{
-    sigset_t all, before;
-
-    crawler->cache = cache;
-    crawler->ring = ring;
-    atomic_init(&crawler->enabled, enabled);
-    atomic_init(&crawler->sleep_us, sleep_us);
-    atomic_init(&crawler->most, most);
-    crawler->cache_thread = cache_thread_create(cache);
-    if (crawler->cache_thread == NULL || !init_told(&crawler->told))
-        goto fail;
-    pthread_mutex_init(&crawler->mutex, NULL);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    crawler->started = pthread_create(&crawler->thread, NULL, run, crawler) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (crawler->started)
-        return true;
-    pthread_mutex_destroy(&crawler->mutex);
-    pthread_cond_destroy(&crawler->told);
-fail:
-    cache_thread_destroy(&crawler->cache_thread);
-    return false;
-}
-
-void
-crawler_stop(struct crawler *crawler)
-{
-    if (!crawler->started)
-        return;
-    pthread_mutex_lock(&crawler->mutex);
-    crawler->stopping = true;
-    pthread_cond_signal(&crawler->told);
-    pthread_mutex_unlock(&crawler->mutex);
-    pthread_join(crawler->thread, NULL);
-    pthread_mutex_destroy(&crawler->mutex);
-    pthread_cond_destroy(&crawler->told);
-    cache_thread_destroy(&crawler->cache_thread);
-    crawler->started = false;
+    for (unsigned i = 0; i < BUCKETS_A_TURN && goes_on; i++)
+        goes_on = cache_reap_step(cache_thread, &crawler->walk, crawler->left);
+    if (goes_on && atomic_load(&crawler->enabled))
+        return now_us + atomic_load(&crawler->sleep_us);
+    end(crawler, now_us);
+    return next_us;
 }
 
 bool
@@ -187,15 +148,14 @@ crawler_ask(struct crawler *crawler, const bool classes[CACHE_CLASS_MAX + 1])
 {
     bool free;
 
-    pthread_mutex_lock(&crawler->mutex);
+    lock_take(&crawler->lock);
     free = !crawler->asked && !atomic_load(&crawler->running);
     if (free) {
         memcpy(crawler->classes, classes, sizeof(crawler->classes));
         crawler->asked = true;
         atomic_store(&crawler->running, true); /* to whoever waits for it to end */
-        pthread_cond_signal(&crawler->told);
     }
-    pthread_mutex_unlock(&crawler->mutex);
+    lock_drop(&crawler->lock);
     return free;
 }
 

@@ -1,45 +1,61 @@
-/* server/crawler.h - the thread that drops dead items before anybody looks for them.
+/* server/crawler.h - dropping dead items before anybody looks for them.
  *
- * It goes through the whole table once a minute, and when a client says so, in steps of a
- * few items with a sleep between them. memcached's `lru_crawler` commands steer it.
+ * The crawler goes through the whole table once a minute, when a client says so, and
+ * earlier where live items are evicted while dead ones take up room. A turn takes it some
+ * hundred items further. memcached's `lru_crawler` commands steer it. crawler_turn() is
+ * for the thread of upkeep.h, the rest for any.
  */
 #ifndef LARDER_SERVER_CRAWLER_H
 #define LARDER_SERVER_CRAWLER_H
 
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "server/options.h"
 #include "server/watch.h"
 #include "slabs/cache.h"
+#include "slabs/counters.h"
+#include "slabs/lock.h"
 
-struct crawler {
-    struct cache        *cache;
-    struct watch_ring   *ring;         /* its own, for `watch sysevents`           */
-    struct cache_thread *cache_thread; /* its own                                  */
-    pthread_t            thread;
-    bool                 started;
-    _Atomic bool         enabled;
-    _Atomic bool         running;  /* at work just now          */
-    _Atomic uint64_t     starts;   /* times that it began       */
-    _Atomic uint32_t     sleep_us; /* between two steps         */
-    _Atomic uint32_t     most;     /* items a class, 0: all     */
-
-    pthread_mutex_t mutex; /* guards the rest */
-    pthread_cond_t  told;
-    bool            stopping;
-    bool            asked; /* to crawl these classes: */
-    bool            classes[CACHE_CLASS_MAX + 1];
+/* What all counters were at the beginning of a round. */
+struct crawler_sums {
+    struct cache_counters       all;
+    struct cache_class_counters of_class[CACHE_CLASS_MAX + 1];
 };
 
-/* Start the thread; false where it cannot be had. */
-bool crawler_start(struct crawler *crawler, struct cache *cache, struct watch_ring *ring,
-                   bool enabled, uint32_t sleep_us, uint32_t most);
-void crawler_stop(struct crawler *crawler);
-/* Crawl these classes; false while it is at work. Any thread. */
+struct crawler {
+    struct cache      *cache;
+    struct watch_ring *ring; /* for `watch sysevents`    */
+    _Atomic bool       enabled;
+    _Atomic bool       running;  /* ...or was asked for       */
+    _Atomic uint64_t   starts;   /* rounds that have begun    */
+    _Atomic uint32_t   sleep_us; /* between two turns         */
+    _Atomic uint32_t   most;     /* items a class, 0: all     */
+
+    /* The round that is under way, if any. */
+    bool                under_way;
+    struct cache_walk   walk;
+    uint64_t            left[CACHE_CLASS_MAX + 1];
+    uint64_t            began_us;
+    struct crawler_sums before;
+    uint64_t            ended_us;   /* the last one           */
+    uint64_t            patience_s; /* from then to the next, where memory is short */
+
+    struct lock lock; /* RANK_LEAF; guards the rest */
+    bool        asked;
+    bool        classes[CACHE_CLASS_MAX + 1];
+};
+
+void crawler_init(struct crawler *crawler, struct cache *cache, struct watch_ring *ring,
+                  const struct options *options, uint64_t now_us);
+void crawler_fini(struct crawler *crawler);
+/* Do what there is to do now; when to call it again. */
+uint64_t crawler_turn(struct crawler *crawler, struct cache_thread *cache_thread,
+                      uint64_t now_us);
+/* Have these classes crawled at the next turn; false while a round is under way. */
 bool crawler_ask(struct crawler *crawler, const bool classes[CACHE_CLASS_MAX + 1]);
-/* Switch it on or off; false where it is so already. Any thread. */
+/* Switch it on or off; false where it is so already. */
 bool crawler_enable(struct crawler *crawler, bool enabled);
 
 #endif

@@ -65,7 +65,7 @@ crawl(struct server *server, struct span names)
 {
     bool classes[CACHE_CLASS_MAX + 1];
 
-    if (!atomic_load(&server->crawler.enabled))
+    if (!atomic_load(&server->upkeep.crawler.enabled))
         return SPAN("CLIENT_ERROR lru crawler disabled\r\n");
     if (span_equal(names, SPAN("hash")))
         return SPAN("ERROR an unknown error happened\r\n");
@@ -77,7 +77,7 @@ crawl(struct server *server, struct span names)
     case ADMIN_CLASSES_OK:
         break;
     }
-    if (!crawler_ask(&server->crawler, classes))
+    if (!upkeep_crawl(&server->upkeep, classes))
         return SPAN("BUSY currently processing crawler request\r\n");
     return done;
 }
@@ -108,17 +108,17 @@ orders_run(void *arg, const struct request *order)
     case ORDER_SLABS_AUTOMOVE:
         return SPAN("CLIENT_ERROR slab reassignment disabled\r\n");
     case ORDER_CRAWLER_ENABLE:
-        return crawler_enable(&server->crawler, true)
+        return crawler_enable(&server->upkeep.crawler, true)
                    ? done
                    : SPAN("ERROR failed to start lru crawler thread\r\n");
     case ORDER_CRAWLER_DISABLE:
-        crawler_enable(&server->crawler, false);
+        crawler_enable(&server->upkeep.crawler, false);
         return done;
     case ORDER_CRAWLER_SLEEP:
-        atomic_store(&server->crawler.sleep_us, (uint32_t)order->delta);
+        atomic_store(&server->upkeep.crawler.sleep_us, (uint32_t)order->delta);
         return done;
     case ORDER_CRAWLER_MOST:
-        atomic_store(&server->crawler.most, (uint32_t)order->delta);
+        atomic_store(&server->upkeep.crawler.most, (uint32_t)order->delta);
         return done;
     case ORDER_CRAWLER_CRAWL:
         return crawl(server, order->text);

@@ -136,7 +136,7 @@ fill_host(struct server *server)
         .prefixes_turn = host_prefixes_turn,
         .prefixes_count = host_prefixes_count,
         .counts_prefixes = &server->prefixes.counts,
-        .crawls = &server->crawler.enabled,
+        .crawls = &server->upkeep.crawler.enabled,
         .watched = &server->watch.kinds,
         .tell = host_tell,
         .watch_enabled = options->watch,
@@ -249,6 +249,13 @@ create_cache(struct server *server)
           .evicts = options->evicts,
           .large_pages = options->large_pages,
           .tracks_sizes = options->track_sizes,
+          .lru = { .segmented = options->lru_segmented,
+                   .temporary = options->temporary_lru,
+                   .temporary_ttl_s = options->temporary_ttl_s,
+                   .hot_percent = options->lru_hot_percent,
+                   .warm_percent = options->lru_warm_percent,
+                   .hot_factor = options->lru_hot_factor,
+                   .warm_factor = options->lru_warm_factor },
           .clock = &server->clock,
     };
 
@@ -361,12 +368,10 @@ server_start(struct server *server, char *text, size_t text_bytes, int *exit_cod
         lacks = "what the watch command needs";
     else if (!start_workers(server))
         lacks = "what the worker threads need";
-    else if (!crawler_start(&server->crawler, server->cache,
-                            &server->watch.rings[server->options.threads],
-                            server->options.lru_crawler,
-                            server->options.lru_crawler_sleep_us,
-                            server->options.lru_crawler_tocrawl))
-        lacks = "what the crawler needs";
+    else if (!upkeep_start(&server->upkeep, server->cache,
+                           &server->watch.rings[server->options.threads],
+                           &server->options))
+        lacks = "what the upkeep thread needs";
     if (lacks != NULL) {
         snprintf(text, text_bytes, "the system does not give %s", lacks);
         *exit_code = EX_OSERR;
@@ -413,7 +418,7 @@ server_stop(struct server *server)
     listen_close(&server->udp_sockets);
     listen_close(&server->listeners); /* `stats` counts them until the last worker ends */
     stop_events(server);
-    crawler_stop(&server->crawler);
+    upkeep_stop(&server->upkeep);
     watch_stop(&server->watch);
     prefixes_fini(&server->prefixes);
     cache_thread_destroy(&server->cache_thread);

@@ -16,12 +16,12 @@
 #include "protocol/counters.h"
 #include "protocol/host.h"
 #include "server/acceptor.h"
-#include "server/crawler.h"
 #include "server/listen.h"
 #include "server/options.h"
 #include "server/passwords.h"
 #include "server/prefixes.h"
 #include "server/timekeeper.h"
+#include "server/upkeep.h"
 #include "server/watch.h"
 #include "server/worker.h"
 #include "slabs/cache.h"
@@ -64,10 +64,10 @@ struct server {
     struct acceptor    acceptor;
     struct worker     *workers; /* options.threads of them */
     unsigned           workers_started;
-    struct crawler     crawler;
+    struct upkeep      upkeep;
     struct prefixes    prefixes;
     struct passwords   passwords; /* of -Y, or of -S */
-    struct watch       watch;     /* rings: one a worker, one of the crawler */
+    struct watch       watch;     /* rings: one a worker, one of upkeep */
 
     struct lock              reset_lock; /* RANK_OWNER; guards the next              */
     struct totals            reset_at;   /* what `stats reset` wants to be forgotten */

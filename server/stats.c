@@ -252,10 +252,11 @@ fill_commands(const struct command_counters *c, struct figures *f)
 {
     struct class_counters sum = { 0 };
 
-    for (size_t i = 0; i <= CACHE_CLASS_MAX; i++) {
+    for (unsigned i = 0; i <= CACHE_CLASS_MAX; i++) {
 #define SUM(name, meaning) sum.name += c->of_class[i].name;
         CLASS_COUNTERS(SUM)
 #undef SUM
+        f->get_hits.number += command_get_hits(c, i);
     }
 #define COPY_SUM(name, meaning) f->name.number = sum.name;
 #define COPY(name, meaning) f->name.number = c->name;
@@ -263,7 +264,7 @@ fill_commands(const struct command_counters *c, struct figures *f)
     COMMAND_COUNTERS(COPY)
 #undef COPY
 #undef COPY_SUM
-    f->cmd_get.number = sum.get_hits + c->get_misses;
+    f->cmd_get.number = f->get_hits.number + c->get_misses;
 }
 
 /* Both are sums over threads that go on counting, so the second may be ahead. */
@@ -291,10 +292,15 @@ fill_cache(const struct server *server, const struct cache_counters *all,
     f->evictions.number = since->evictions;
     f->reclaimed.number = since->reclaimed;
     f->direct_reclaims.number = since->direct_reclaims;
+    f->lrutail_reflocked.number = since->lrutail_reflocked;
+    f->moves_to_cold.number = since->moves_to_cold;
+    f->moves_to_warm.number = since->moves_to_warm;
+    f->moves_within_lru.number = since->moves_within_lru;
+    f->lru_maintainer_juggles.number = atomic_load(&server->upkeep.juggles);
     f->crawler_reclaimed.number = since->crawler_reclaimed;
     f->crawler_items_checked.number = since->crawler_items_checked;
-    f->lru_crawler_running.number = atomic_load(&server->crawler.running);
-    f->lru_crawler_starts.number = atomic_load(&server->crawler.starts);
+    f->lru_crawler_running.number = atomic_load(&server->upkeep.crawler.running);
+    f->lru_crawler_starts.number = atomic_load(&server->upkeep.crawler.starts);
     f->slab_reassign_last_busy_status.text = "none";
 }
 
@@ -380,14 +386,22 @@ stats_general(struct server *server, host_emit *emit, void *ctx)
 static void
 stats_settings(struct server *server, host_emit *emit, void *ctx)
 {
-    struct options now = server->options;
+    struct options   now = server->options;
+    struct cache_lru lru = cache_lru(server->cache);
 
     now.verbosity = atomic_load(&server->verbosity);
     now.memory_bytes = cache_memory_limit(server->cache);
     now.prefix_stats = atomic_load(&server->prefixes.counts);
-    now.lru_crawler = atomic_load(&server->crawler.enabled);
-    now.lru_crawler_sleep_us = atomic_load(&server->crawler.sleep_us);
-    now.lru_crawler_tocrawl = atomic_load(&server->crawler.most);
+    now.lru_segmented = lru.segmented;
+    now.lru_hot_percent = lru.hot_percent;
+    now.lru_warm_percent = lru.warm_percent;
+    now.lru_hot_factor = lru.hot_factor;
+    now.lru_warm_factor = lru.warm_factor;
+    now.temporary_lru = lru.temporary;
+    now.temporary_ttl_s = lru.temporary_ttl_s;
+    now.lru_crawler = atomic_load(&server->upkeep.crawler.enabled);
+    now.lru_crawler_sleep_us = atomic_load(&server->upkeep.crawler.sleep_us);
+    now.lru_crawler_tocrawl = atomic_load(&server->upkeep.crawler.most);
     options_emit_settings(&now, emit, ctx);
 }
 

@@ -1,7 +1,6 @@
 /* server/stats_classes.c - `stats items`, `stats slabs` and `stats sizes`.
  *
- * Names, order and conditions are memcached 1.6.45's. There is one list a class, which is
- * shown as the cold one; segments that do not exist have no items and no hits.
+ * Names, order and conditions are memcached 1.6.45's.
  */
 #include <stdlib.h>
 
@@ -15,6 +14,8 @@ struct of_class {
     const struct cache_class_counters *all;
     const struct cache_class_counters *since;
     const struct class_counters       *commands; /* since */
+    const uint64_t                    *hits;     /* since, by segment */
+    uint64_t                           get_hits; /* their sum         */
 };
 
 typedef void show_class(const struct server *server, const struct of_class *class,
@@ -25,14 +26,14 @@ typedef void show_class(const struct server *server, const struct of_class *clas
 static void
 show_moves(const struct of_class *class, host_emit *emit, void *ctx)
 {
-    ITEM("moves_to_cold", 0);
-    ITEM("moves_to_warm", 0);
-    ITEM("moves_within_lru", 0);
+    ITEM("moves_to_cold", class->since->moves_to_cold);
+    ITEM("moves_to_warm", class->since->moves_to_warm);
+    ITEM("moves_within_lru", class->since->moves_within_lru);
     ITEM("direct_reclaims", class->since->direct_reclaims);
-    ITEM("hits_to_hot", 0);
-    ITEM("hits_to_warm", 0);
-    ITEM("hits_to_cold", class->commands->get_hits);
-    ITEM("hits_to_temp", 0);
+    ITEM("hits_to_hot", class->hits[CACHE_HOT]);
+    ITEM("hits_to_warm", class->hits[CACHE_WARM]);
+    ITEM("hits_to_cold", class->hits[CACHE_COLD]);
+    ITEM("hits_to_temp", class->hits[CACHE_TEMP]);
 }
 
 static void
@@ -45,15 +46,15 @@ show_items(const struct server *server, const struct of_class *class, host_emit 
         return;
     ITEM("number", class->now.items);
     if (segments) {
-        ITEM("number_hot", 0);
-        ITEM("number_warm", 0);
-        ITEM("number_cold", class->now.items);
-        if (server->options.temporary_lru)
-            ITEM("number_temp", 0);
-        ITEM("age_hot", 0);
-        ITEM("age_warm", 0);
+        ITEM("number_hot", class->now.segment[CACHE_HOT].items);
+        ITEM("number_warm", class->now.segment[CACHE_WARM].items);
+        ITEM("number_cold", class->now.segment[CACHE_COLD].items);
+        if (cache_lru(server->cache).temporary)
+            ITEM("number_temp", class->now.segment[CACHE_TEMP].items);
+        ITEM("age_hot", class->now.segment[CACHE_HOT].oldest_idle_s);
+        ITEM("age_warm", class->now.segment[CACHE_WARM].oldest_idle_s);
     }
-    ITEM("age", class->now.oldest_idle_s);
+    ITEM("age", class->now.segment[CACHE_COLD].oldest_idle_s);
     ITEM("mem_requested", class->all->bytes_linked - class->all->bytes_unlinked);
     ITEM("evicted", class->since->evictions);
     ITEM("evicted_nonzero", class->since->evicted_nonzero);
@@ -67,7 +68,7 @@ show_items(const struct server *server, const struct of_class *class, host_emit 
         ITEM("evicted_active", class->since->evicted_active);
     ITEM("crawler_reclaimed", class->since->crawler_reclaimed);
     ITEM("crawler_items_checked", class->since->crawler_items_checked);
-    ITEM("lrutail_reflocked", 0);
+    ITEM("lrutail_reflocked", class->since->lrutail_reflocked);
     if (segments)
         show_moves(class, emit, ctx);
 }
@@ -93,7 +94,7 @@ show_slabs(const struct server *server, const struct of_class *class, host_emit 
     SLAB("used_chunks", class->now.chunks_used);
     SLAB("free_chunks", chunks - class->now.chunks_used);
     SLAB("free_chunks_end", 0);
-    SLAB("get_hits", class->commands->get_hits);
+    SLAB("get_hits", class->get_hits);
     SLAB("cmd_set", class->commands->cmd_set);
     SLAB("delete_hits", class->commands->delete_hits);
     SLAB("incr_hits", class->commands->incr_hits);
@@ -123,6 +124,8 @@ each_class(struct server *server, show_class *show, host_emit *emit, void *ctx,
             .all = &all->cache_classes[i],
             .since = &since->cache_classes[i],
             .commands = &since->commands.of_class[i],
+            .hits = since->commands.get_hits[i],
+            .get_hits = command_get_hits(&since->commands, i),
         };
 
         cache_class_show(server->cache, i, &class.now);

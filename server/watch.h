@@ -5,7 +5,7 @@
  * in their order, gives them a date, and sends them to the connections that watch. A
  * watcher that does not read loses lines and is told how many: `skipped=N`.
  *
- * Threads: a ring belongs to one thread, that of a worker or of the crawler. A connection
+ * Threads: a ring belongs to one thread, that of a worker or of upkeep. A connection
  * that begins to watch leaves its worker and belongs to the watch thread from then on.
  */
 #ifndef LARDER_SERVER_WATCH_H

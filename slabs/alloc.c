@@ -2,7 +2,7 @@
  *
  * Order of locks: a victim is named under the LRU lock, which ranks above the stripe,
  * so that lock is let go before the stripe is taken. In between the victim may have been
- * deleted, read or replaced by another item in the same chunk; item_evict() looks again.
+ * deleted, read or replaced by another item in the same chunk; evict() looks again.
  */
 #include "slabs/cache_priv.h"
 #include "slabs/chain_priv.h"
@@ -25,28 +25,20 @@ victims_wanted(const struct cache *cache, unsigned size_class)
     return wanted < VICTIMS_MAX ? wanted : VICTIMS_MAX;
 }
 
-/* Look for victims once and evict them. Only the last round takes active items; where
- * nothing may be evicted, only dead items go. */
-static void
-evict_some(struct cache_thread *thread, unsigned size_class, bool last_round)
+static struct lru_policy
+policy_of(struct cache_thread *thread, unsigned size_class)
 {
     struct cache *cache = thread->cache;
-    struct victim victims[VICTIMS_MAX];
-    struct search search = {
+
+    return (struct lru_policy){
+        .pages = &cache->pages,
+        .table = &cache->table,
+        .counters = &thread->counters.of_class[size_class],
         .now = clock_now(cache->clock),
         .flushed_below =
             atomic_load_explicit(&cache->flushed_below, memory_order_relaxed),
-        .spare_active = cache->evicts && !last_round,
-        .dead_only = !cache->evicts,
-        .most = victims_wanted(cache, size_class),
+        .lru = cache_lru(cache),
     };
-    unsigned found;
-
-    counter_add(&thread->counters.of_class[size_class].direct_reclaims, 1);
-    found = lru_find_victims(&cache->lru[size_class], &cache->pages, &cache->table,
-                             &search, victims);
-    for (unsigned i = 0; i < found; i++)
-        item_evict(thread, victims[i]);
 }
 
 static void
@@ -77,8 +69,9 @@ count_eviction(struct cache_thread *thread, struct item *item)
         counter_add(&counters->evicted_active, 1);
 }
 
-void
-item_evict(struct cache_thread *thread, struct victim victim)
+/* Evict one item, if it is still linked and idle, and dead where only the dead may go. */
+static void
+evict(struct cache_thread *thread, struct victim victim, bool dead_only)
 {
     struct cache  *cache = thread->cache;
     struct stripe *stripe = table_stripe(&cache->table, victim.hash);
@@ -87,12 +80,48 @@ item_evict(struct cache_thread *thread, struct victim victim)
     if (table_has(&cache->table, victim.hash, victim.handle)) {
         struct item *item = pages_item(&cache->pages, victim.handle);
 
-        if (!item_is_pinned(item) && (cache->evicts || item_is_dead(cache, item))) {
+        if (!item_is_pinned(item) && (!dead_only || item_is_dead(cache, item))) {
             count_eviction(thread, item);
             item_unlink_locked(thread, victim.hash, item);
         }
     }
     lock_drop(&stripe->lock);
+}
+
+/* Look for victims once and evict them. Only the last round takes active items; where
+ * nothing may be evicted, only dead items go. */
+static void
+evict_some(struct cache_thread *thread, unsigned size_class, bool last_round)
+{
+    struct cache     *cache = thread->cache;
+    struct lru_policy policy = policy_of(thread, size_class);
+    struct victim     victims[VICTIMS_MAX];
+    struct lru_search search = {
+        .spare_active = cache->evicts && !last_round,
+        .dead_only = !cache->evicts,
+        .most = victims_wanted(cache, size_class),
+    };
+    unsigned found;
+
+    counter_add(&thread->counters.of_class[size_class].direct_reclaims, 1);
+    found = lru_find_victims(&cache->lru[size_class], &policy, &search, victims);
+    for (unsigned i = 0; i < found; i++)
+        evict(thread, victims[i], search.dead_only);
+}
+
+bool
+cache_upkeep_step(struct cache_thread *thread, unsigned size_class)
+{
+    struct lru_policy policy = policy_of(thread, size_class);
+    struct victim     victims[VICTIMS_MAX];
+    unsigned          found, moved;
+
+    locks_must_be_none();
+    found =
+        lru_keep(&thread->cache->lru[size_class], &policy, VICTIMS_MAX, victims, &moved);
+    for (unsigned i = 0; i < found; i++)
+        evict(thread, victims[i], true);
+    return found + moved > 0;
 }
 
 static struct item *

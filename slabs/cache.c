@@ -51,6 +51,7 @@ cache_create(const struct cache_config *config)
         .tracks_sizes = config->tracks_sizes,
     };
     atomic_init(&cache->era, ERA_FIRST);
+    cache_set_lru(cache, &config->lru);
     if (!pages_init(&cache->pages, config->memory_bytes, config->memory_most, smallest,
                     largest_chunk(config), config->growth, config->large_pages))
         goto fail;
@@ -242,6 +243,34 @@ cache_class_for(const struct cache *cache, size_t key_length, uint32_t client_fl
     return shape.chained ? cache->pages.classes.count : size_class;
 }
 
+/* ---- segments -------------------------------------------------------------------- */
+
+struct cache_lru
+cache_lru(const struct cache *cache)
+{
+    const struct lru_tuning *t = &cache->tuning;
+
+#define NOW(name) .name = atomic_load_explicit(&t->name, memory_order_relaxed)
+    return (struct cache_lru){ NOW(segmented),   NOW(temporary),    NOW(temporary_ttl_s),
+                               NOW(hot_percent), NOW(warm_percent), NOW(hot_factor),
+                               NOW(warm_factor) };
+#undef NOW
+}
+
+void
+cache_set_lru(struct cache *cache, const struct cache_lru *lru)
+{
+    struct lru_tuning *t = &cache->tuning;
+
+    atomic_store(&t->segmented, lru->segmented);
+    atomic_store(&t->temporary, lru->temporary);
+    atomic_store(&t->temporary_ttl_s, lru->temporary_ttl_s);
+    atomic_store(&t->hot_percent, lru->hot_percent);
+    atomic_store(&t->warm_percent, lru->warm_percent);
+    atomic_store(&t->hot_factor, lru->hot_factor);
+    atomic_store(&t->warm_factor, lru->warm_factor);
+}
+
 /* ---- flushes --------------------------------------------------------------------- */
 
 /* When there is no further era, a flush has to walk. */
@@ -392,11 +421,15 @@ cache_class_show(struct cache *cache, unsigned size_class, struct cache_class *s
 
     *shown = (struct cache_class){ .chunk_bytes = pages->classes.bytes[size_class] };
     lock_take(&lru->lock);
-    shown->items = lru->count;
     shown->evicted_idle_s = lru->evicted_idle_s;
-    if (lru->oldest != 0)
-        shown->oldest_idle_s =
-            item_idle_s(pages_item(pages, lru->oldest), clock_now(cache->clock));
+    for (unsigned i = 0; i < CACHE_SEGMENTS; i++) {
+        const struct lru_list *list = &lru->list[i];
+
+        shown->items += shown->segment[i].items = list->count;
+        if (list->oldest != 0)
+            shown->segment[i].oldest_idle_s =
+                item_idle_s(pages_item(pages, list->oldest), clock_now(cache->clock));
+    }
     lock_drop(&lru->lock);
     shown->chunks_used = pages_used(pages, size_class, &shown->pages);
     shown->chunks_used -= kept_chunks(cache, size_class, shown->chunks_used);

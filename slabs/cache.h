@@ -30,6 +30,26 @@ enum {
     CACHE_CLASS_MAX = 127,
 };
 
+/* The lists of a size class, in memcached's order; see lru_priv.h. */
+enum cache_segment {
+    CACHE_HOT,
+    CACHE_WARM,
+    CACHE_COLD,
+    CACHE_TEMP,
+    CACHE_SEGMENTS,
+};
+
+/* How items are kept in segments. */
+struct cache_lru {
+    bool     segmented; /* false: in one list                                    */
+    bool     temporary; /* items with a TTL up to the next have a segment        */
+    uint32_t temporary_ttl_s;
+    uint32_t hot_percent;  /* of the class's items that may be in HOT               */
+    uint32_t warm_percent; /* ...and in WARM                                        */
+    double   hot_factor;   /* how old HOT may be, of the age of COLD's oldest item  */
+    double   warm_factor;  /* ...and WARM                                           */
+};
+
 struct cache_config {
     size_t              memory_bytes;   /* ceiling for pages; the table is extra        */
     size_t              memory_most;    /* what the ceiling may be raised to later      */
@@ -40,8 +60,9 @@ struct cache_config {
     bool                evicts;         /* false: out of memory is an answer            */
     bool                large_pages;    /* ask for huge pages                           */
     bool                tracks_sizes;   /* count items by size: cache_sizes_sum()       */
-    uint64_t            hash_seed;      /* random, or keys can be made to collide       */
-    const struct clock *clock;          /* borrowed; outlives the cache                 */
+    struct cache_lru    lru;
+    uint64_t            hash_seed; /* random, or keys can be made to collide       */
+    const struct clock *clock;     /* borrowed; outlives the cache                 */
 };
 
 enum cache_status {
@@ -111,6 +132,7 @@ struct cache_reading {
     bool           won;        /* this reader is to refresh it                     */
     bool           created;    /* there was nothing: see cache_read_how.creates    */
     bool           pinned;
+    uint8_t        segment; /* enum cache_segment: of these it is told of by all */
     struct item   *item;
     struct stripe *stripe; /* held while not NULL */
 };
@@ -304,6 +326,18 @@ bool cache_walk_step(struct cache_thread *thread, struct cache_walk *walk,
 bool cache_reap_step(struct cache_thread *thread, struct cache_walk *walk,
                      uint64_t left[CACHE_CLASS_MAX + 1]);
 
+/* ---- upkeep ---------------------------------------------------------------------- */
+
+/* How items are kept, and to keep them otherwise from now on: what is in segments that are
+ * to be empty leaves them by and by. Any thread. */
+struct cache_lru cache_lru(const struct cache *cache);
+void             cache_set_lru(struct cache *cache, const struct cache_lru *lru);
+
+/* Look after a size class, for a bounded number of items: let those move on whose segment
+ * is too long or too old, and drop the dead of those with a short time to live. False
+ * where there was nothing to do. */
+bool cache_upkeep_step(struct cache_thread *thread, unsigned size_class);
+
 /* ---- the whole ------------------------------------------------------------------- */
 
 /* Everything stored up to now is gone; costs nothing. */
@@ -338,8 +372,11 @@ struct cache_class {
     uint32_t pages;          /* of cache_page_bytes()                              */
     uint64_t chunks_used;    /* by items, by pieces, and by what is arriving       */
     uint64_t items;          /* in the table                                       */
-    uint32_t oldest_idle_s;  /* since the next one to go was used                  */
     uint32_t evicted_idle_s; /* since the last one that was evicted had been used  */
+    struct {
+        uint64_t items;
+        uint32_t oldest_idle_s; /* since the next one to leave it was used */
+    } segment[CACHE_SEGMENTS];
 };
 
 void     cache_class_show(struct cache *cache, unsigned size_class,

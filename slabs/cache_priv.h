@@ -50,6 +50,17 @@ struct cache_thread {
     struct magazine magazine[CLASS_MAX + 1];
 };
 
+/* struct cache_lru, as it is changed while threads go by it. */
+struct lru_tuning {
+    _Atomic bool     segmented;
+    _Atomic bool     temporary;
+    _Atomic uint32_t temporary_ttl_s;
+    _Atomic uint32_t hot_percent;
+    _Atomic uint32_t warm_percent;
+    _Atomic double   hot_factor;
+    _Atomic double   warm_factor;
+};
+
 struct cache {
     /* Read at every request, written at a flush. */
     const struct clock *clock;
@@ -63,6 +74,7 @@ struct cache {
     struct pages pages;
 
     struct lru           lru[CLASS_MAX + 1];
+    struct lru_tuning    tuning;
     struct lock          threads_lock; /* RANK_LEAF; guards the next three */
     struct cache_thread *threads;
     struct cache_counts  ended;       /* what destroyed handles have counted */
@@ -98,8 +110,6 @@ bool spare_has(struct spare *spare, unsigned size_class);
 /* Get the chunk that is wanted, in place of what the spare has. */
 bool spare_fetch(struct cache_thread *thread, struct spare *spare);
 void spare_return(struct cache_thread *thread, struct spare *spare);
-/* Evict one item, if it is still linked and idle. */
-void item_evict(struct cache_thread *thread, struct victim victim);
 
 /* ---- links.c: what is in the table and in the lists ------------------------------ */
 

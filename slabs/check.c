@@ -65,14 +65,14 @@ check_chain(struct census *census, const struct item *item)
 }
 
 static void
-check_list(struct census *census, unsigned size_class)
+check_list(struct census *census, unsigned size_class, enum cache_segment segment)
 {
-    struct cache     *cache = census->cache;
-    const struct lru *lru = &cache->lru[size_class];
-    handle_t          before = 0, handle;
-    uint64_t          count = 0;
+    struct cache          *cache = census->cache;
+    const struct lru_list *list = &cache->lru[size_class].list[segment];
+    handle_t               before = 0, handle;
+    uint64_t               count = 0;
 
-    for (handle = lru->newest; handle != 0; count++) {
+    for (handle = list->newest; handle != 0; count++) {
         struct item   *item = pages_item(&cache->pages, handle);
         uint64_t       hash = table_hash(&cache->table, item_key(item));
         struct stripe *stripe = table_stripe(&cache->table, hash);
@@ -81,6 +81,7 @@ check_list(struct census *census, unsigned size_class)
         census->used[chunk_class]++;
         must(item_class(cache, item) == size_class);
         must(item->prev == before);
+        must(item_segment(item) == segment);
         must((item->traits & (ITEM_TAKEN | ITEM_LINKED)) == (ITEM_TAKEN | ITEM_LINKED));
         must(!(item->traits & ITEM_PIECE));
         must(atomic_load(&item->references) >= 1);
@@ -94,8 +95,8 @@ check_list(struct census *census, unsigned size_class)
         before = handle;
         handle = item->next;
     }
-    must(lru->oldest == before);
-    must(count == lru->count);
+    must(list->oldest == before);
+    must(count == list->count);
     census->items += count;
 }
 
@@ -134,9 +135,9 @@ count_table(struct cache *cache)
 }
 
 static void
-check_pins(struct cache *cache, unsigned size_class)
+check_pins(struct cache *cache, const struct lru_list *list)
 {
-    for (handle_t handle = cache->lru[size_class].newest; handle != 0;) {
+    for (handle_t handle = list->newest; handle != 0;) {
         struct item *item = pages_item(&cache->pages, handle);
 
         must(atomic_load(&item->references) == 1);
@@ -155,10 +156,11 @@ cache_check(struct cache *cache, bool quiet)
 
     must(census.seen != NULL);
     for (unsigned size_class = 1; size_class <= classes; size_class++) {
-        check_list(&census, size_class);
+        for (unsigned i = 0; i < CACHE_SEGMENTS; i++)
+            check_list(&census, size_class, i);
         check_free(&census, size_class);
-        if (quiet)
-            check_pins(cache, size_class);
+        for (unsigned i = 0; quiet && i < CACHE_SEGMENTS; i++)
+            check_pins(cache, &cache->lru[size_class].list[i]);
     }
     for (unsigned size_class = 1; size_class <= classes; size_class++) {
         uint32_t owned = cache->pages.class_memory[size_class].pages;

@@ -25,7 +25,11 @@
     X(direct_reclaims, "searches for a victim by who needed memory")                     \
     X(out_of_memory, "allocations that found none")                                      \
     X(crawler_reclaimed, "dead items dropped by cache_reap()")                           \
-    X(crawler_items_checked, "items that it looked at")
+    X(crawler_items_checked, "items that it looked at")                                  \
+    X(lrutail_reflocked, "coldest items that were in use")                               \
+    X(moves_to_cold, "items moved to the cold segment")                                  \
+    X(moves_to_warm, "items moved to the warm segment")                                  \
+    X(moves_within_lru, "items moved to the head of their segment")
 
 /* of no size class */
 #define CACHE_PLAIN_COUNTERS(X)                                                          \

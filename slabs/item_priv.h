@@ -20,7 +20,8 @@
  * Who may touch what:
  *   next, prev          under the LRU lock of the class; while free, under the class lock;
  *                       of a piece as everything else
- *   marks               atomic; written under the stripe, cleared under the LRU lock too
+ *   marks               atomic; written under the stripe, cleared under the LRU lock too;
+ *                       the upper two bits are the item's segment, under the LRU lock
  *   deadline, cas, accessed
  *                       atomic; written under the stripe, read under the LRU lock too
  *   references          atomic; raised only under the stripe by who found the item in the
@@ -59,11 +60,13 @@ enum item_mark {
     ITEM_LEASED = 8,      /* one reader has been told to refresh the value              */
     ITEM_BINARY_KEY = 16, /* stored under a key that came in base64                     */
     ITEM_CHOSEN_CAS = 32, /* a client has chosen the id, so it tells no era             */
+    ITEM_SEGMENT = 192,   /* enum cache_segment: the list that it is in                 */
 };
 
 enum {
     ITEM_HEADER = 32,
     ITEM_REFERENCES_MAX = 60000, /* one by the link, the rest pins            */
+    ITEM_SEGMENT_SHIFT = 6,
 };
 
 struct item {
@@ -292,6 +295,36 @@ static inline void
 item_unmark(struct item *item, uint8_t marks)
 {
     atomic_fetch_and_explicit(&item->marks, (uint8_t)~marks, memory_order_relaxed);
+}
+
+/* Have these marks and no others, but stay in the segment. */
+static inline void
+item_remark(struct item *item, uint8_t marks)
+{
+    uint8_t before = item_marks(item), after;
+
+    do {
+        after = (before & ITEM_SEGMENT) | marks;
+    } while (before != after && !atomic_compare_exchange_weak_explicit(
+                                    &item->marks, &before, after, memory_order_relaxed,
+                                    memory_order_relaxed));
+}
+
+static inline unsigned
+item_segment(const struct item *item)
+{
+    return item_marks(item) >> ITEM_SEGMENT_SHIFT;
+}
+
+/* The LRU lock is held: nobody else changes these two bits. */
+static inline void
+item_set_segment(struct item *item, unsigned segment)
+{
+    unsigned change = item_segment(item) ^ segment;
+
+    if (change != 0)
+        atomic_fetch_xor_explicit(&item->marks, (uint8_t)(change << ITEM_SEGMENT_SHIFT),
+                                  memory_order_relaxed);
 }
 
 static inline bool

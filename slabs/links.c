@@ -34,6 +34,17 @@ lru_of(struct cache *cache, const struct item *item)
     return &cache->lru[item_class(cache, item)];
 }
 
+/* The segment that a new item begins in. */
+static enum cache_segment
+first_segment(const struct cache *cache, const struct item *item)
+{
+    struct cache_lru lru = cache_lru(cache);
+
+    if (lru_is_temporary(&lru, item_deadline(item), clock_now(cache->clock)))
+        return CACHE_TEMP;
+    return lru.segmented ? CACHE_HOT : CACHE_COLD;
+}
+
 struct cache_class_counters *
 item_counters(struct cache_thread *thread, const struct item *item)
 {
@@ -84,7 +95,7 @@ item_link_locked(struct cache_thread *thread, uint64_t hash, struct item *item)
                       pages_handle(&cache->pages, item)))
         return false;
     item->traits |= ITEM_LINKED;
-    lru_add(lru_of(cache, item), &cache->pages, item);
+    lru_add(lru_of(cache, item), &cache->pages, item, first_segment(cache, item));
     count_linked(thread, item);
     return true;
 }
@@ -114,10 +125,10 @@ item_replace_locked(struct cache_thread *thread, uint64_t hash, struct item *fro
     to->traits |= ITEM_LINKED;
     from->traits &= (uint8_t)~ITEM_LINKED;
     if (before == after) {
-        lru_replace(before, &cache->pages, from, to);
+        lru_replace(before, &cache->pages, from, to, first_segment(cache, to));
     } else {
         lru_remove(before, &cache->pages, from);
-        lru_add(after, &cache->pages, to);
+        lru_add(after, &cache->pages, to, first_segment(cache, to));
     }
     count_linked(thread, to);
     count_unlinked(thread, from);

@@ -1,10 +1,15 @@
-/* slabs/lru.c - the eviction list of a size class. See lru_priv.h. */
+/* slabs/lru.c - the segments of a size class. See lru_priv.h. */
 #include "slabs/lru_priv.h"
 
 #include "slabs/cache_priv.h"
 #include "slabs/must.h"
 
-enum { LOOK_AT_MOST = 64 }; /* items in one search, so that the lock is held briefly */
+/* Items that are looked at while the lock is held once, so that it is held briefly. */
+enum {
+    LOOK_AT_MOST = 64, /* by a search for victims...                      */
+    MOVE_AT_MOST = 32, /* ...of these, to bring the segments into balance */
+    KEEP_AT_MOST = 64, /* in the background                               */
+};
 
 void
 lru_init(struct lru *lru)
@@ -19,47 +24,73 @@ lru_fini(struct lru *lru)
     lock_fini(&lru->lock);
 }
 
-static void
-add_locked(struct lru *lru, const struct pages *pages, struct item *item)
-{
-    handle_t handle = pages_handle(pages, item);
+/* ---- lists ----------------------------------------------------------------------- */
 
+static void
+add_locked(struct lru *lru, const struct pages *pages, struct item *item,
+           enum cache_segment segment)
+{
+    struct lru_list *list = &lru->list[segment];
+    handle_t         handle = pages_handle(pages, item);
+
+    item_set_segment(item, segment);
     item->prev = 0;
-    item->next = lru->newest;
-    if (lru->newest != 0)
-        pages_item(pages, lru->newest)->prev = handle;
+    item->next = list->newest;
+    if (list->newest != 0)
+        pages_item(pages, list->newest)->prev = handle;
     else
-        lru->oldest = handle;
-    lru->newest = handle;
-    lru->count++;
+        list->oldest = handle;
+    list->newest = handle;
+    list->count++;
+}
+
+/* At the other end: it is the next to go. */
+static void
+add_oldest_locked(struct lru *lru, const struct pages *pages, struct item *item,
+                  enum cache_segment segment)
+{
+    struct lru_list *list = &lru->list[segment];
+    handle_t         handle = pages_handle(pages, item);
+
+    item_set_segment(item, segment);
+    item->next = 0;
+    item->prev = list->oldest;
+    if (list->oldest != 0)
+        pages_item(pages, list->oldest)->next = handle;
+    else
+        list->newest = handle;
+    list->oldest = handle;
+    list->count++;
 }
 
 static void
 remove_locked(struct lru *lru, const struct pages *pages, struct item *item)
 {
-    handle_t handle = pages_handle(pages, item);
+    struct lru_list *list = &lru->list[item_segment(item)];
+    handle_t         handle = pages_handle(pages, item);
 
     if (item->prev != 0) {
         pages_item(pages, item->prev)->next = item->next;
     } else {
-        must_hot(lru->newest == handle);
-        lru->newest = item->next;
+        must_hot(list->newest == handle);
+        list->newest = item->next;
     }
     if (item->next != 0) {
         pages_item(pages, item->next)->prev = item->prev;
     } else {
-        must_hot(lru->oldest == handle);
-        lru->oldest = item->prev;
+        must_hot(list->oldest == handle);
+        list->oldest = item->prev;
     }
-    lru->count--;
+    list->count--;
     (void)handle;
 }
 
 void
-lru_add(struct lru *lru, const struct pages *pages, struct item *item)
+lru_add(struct lru *lru, const struct pages *pages, struct item *item,
+        enum cache_segment segment)
 {
     lock_take(&lru->lock);
-    add_locked(lru, pages, item);
+    add_locked(lru, pages, item, segment);
     lock_drop(&lru->lock);
 }
 
@@ -73,11 +104,11 @@ lru_remove(struct lru *lru, const struct pages *pages, struct item *item)
 
 void
 lru_replace(struct lru *lru, const struct pages *pages, struct item *from,
-            struct item *to)
+            struct item *to, enum cache_segment segment)
 {
     lock_take(&lru->lock);
     remove_locked(lru, pages, from);
-    add_locked(lru, pages, to);
+    add_locked(lru, pages, to, segment);
     lock_drop(&lru->lock);
 }
 
@@ -89,50 +120,275 @@ lru_note_eviction(struct lru *lru, uint32_t idle_s)
     lock_drop(&lru->lock);
 }
 
-/* A guess without the stripe: whoever evicts looks again. Where the id tells no era, the
- * stripe has to be asked if only the dead will do. */
-static bool
-looks_dead(const struct item *item, const struct search *search)
+bool
+lru_is_temporary(const struct cache_lru *lru, uint32_t deadline, uint32_t now)
 {
-    if (clock_is_past(item_deadline(item), search->now))
+    /* A deadline lies a tick behind its time, see clock.h. */
+    return lru->temporary && deadline != CLOCK_NEVER &&
+           deadline <= now + (uint64_t)lru->temporary_ttl_s * CLOCK_HZ + 1;
+}
+
+/* ---- from one segment to the next ------------------------------------------------ */
+
+/* A guess without the stripe: whoever evicts looks again. Where the id tells no era, the
+ * stripe would have to be asked: the answer is `if_unknown` then. */
+static bool
+looks_dead(const struct item *item, const struct lru_policy *policy, bool if_unknown)
+{
+    if (clock_is_past(item_deadline(item), policy->now))
         return true;
     if (item_marks(item) & ITEM_CHOSEN_CAS)
-        return search->dead_only;
-    return item_cas(item) >> CAS_ERA_SHIFT < search->flushed_below;
+        return if_unknown;
+    return item_cas(item) >> CAS_ERA_SHIFT < policy->flushed_below;
+}
+
+static struct item *
+oldest_locked(const struct lru *lru, const struct pages *pages,
+              enum cache_segment segment)
+{
+    handle_t oldest = lru->list[segment].oldest;
+
+    return oldest != 0 ? pages_item(pages, oldest) : NULL;
+}
+
+/* Where an item goes from the tail of a segment. */
+static enum cache_segment
+next_segment(const struct item *item, const struct lru_policy *policy)
+{
+    uint8_t marks = item_marks(item);
+
+    if (!policy->lru.segmented || !(marks & ITEM_ACTIVE))
+        return CACHE_COLD;
+    return marks & ITEM_FETCHED ? CACHE_WARM : CACHE_HOT;
 }
 
 static void
-to_head_locked(struct lru *lru, const struct pages *pages, struct item *item)
+count_move(const struct lru_policy *policy, enum cache_segment from,
+           enum cache_segment to)
 {
-    item_unmark(item, ITEM_ACTIVE);
-    remove_locked(lru, pages, item);
-    add_locked(lru, pages, item);
+    struct cache_class_counters *counters = policy->counters;
+
+    if (from == to)
+        counter_add(&counters->moves_within_lru, 1);
+    else if (to == CACHE_COLD)
+        counter_add(&counters->moves_to_cold, 1);
+    else if (to == CACHE_WARM)
+        counter_add(&counters->moves_to_warm, 1);
+}
+
+/* Let an item move on. The mark is cleared: what it was good for, it has got. */
+static void
+move_on_locked(struct lru *lru, const struct lru_policy *policy, struct item *item)
+{
+    enum cache_segment from = item_segment(item), to = next_segment(item, policy);
+
+    remove_locked(lru, policy->pages, item);
+    if (looks_dead(item, policy, false)) {
+        add_oldest_locked(lru, policy->pages, item, CACHE_COLD);
+        return;
+    }
+    if (item_marks(item) & ITEM_ACTIVE)
+        item_unmark(item, ITEM_ACTIVE);
+    add_locked(lru, policy->pages, item, to);
+    count_move(policy, from, to);
+}
+
+/* Has the segment more than its share, or is its tail too old beside that of COLD? */
+static bool
+is_over_locked(const struct lru *lru, const struct lru_policy *policy,
+               enum cache_segment segment, uint32_t percent, double factor, bool by_age)
+{
+    const struct lru_list *list = lru->list;
+    uint64_t               all =
+        list[CACHE_HOT].count + list[CACHE_WARM].count + list[CACHE_COLD].count;
+    const struct item *tail = oldest_locked(lru, policy->pages, segment), *cold;
+    uint32_t           cold_ticks;
+
+    if (tail == NULL)
+        return false;
+    if (!policy->lru.segmented || list[segment].count * 100 > percent * all)
+        return true;
+    if (!by_age)
+        return false;
+    cold = oldest_locked(lru, policy->pages, CACHE_COLD);
+    cold_ticks = cold != NULL ? policy->now - item_accessed(cold) : 0;
+    return policy->now - item_accessed(tail) > cold_ticks * factor;
+}
+
+/* Move one tail that has to move; false where none has. */
+static bool
+balance_locked(struct lru *lru, const struct lru_policy *policy, bool by_age)
+{
+    const struct cache_lru *how = &policy->lru;
+    struct item            *temporary = oldest_locked(lru, policy->pages, CACHE_TEMP);
+    enum cache_segment      from;
+
+    if (is_over_locked(lru, policy, CACHE_HOT, how->hot_percent, how->hot_factor, by_age))
+        from = CACHE_HOT;
+    else if (is_over_locked(lru, policy, CACHE_WARM, how->warm_percent, how->warm_factor,
+                            by_age))
+        from = CACHE_WARM;
+    else if (temporary != NULL && /* its expiry may have changed, or what is short */
+             !lru_is_temporary(&policy->lru, item_deadline(temporary), policy->now))
+        from = CACHE_TEMP;
+    else
+        return false;
+    move_on_locked(lru, policy, oldest_locked(lru, policy->pages, from));
+    return true;
+}
+
+/* ---- victims --------------------------------------------------------------------- */
+
+static struct victim
+victim_of(const struct lru_policy *policy, const struct item *item)
+{
+    return (struct victim){ table_hash(policy->table, item_key(item)),
+                            pages_handle(policy->pages, item) };
+}
+
+/* Name what is dead at the tail of a segment; what is in use is passed over. */
+static unsigned
+dead_at_tail_locked(const struct lru *lru, const struct lru_policy *policy,
+                    enum cache_segment segment, unsigned most, struct victim *victims)
+{
+    struct item *item = oldest_locked(lru, policy->pages, segment);
+    unsigned     found = 0;
+
+    for (unsigned looked = 0; item != NULL && found < most && looked < LOOK_AT_MOST &&
+                              looks_dead(item, policy, false);
+         looked++) {
+        if (!item_is_pinned(item))
+            victims[found++] = victim_of(policy, item);
+        item = item->prev != 0 ? pages_item(policy->pages, item->prev) : NULL;
+    }
+    return found;
+}
+
+/* Let something come to COLD, whatever the shares are; false where nothing is left. What is
+ * to be spared may go elsewhere. */
+static bool
+refill_locked(struct lru *lru, const struct lru_policy *policy, bool spare_active)
+{
+    static const enum cache_segment order[] = { CACHE_HOT, CACHE_WARM, CACHE_TEMP };
+
+    for (unsigned i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
+        struct item *item = oldest_locked(lru, policy->pages, order[i]);
+
+        if (item == NULL)
+            continue;
+        if (order[i] == CACHE_TEMP || !spare_active)
+            item_unmark(item, ITEM_ACTIVE);
+        move_on_locked(lru, policy, item);
+        return true;
+    }
+    return false;
+}
+
+/* May it go? Otherwise it has moved on. */
+static bool
+is_victim_locked(struct lru *lru, const struct lru_policy *policy,
+                 const struct lru_search *search, struct item *item)
+{
+    bool active = item_marks(item) & ITEM_ACTIVE && !looks_dead(item, policy, false);
+
+    if (item_is_pinned(item)) {
+        item_mark(item, ITEM_ACTIVE);
+        counter_add(&policy->counters->lrutail_reflocked, 1);
+        active = true;
+    } else if (!search->spare_active) {
+        active = false;
+    }
+    if (active)
+        move_on_locked(lru, policy, item);
+    return !active;
+}
+
+static unsigned
+find_idle_locked(struct lru *lru, const struct lru_policy *policy,
+                 const struct lru_search *search, struct victim *victims)
+{
+    unsigned found = dead_at_tail_locked(lru, policy, CACHE_TEMP, search->most, victims);
+    unsigned looked = 0;
+    handle_t handle;
+
+    while (looked < MOVE_AT_MOST && balance_locked(lru, policy, false))
+        looked++;
+    handle = lru->list[CACHE_COLD].oldest;
+    for (; found < search->most && looked < LOOK_AT_MOST; looked++) {
+        struct item *item;
+
+        if (handle == 0) {
+            if (found > 0 || !refill_locked(lru, policy, search->spare_active))
+                break;
+            handle = lru->list[CACHE_COLD].oldest;
+            continue;
+        }
+        item = pages_item(policy->pages, handle);
+        handle = item->prev;
+        if (is_victim_locked(lru, policy, search, item))
+            victims[found++] = victim_of(policy, item);
+    }
+    return found;
+}
+
+/* The next item in turn; the segments take turns too. */
+static struct item *
+next_in_turn_locked(struct lru *lru, const struct pages *pages)
+{
+    for (unsigned i = 0; i < CACHE_SEGMENTS; i++) {
+        struct item *item = oldest_locked(lru, pages, lru->turn);
+
+        lru->turn = (lru->turn + 1) % CACHE_SEGMENTS;
+        if (item != NULL)
+            return item;
+    }
+    return NULL;
+}
+
+static unsigned
+find_dead_locked(struct lru *lru, const struct lru_policy *policy, unsigned most,
+                 struct victim *victims)
+{
+    unsigned found = 0;
+
+    for (unsigned looked = 0; looked < LOOK_AT_MOST && found < most; looked++) {
+        struct item *item = next_in_turn_locked(lru, policy->pages);
+
+        if (item == NULL)
+            break;
+        if (!item_is_pinned(item) && looks_dead(item, policy, true))
+            victims[found++] = victim_of(policy, item);
+        remove_locked(lru, policy->pages, item);
+        add_locked(lru, policy->pages, item, item_segment(item));
+    }
+    return found;
 }
 
 unsigned
-lru_find_victims(struct lru *lru, const struct pages *pages, const struct table *table,
-                 const struct search *search, struct victim *victims)
+lru_find_victims(struct lru *lru, const struct lru_policy *policy,
+                 const struct lru_search *search, struct victim *victims)
 {
-    unsigned found = 0;
-    handle_t next, handle;
+    unsigned found;
 
     lock_take(&lru->lock);
-    handle = lru->oldest;
-    for (unsigned looked = 0;
-         handle != 0 && found < search->most && looked < LOOK_AT_MOST;
-         looked++, handle = next) {
-        struct item *item = pages_item(pages, handle);
-        bool         spared = search->spare_active && item_marks(item) & ITEM_ACTIVE &&
-                      !looks_dead(item, search);
+    found = search->dead_only ? find_dead_locked(lru, policy, search->most, victims)
+                              : find_idle_locked(lru, policy, search, victims);
+    lock_drop(&lru->lock);
+    return found;
+}
 
-        next = item->prev;
-        spared |= item_is_pinned(item);
-        if (!spared && (!search->dead_only || looks_dead(item, search)))
-            victims[found++] =
-                (struct victim){ table_hash(table, item_key(item)), handle };
-        if (spared || search->dead_only)
-            to_head_locked(lru, pages, item);
+unsigned
+lru_keep(struct lru *lru, const struct lru_policy *policy, unsigned most,
+         struct victim *victims, unsigned *moved)
+{
+    unsigned found;
+
+    lock_take(&lru->lock);
+    for (*moved = 0; *moved < KEEP_AT_MOST; ++*moved) {
+        if (!balance_locked(lru, policy, true))
+            break;
     }
+    found = dead_at_tail_locked(lru, policy, CACHE_TEMP, most, victims);
     lock_drop(&lru->lock);
     return found;
 }

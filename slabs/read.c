@@ -57,6 +57,7 @@ item_note_found(const struct cache *cache, const struct item *item,
 static bool
 begin_locked(struct cache_reading *reading)
 {
+    reading->segment = (uint8_t)item_segment(reading->item);
     reading->pinned = reading->value_length > CACHE_COPY_MAX;
     return !reading->pinned || item_pin_locked(reading->item);
 }

@@ -172,7 +172,7 @@ overwrite_locked(struct storing *s, struct item *old)
     item_set_client_flags(old, s->shape.client_flags);
     write_value(s, item_value(old), value, s->kept);
     item_set_value_length(old, s->shape.value_length);
-    atomic_store_explicit(&old->marks, marks, memory_order_relaxed);
+    item_remark(old, marks);
     counter_add(&counters->items_linked, 1);
     counter_add(&counters->bytes_linked, after);
     item_track_size(s->thread, old, 1);

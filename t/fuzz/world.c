@@ -123,6 +123,11 @@ world_create(size_t memory_bytes, bool evicts, bool tight)
         .smallest_value = 48,
         .growth = 1.25,
         .evicts = evicts,
+        .lru = { .segmented = !tight,
+                 .hot_percent = 20,
+                 .warm_percent = 40,
+                 .hot_factor = 0.2,
+                 .warm_factor = 2 },
         .hash_seed = 20240229,
     };
 

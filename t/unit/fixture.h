@@ -131,6 +131,12 @@ fixture_config(size_t memory_bytes)
         .smallest_value = 8,
         .growth = 1.25,
         .evicts = true,
+        .lru = { .segmented = true,
+                 .hot_percent = 20,
+                 .warm_percent = 40,
+                 .hot_factor = 0.2,
+                 .warm_factor = 2,
+                 .temporary_ttl_s = 61 },
         .hash_seed = 20240229,
     };
 }

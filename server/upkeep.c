@@ -1,0 +1,159 @@
+/* server/upkeep.c - the background thread. See upkeep.h. */
+#include "server/upkeep.h"
+
+#include <signal.h>
+#include <time.h>
+
+enum {
+    STEPS_A_CLASS = 8, /* of cache_upkeep_step() before it is another class's turn  */
+    PAUSE_LEAST_US = 1000,
+    PAUSE_MOST_US = 1000000, /* where there is nothing to do                         */
+};
+
+static uint64_t
+monotonic_us(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+/* Look at the lists of all classes; when they are to be looked at again. */
+static uint64_t
+lists_turn(struct upkeep *upkeep, uint64_t now_us)
+{
+    unsigned count = cache_class_count(upkeep->cache);
+    bool     worked = false;
+
+    if (!upkeep->keeps_lists)
+        return UINT64_MAX;
+    for (unsigned size_class = 1; size_class <= count; size_class++) {
+        for (unsigned i = 0; i < STEPS_A_CLASS; i++) {
+            if (!cache_upkeep_step(upkeep->cache_thread, size_class))
+                break;
+            worked = true;
+        }
+    }
+    atomic_fetch_add(&upkeep->juggles, 1);
+    if (worked)
+        upkeep->lists_pause_us = PAUSE_LEAST_US;
+    else if (upkeep->lists_pause_us < PAUSE_MOST_US / 2)
+        upkeep->lists_pause_us *= 2;
+    else
+        upkeep->lists_pause_us = PAUSE_MOST_US;
+    return now_us + upkeep->lists_pause_us;
+}
+
+/* Sleep until then, or until somebody tells. The mutex is held. */
+static void
+sleep_until(struct upkeep *upkeep, uint64_t us)
+{
+    struct timespec until = { (time_t)(us / 1000000), (long)(us % 1000000 * 1000) };
+
+    pthread_cond_timedwait(&upkeep->told, &upkeep->mutex, &until);
+}
+
+static void *
+run(void *arg)
+{
+    struct upkeep *upkeep = arg;
+    uint64_t       lists_due_us = 0, crawler_due_us = 0;
+
+    pthread_mutex_lock(&upkeep->mutex);
+    while (!upkeep->stopping) {
+        uint64_t now_us = monotonic_us();
+
+        if (upkeep->hurries)
+            crawler_due_us = now_us;
+        upkeep->hurries = false;
+        if (now_us < lists_due_us && now_us < crawler_due_us) {
+            sleep_until(upkeep,
+                        lists_due_us < crawler_due_us ? lists_due_us : crawler_due_us);
+            continue;
+        }
+        pthread_mutex_unlock(&upkeep->mutex);
+        if (now_us >= lists_due_us)
+            lists_due_us = lists_turn(upkeep, now_us);
+        if (now_us >= crawler_due_us)
+            crawler_due_us = crawler_turn(&upkeep->crawler, upkeep->cache_thread, now_us);
+        pthread_mutex_lock(&upkeep->mutex);
+    }
+    pthread_mutex_unlock(&upkeep->mutex);
+    return NULL;
+}
+
+/* Waits are measured by the clock that nobody sets. */
+static bool
+init_told(pthread_cond_t *told)
+{
+    pthread_condattr_t attributes;
+    bool               good;
+
+    if (pthread_condattr_init(&attributes) != 0)
+        return false;
+    good = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0 &&
+           pthread_cond_init(told, &attributes) == 0;
+    pthread_condattr_destroy(&attributes);
+    return good;
+}
+
+bool
+upkeep_start(struct upkeep *upkeep, struct cache *cache, struct watch_ring *ring,
+             const struct options *options)
+{
+    sigset_t all, before;
+
+    upkeep->cache = cache;
+    upkeep->keeps_lists = options->lru_maintainer;
+    upkeep->lists_pause_us = PAUSE_LEAST_US;
+    crawler_init(&upkeep->crawler, cache, ring, options, monotonic_us());
+    upkeep->cache_thread = cache_thread_create(cache);
+    if (upkeep->cache_thread == NULL || !init_told(&upkeep->told))
+        goto fail;
+    pthread_mutex_init(&upkeep->mutex, NULL);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    upkeep->started = pthread_create(&upkeep->thread, NULL, run, upkeep) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (upkeep->started)
+        return true;
+    pthread_mutex_destroy(&upkeep->mutex);
+    pthread_cond_destroy(&upkeep->told);
+fail:
+    crawler_fini(&upkeep->crawler);
+    cache_thread_destroy(&upkeep->cache_thread);
+    return false;
+}
+
+static void
+tell(struct upkeep *upkeep, bool *what)
+{
+    pthread_mutex_lock(&upkeep->mutex);
+    *what = true;
+    pthread_cond_signal(&upkeep->told);
+    pthread_mutex_unlock(&upkeep->mutex);
+}
+
+void
+upkeep_stop(struct upkeep *upkeep)
+{
+    if (!upkeep->started)
+        return;
+    tell(upkeep, &upkeep->stopping);
+    pthread_join(upkeep->thread, NULL);
+    pthread_mutex_destroy(&upkeep->mutex);
+    pthread_cond_destroy(&upkeep->told);
+    crawler_fini(&upkeep->crawler);
+    cache_thread_destroy(&upkeep->cache_thread);
+    upkeep->started = false;
+}
+
+bool
+upkeep_crawl(struct upkeep *upkeep, const bool classes[CACHE_CLASS_MAX + 1])
+{
+    if (!crawler_ask(&upkeep->crawler, classes))
+        return false;
+    tell(upkeep, &upkeep->hurries);
+    return true;
+}

@@ -1,0 +1,44 @@
+/* server/upkeep.h - the thread that does what nobody should wait for.
+ *
+ * It has two duties: to let items move on from segment to segment (`lru_maintainer`), and
+ * to drop dead ones (`lru_crawler`, see crawler.h). A turn of either is short, and says
+ * when it wants the next one; between them the thread sleeps.
+ */
+#ifndef LARDER_SERVER_UPKEEP_H
+#define LARDER_SERVER_UPKEEP_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "server/crawler.h"
+#include "server/options.h"
+#include "server/watch.h"
+#include "slabs/cache.h"
+
+struct upkeep {
+    struct cache        *cache;
+    struct cache_thread *cache_thread; /* its own */
+    struct crawler       crawler;
+    bool                 keeps_lists; /* frozen */
+    uint64_t             lists_pause_us;
+    _Atomic uint64_t     juggles; /* times that it looked at all lists */
+    pthread_t            thread;
+    bool                 started;
+
+    pthread_mutex_t mutex; /* guards the rest */
+    pthread_cond_t  told;
+    bool            stopping;
+    bool            hurries; /* the crawler has got something to do */
+};
+
+/* Start the thread; false where it cannot be had. The ring is its own, for `watch
+ * sysevents`. */
+bool upkeep_start(struct upkeep *upkeep, struct cache *cache, struct watch_ring *ring,
+                  const struct options *options);
+void upkeep_stop(struct upkeep *upkeep);
+/* Crawl these classes now; false while the crawler is at work. Any thread. */
+bool upkeep_crawl(struct upkeep *upkeep, const bool classes[CACHE_CLASS_MAX + 1]);
+
+#endif
