@@ -14,6 +14,8 @@ enum {
     SLEEP_MOST_US = 1000000,
     WINDOW_LEAST_S = 3, /* that the automover looks back */
     WINDOW_MOST_S = 1800,
+    SEGMENTS_PERCENT = 80, /* of HOT and WARM together    */
+    FRACTION_MAX = 24,     /* characters                  */
 };
 
 /* A last token noreply counts as a token here, and silences the answers of orders. */
@@ -228,13 +230,47 @@ admin_parse_slabs(const struct command *command, const struct line *line,
         text_say(request, TEXT_ERROR);
 }
 
-/* There is one list a class, and nothing to tune about it. */
+/* The tokens of a line from one to another, with what is between them. */
+static struct span
+stretch(const struct line *line, unsigned from, unsigned to)
+{
+    const char *end = line->token[to].at + line->token[to].length;
+
+    return (struct span){ line->token[from].at, (size_t)(end - line->token[from].at) };
+}
+
+static void
+parse_temporary(const struct line *line, struct request *request)
+{
+    int32_t ttl;
+
+    if (!number_strict_i32(argument(line, 2), &ttl)) {
+        text_say(request, TEXT_ERROR);
+        return;
+    }
+    take_order(request, ORDER_LRU_TEMPORARY);
+    request->delta = (uint64_t)(int64_t)ttl;
+}
+
 void
 admin_parse_lru(const struct command *command, const struct line *line,
                 struct request *request)
 {
-    (void)command, (void)line;
-    text_say(request, TEXT_ERROR);
+    struct span what = argument(line, 1), how = argument(line, 2);
+
+    (void)command;
+    if (text_abbreviates(what, SPAN("tune")) && line->count >= 6) {
+        take_order(request, ORDER_LRU_TUNE);
+        request->text = stretch(line, 2, 5);
+    } else if (text_abbreviates(what, SPAN("mode")) &&
+               (span_equal(how, SPAN("flat")) || span_equal(how, SPAN("segmented")))) {
+        take_order(request, ORDER_LRU_MODE);
+        request->delta = how.at[0] == 's';
+    } else if (text_abbreviates(what, SPAN("temp_ttl"))) {
+        parse_temporary(line, request);
+    } else {
+        text_say(request, TEXT_ERROR);
+    }
 }
 
 static void
@@ -322,6 +358,62 @@ admin_parse_certificates(const struct command *command, const struct line *line,
     (void)command, (void)line;
     request->flags &= ~(uint32_t)REQUEST_SILENT;
     take_order(request, ORDER_RELOAD_CERTIFICATES);
+}
+
+/* Take the next word off the text. */
+static struct span
+take_word(struct span *text)
+{
+    struct span word;
+
+    while (text->length > 0 && text->at[0] == ' ')
+        *text = (struct span){ text->at + 1, text->length - 1 };
+    word = (struct span){ text->at, 0 };
+    while (word.length < text->length && word.at[word.length] != ' ')
+        word.length++;
+    *text = (struct span){ text->at + word.length, text->length - word.length };
+    return word;
+}
+
+/* Read a fraction, which may have a minus. */
+static bool
+read_fraction(struct span text, double *number)
+{
+    bool   negative = text.length > 0 && text.at[0] == '-', small = false;
+    double value = 0, scale = 1;
+
+    if (negative)
+        text = (struct span){ text.at + 1, text.length - 1 };
+    if (!is_fraction(text) || text.length > FRACTION_MAX)
+        return false;
+    for (size_t i = 0; i < text.length; i++) {
+        if (text.at[i] == '.') {
+            small = true;
+            continue;
+        }
+        value = value * 10 + (text.at[i] - '0');
+        scale = small ? scale * 10 : scale;
+    }
+    *number = negative ? -value / scale : value / scale;
+    return true;
+}
+
+struct span
+admin_read_tuning(struct span text, struct cache_lru *lru)
+{
+    struct span hot = take_word(&text), warm = take_word(&text);
+    struct span hot_factor = take_word(&text), warm_factor = take_word(&text);
+
+    if (!number_strict_u32(hot, &lru->hot_percent) ||
+        !number_strict_u32(warm, &lru->warm_percent) ||
+        !read_fraction(hot_factor, &lru->hot_factor) ||
+        !read_fraction(warm_factor, &lru->warm_factor))
+        return TEXT_ERROR;
+    if ((uint64_t)lru->hot_percent + lru->warm_percent > SEGMENTS_PERCENT)
+        return SPAN("ERROR hot and warm pcts must not exceed 80\r\n");
+    if (lru->hot_factor <= 0 || lru->warm_factor <= 0)
+        return SPAN("ERROR hot/warm age factors must be greater than 0\r\n");
+    return SPAN("");
 }
 
 enum admin_classes

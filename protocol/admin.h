@@ -52,6 +52,10 @@ enum admin_classes {
 enum admin_classes admin_read_classes(struct span text, unsigned count,
                                       bool classes[CACHE_CLASS_MAX + 1]);
 
+/* Read the shares of HOT and WARM and their factors, as in `20 40 0.2 2.0`; what is wrong
+ * with them, or nothing. */
+struct span admin_read_tuning(struct span text, struct cache_lru *lru);
+
 /* ---- dumps ----------------------------------------------------------------------- */
 
 /* A list of items that is under way. */

@@ -71,6 +71,9 @@ enum order {
     ORDER_CRAWLER_SLEEP, /* microseconds between steps: delta              */
     ORDER_CRAWLER_MOST,  /* items a class, 0 all: delta                    */
     ORDER_CRAWLER_CRAWL, /* the classes named in text                      */
+    ORDER_LRU_TUNE,      /* shares and factors: text                       */
+    ORDER_LRU_MODE,      /* delta: 1 segmented, 0 flat                     */
+    ORDER_LRU_TEMPORARY, /* TTL up to which items are: delta, signed       */
     ORDER_SHUTDOWN,      /* delta: 1 gracefully                            */
     ORDER_RELOAD_CERTIFICATES,
 };

@@ -83,6 +83,44 @@ crawl(struct server *server, struct span names)
 }
 
 static struct span
+set_mode(struct server *server, bool segmented)
+{
+    struct cache_lru lru = cache_lru(server->cache);
+
+    if (!server->options.lru_maintainer) /* nobody would keep the segments */
+        return SPAN("ERROR\r\n");
+    lru.segmented = segmented;
+    cache_set_lru(server->cache, &lru);
+    return done;
+}
+
+static struct span
+tune(struct server *server, struct span text)
+{
+    struct cache_lru lru = cache_lru(server->cache);
+    struct span      complaint = admin_read_tuning(text, &lru);
+
+    if (complaint.length > 0)
+        return complaint;
+    cache_set_lru(server->cache, &lru);
+    return done;
+}
+
+static struct span
+set_temporary(struct server *server, int64_t ttl_s)
+{
+    struct cache_lru lru = cache_lru(server->cache);
+
+    if (!server->options.lru_maintainer)
+        return SPAN("ERROR\r\n");
+    lru.temporary = ttl_s >= 0;
+    if (lru.temporary)
+        lru.temporary_ttl_s = (uint32_t)ttl_s;
+    cache_set_lru(server->cache, &lru);
+    return done;
+}
+
+static struct span
 shut_down(struct server *server, struct span mode)
 {
     bool gracefully = span_equal(mode, SPAN("graceful"));
@@ -122,6 +160,12 @@ orders_run(void *arg, const struct request *order)
         return done;
     case ORDER_CRAWLER_CRAWL:
         return crawl(server, order->text);
+    case ORDER_LRU_TUNE:
+        return tune(server, order->text);
+    case ORDER_LRU_MODE:
+        return set_mode(server, order->delta != 0);
+    case ORDER_LRU_TEMPORARY:
+        return set_temporary(server, (int64_t)order->delta);
     case ORDER_SHUTDOWN:
         return shut_down(server, order->text);
     case ORDER_RELOAD_CERTIFICATES:

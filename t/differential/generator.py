@@ -396,7 +396,8 @@ PAGES = (b"slabs", b"slabs reassign", b"slabs reassign 1", b"slabs reassign 1 1"
          b"slabs reassign a 2", b"slabs automove", b"slabs automove 3", b"slabs automove -1", b"slabs automove ratio",
          b"slabs automove ratio a", b"slabs automove window", b"slabs automove window 2", b"slabs automove window 1801",
          b"slabs automove freeratio", b"slabs nothing", b"lru", b"lru mode", b"lru mode flat", b"lru mode segmented",
-         b"lru tune", b"lru tune 20 40 0.2", b"lru temp_ttl", b"lru temp_ttl 60", b"lru nothing")
+         b"lru tune", b"lru tune 20 40 0.2", b"lru tune 20 40 0.2 2.0", b"lru tune 0 80 1.25 3 more",
+         b"lru tune 41 40 0.2 2", b"lru tune 20 40 0 2", b"lru tune 20 40 0.2 0.0", b"lru temp_ttl", b"lru temp_ttl 60", b"lru nothing")
 REST = (b"verbosity", b"verbosity 0", b"verbosity 1", b"verbosity 2", b"verbosity 4294967295", b"watch nothing",
         b"watch fetchers nothing", b"shutdown nothing", b"shutdown now", b"refresh_certs", b"extstore",
         b"extstore nothing 1", b"debugtime 1", b"misbehave", b"flush_all", b"flush_all -1", b"flush_all 0 0",

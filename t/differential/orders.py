@@ -8,11 +8,14 @@ page, what a size class holds. The rest is a dialogue like any other, but for th
   crawl   a thread goes through all items, and before it is done everything else waits
   switch  this thread starts or stops, which takes its time
 """
+import re
+
 from words import number_i32, number_u32, shortens
 
 CLASSES_BOTH = 39       # size classes that either server has
 CLASSES_EITHER = 127    # and that one of them may have
 MEMORY_MB = (1024, 1 << 20)     # a limit that either takes, and that is enough for a dialogue
+PLAIN = re.compile(rb"\d{1,9}(?:\.\d{1,9})?\Z")
 SLEEP_US = 200          # of a crawl; with more it lasts
 WINDOW_S = (3, 1800)
 TOKENS_MAX = 23         # what stands behind them does not exist
@@ -76,8 +79,8 @@ def slabs(tokens, _):
 
 
 def lru(tokens, _):
-    if shortens(word(tokens, 1), b"tune") and len(tokens) >= 6:
-        return "an LRU to tune", None
+    if shortens(word(tokens, 1), b"tune") and not all(PLAIN.match(token) for token in tokens[2:6]):
+        return "an LRU to tune by what is no plain number", None
     return None, None
 
 

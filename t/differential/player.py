@@ -12,7 +12,7 @@ PATIENCE_S = 10         # for a reply
 SHORT_PATIENCE_S = 1    # for what perhaps does not come
 # The state of a server in which a dialogue begins; with %d MB of memory.
 CALM = b"flush_all noreply\r\nverbosity 0 noreply\r\ncache_memlimit %d noreply\r\nlru_crawler sleep 0\r\n" \
-    b"lru_crawler tocrawl 0\r\nstats detail off\r\nstats reset\r\n"
+    b"lru tune 20 40 0.2 2.0 noreply\r\nlru_crawler tocrawl 0\r\nstats detail off\r\nstats reset\r\n"
 NOOP = struct.Struct(">BBHBBHIIQ")
 
 
