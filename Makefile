@@ -180,6 +180,8 @@ FIXED     = $(if $(SAN),$(UNSHUFFLE))
 TALLY     = $(FIXED) tools/tally
 export SERVER
 export UBSAN_OPTIONS = print_stacktrace=1
+# What hangs is killed. Check would do it after four seconds, be the machine busy or not.
+export CK_DEFAULT_TIMEOUT = 300
 
 # The stress is there for threads; elsewhere it is a short one.
 check: export STRESS_SECONDS ?= $(if $(filter thread,$(VARIANT)),20,12)
