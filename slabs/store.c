@@ -15,12 +15,10 @@
 #include "slabs/poison_priv.h"
 
 enum {
-    JOIN_LOCKED_MAX =
-        64 << 10,         /* joined values up to this are copied under the stripe  */
-    JOIN_TRIES_MAX = 100, /* others: if the old item is always another one by then */
-    JOIN_TRIES_LEAST = 4,
-    JOIN_COPIED_MAX =
-        64 << 20, /* bytes copied in vain that are enough, after these     */
+    JOIN_LOCKED_MAX = 64 << 10, /* joined values up to this are copied under the stripe */
+    JOIN_TRIES_MAX = 100,       /* others: if the old item is always another by then    */
+    JOIN_TRIES_LEAST = 4,       /* however much is copied in vain                       */
+    JOIN_COPIED_MAX = 64 << 20, /* bytes copied in vain that are enough after these     */
 };
 
 /* A joined value that is made while no lock is held. */
