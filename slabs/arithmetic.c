@@ -117,8 +117,10 @@ write_locked(struct counting *c, struct item *item, struct span text)
 
     if (text.length > item_value_length(item) || item_is_pinned(item) || !rooms_id)
         return place_locked(c, item, text);
+    item_hide(item);
     write_in_place(item, text);
     item_stamp_locked(c->thread->cache, c->key->hash, item, c->how->new_cas);
+    item_show(item);
     return item;
 }
 

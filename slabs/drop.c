@@ -45,23 +45,43 @@ copy_locked(struct dropping *d, const struct item *old)
     return item;
 }
 
-/* The item that stays: the old one, or a copy that has taken its place. NULL while a
+/* What becomes of the item that stays. */
+static void
+change_locked(struct dropping *d, struct item *item)
+{
+    const struct cache_drop_how *how = d->how;
+    struct cache                *cache = d->thread->cache;
+
+    if (how->touches)
+        item_set_deadline(item, clock_deadline(cache->clock, how->expiry));
+    if (how->invalidates) {
+        item_unmark(item, ITEM_LEASED);
+        item_mark(item, ITEM_STALE);
+    }
+    if (how->invalidates || how->new_cas != 0)
+        item_stamp_locked(cache, d->key->hash, item, how->new_cas);
+}
+
+/* Change the item that stays: the old one, or a copy that takes its place. False while a
  * chunk for the copy is wanted. */
-static struct item *
+static bool
 keep_locked(struct dropping *d, struct item *old)
 {
     const struct cache_drop_how *how = d->how;
     bool         rooms_id = how->new_cas == 0 || old->traits & ITEM_OWN_ERA;
     struct item *item;
 
-    if (!how->empties && rooms_id)
-        return old;
+    if (!how->empties && rooms_id) {
+        change_locked(d, old);
+        return true;
+    }
     item = copy_locked(d, old);
     if (item == NULL)
-        return NULL;
+        return false;
+    change_locked(d, item);
     item_replace_locked(d->thread, d->key->hash, old, item);
     d->spare.item = NULL;
-    return item;
+    return true;
 }
 
 static enum cache_status
@@ -81,17 +101,8 @@ drop_locked(struct dropping *d)
         item_unlink_locked(d->thread, d->key->hash, item);
         return CACHE_OK;
     }
-    item = keep_locked(d, item);
-    if (item == NULL)
+    if (!keep_locked(d, item))
         return CACHE_NO_MEMORY; /* or with a chunk, the next time */
-    if (how->touches)
-        item_set_deadline(item, clock_deadline(cache->clock, how->expiry));
-    if (how->invalidates) {
-        item_unmark(item, ITEM_LEASED);
-        item_mark(item, ITEM_STALE);
-    }
-    if (how->invalidates || how->new_cas != 0)
-        item_stamp_locked(cache, d->key->hash, item, how->new_cas);
     return CACHE_OK;
 }
 

@@ -29,6 +29,12 @@
  *   everything else     under the stripe once linked, and only while nobody has a pin;
  *                       before that by whoever allocated the chunk
  * The key of a linked item never changes, so who holds the LRU lock may read it.
+ *
+ * Who starts after this process was killed finds its pages and takes for an item what has
+ * ITEM_LINKED (restore.c). So that is set last, and an item that is linked is hidden while
+ * its bytes change; of two items under one key the old one is hidden first. A process is
+ * killed between two instructions, so the order that the compiler keeps is enough. Who
+ * changes this layout raises FILE_VERSION (file_priv.h).
  */
 #ifndef LARDER_SLABS_ITEM_PRIV_H
 #define LARDER_SLABS_ITEM_PRIV_H
@@ -84,6 +90,23 @@ struct item {
 };
 
 _Static_assert(sizeof(struct item) == ITEM_HEADER, "an item's header is 32 bytes");
+
+/* From now on a rebuild takes the item for one; all of it has been written. */
+static inline void
+item_show(struct item *item)
+{
+    atomic_signal_fence(memory_order_seq_cst);
+    item->traits |= ITEM_LINKED;
+    atomic_signal_fence(memory_order_seq_cst);
+}
+
+/* From now on it does not; what follows may change it. */
+static inline void
+item_hide(struct item *item)
+{
+    item->traits &= (uint8_t)~ITEM_LINKED;
+    atomic_signal_fence(memory_order_seq_cst);
+}
 
 static inline struct span
 item_key(const struct item *item)

@@ -94,7 +94,7 @@ item_link_locked(struct cache_thread *thread, uint64_t hash, struct item *item)
     if (!table_insert(&cache->table, &cache->pages, hash,
                       pages_handle(&cache->pages, item)))
         return false;
-    item->traits |= ITEM_LINKED;
+    item_show(item);
     lru_add(lru_of(cache, item), &cache->pages, item, first_segment(cache, item));
     count_linked(thread, item);
     return true;
@@ -105,9 +105,9 @@ item_unlink_locked(struct cache_thread *thread, uint64_t hash, struct item *item
 {
     struct cache *cache = thread->cache;
 
+    item_hide(item);
     table_remove(&cache->table, hash, pages_handle(&cache->pages, item));
     lru_remove(lru_of(cache, item), &cache->pages, item);
-    item->traits &= (uint8_t)~ITEM_LINKED;
     count_unlinked(thread, item);
     item_unref(thread, item);
 }
@@ -120,10 +120,10 @@ item_replace_locked(struct cache_thread *thread, uint64_t hash, struct item *fro
     struct lru   *before = lru_of(cache, from), *after = lru_of(cache, to);
 
     must_hot(atomic_load(&to->references) == 1);
+    item_hide(from);
     table_replace(&cache->table, hash, pages_handle(&cache->pages, from),
                   pages_handle(&cache->pages, to));
-    to->traits |= ITEM_LINKED;
-    from->traits &= (uint8_t)~ITEM_LINKED;
+    item_show(to);
     if (before == after) {
         lru_replace(before, &cache->pages, from, to, first_segment(cache, to));
     } else {

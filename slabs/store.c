@@ -329,8 +329,10 @@ store_locked(struct storing *s)
         return place_locked(s, old, &s->prepared);
     if (old != NULL && store->new_cas == 0 && s->size_class == s->result->size_class &&
         !item_is_chained(old) && !item_is_pinned(old)) {
+        item_hide(old);
         overwrite_locked(s, old);
         stamp_locked(s, old);
+        item_show(old);
         return CACHE_OK;
     }
     if (!spare_has(&s->spare, s->size_class)) /* with one, the next time */
