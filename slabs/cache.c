@@ -34,12 +34,45 @@ largest_chunk(const struct cache_config *config)
     return (uint32_t)(bytes < PAGE_BYTES ? bytes : PAGE_BYTES);
 }
 
+/* Go on after the last era of the process before, so that no id is drawn twice. */
+static void
+resume(struct cache *cache)
+{
+    const struct pages *pages = &cache->pages;
+    struct file_state   state = pages->file.state;
+    size_t              chunks = 0;
+
+    atomic_store(&cache->flushed_below, state.flushed_below);
+    cache->flush_at = state.flush_at;
+    atomic_store(&cache->era, state.era + ERA_FIRST);
+    atomic_store(&cache->restore_next, 1);
+    for (uint32_t page = 1; page < pages->used; page++)
+        chunks += PAGE_BYTES / pages->classes.bytes[pages->class_of[page]];
+    table_expect(&cache->table, chunks);
+}
+
+/* A file that is in use is never like one that is not, whatever reaches the disk. */
+static void
+begin_file(struct cache *cache)
+{
+    struct file *file = &cache->pages.file;
+
+    lock_take(&cache->flush_lock);
+    file->state.era = atomic_load(&cache->era);
+    file->state.flushed_below = atomic_load(&cache->flushed_below);
+    file->state.flush_at = cache->flush_at;
+    file_write_state(file);
+    lock_drop(&cache->flush_lock);
+    file_sync(file);
+}
+
 struct cache *
 cache_create(const struct cache_config *config)
 {
     uint32_t room = config->smallest_value;
     uint32_t smallest = ITEM_HEADER + (room > SMALLEST_VALUE ? room : SMALLEST_VALUE);
     struct cache *cache = cache_aligned(sizeof(*cache));
+    struct file  *file;
     size_t        items_max;
 
     if (cache == NULL)
@@ -52,18 +85,24 @@ cache_create(const struct cache_config *config)
     };
     atomic_init(&cache->era, ERA_FIRST);
     cache_set_lru(cache, &config->lru);
-    if (!pages_init(&cache->pages, config->memory_bytes, config->memory_most, smallest,
-                    largest_chunk(config), config->growth, config->large_pages))
-        goto fail;
     cache->chunk_bytes_max = largest_chunk(config);
+    if (!pages_init(&cache->pages, config, smallest, cache->chunk_bytes_max))
+        goto fail;
+    file = &cache->pages.file;
     items_max =
         (size_t)cache->pages.capacity * (PAGE_BYTES / cache->pages.classes.bytes[1]);
-    if (!table_init(&cache->table, items_max, config->hash_seed))
+    if (!table_init(&cache->table, items_max,
+                    file->head != NULL ? file->head->hash_seed : config->hash_seed))
         goto fail_pages;
     for (unsigned size_class = 1; size_class <= cache->pages.classes.count; size_class++)
         lru_init(&cache->lru[size_class]);
     lock_init(&cache->threads_lock, RANK_LEAF);
     lock_init(&cache->flush_lock, RANK_LEAF);
+    if (file->head != NULL) {
+        if (config->file->found == CACHE_FILE_WARM)
+            resume(cache);
+        begin_file(cache);
+    }
     return cache;
 
 fail_pages:
@@ -71,6 +110,16 @@ fail_pages:
 fail:
     free(cache);
     return NULL;
+}
+
+static void
+end_file(struct cache *cache)
+{
+    lock_take(&cache->flush_lock);
+    cache_note_state_locked(cache, atomic_load(&cache->era),
+                            atomic_load(&cache->flushed_below));
+    lock_drop(&cache->flush_lock);
+    file_seal(&cache->pages.file, cache->pages.base, cache->pages.used);
 }
 
 void
@@ -81,7 +130,9 @@ cache_destroy(struct cache **cache)
     *cache = NULL;
     if (dead == NULL)
         return;
-    must(dead->threads == NULL);
+    must(dead->threads == NULL && dead->restored == NULL);
+    if (dead->pages.file.head != NULL)
+        end_file(dead);
     for (unsigned size_class = 1; size_class <= dead->pages.classes.count; size_class++)
         lru_fini(&dead->lru[size_class]);
     free(dead->ended_sizes);
@@ -291,6 +342,22 @@ unlink_everything(struct cache_thread *thread)
     }
 }
 
+void
+cache_note_state_locked(struct cache *cache, uint32_t era, uint32_t flushed_below)
+{
+    struct file *file = &cache->pages.file;
+
+    lock_must_be_held(&cache->flush_lock);
+    if (file->head == NULL)
+        return;
+    file->state.now = clock_now(cache->clock);
+    file->state.era = era;
+    file->state.flushed_below = flushed_below;
+    file->state.flush_at = cache->flush_at;
+    file->state.limit = atomic_load(&cache->pages.limit);
+    file_write_state(file);
+}
+
 /* Begin a new era that everything before is dead in; false when there is none left. */
 static bool
 flush_locked(struct cache *cache)
@@ -300,6 +367,7 @@ flush_locked(struct cache *cache)
     cache->flush_at = CLOCK_NEVER;
     if (era == UINT32_MAX)
         return false;
+    cache_note_state_locked(cache, era + 1, era + 1);
     /* In this order: who enters the new era sees nothing of the old one any more. */
     atomic_store(&cache->flushed_below, era + 1);
     atomic_store(&cache->era, era + 1);
@@ -337,6 +405,8 @@ cache_flush_later(struct cache_thread *thread, int64_t expiry)
         cache->flush_at = CLOCK_NEVER;
     else /* an item lives a tick longer rather than shorter; a flush is on time */
         cache->flush_at = deadline - (expiry <= CLOCK_RELATIVE_MAX_S ? 1 : 0);
+    cache_note_state_locked(cache, atomic_load(&cache->era),
+                            atomic_load(&cache->flushed_below));
     lock_drop(&cache->flush_lock);
 }
 
@@ -349,6 +419,8 @@ cache_tick(struct cache_thread *thread)
     lock_take(&cache->flush_lock);
     if (clock_is_past(cache->flush_at, clock_now(cache->clock)))
         flushed = flush_locked(cache);
+    cache_note_state_locked(cache, atomic_load(&cache->era),
+                            atomic_load(&cache->flushed_below));
     lock_drop(&cache->flush_lock);
     if (!flushed)
         unlink_everything(thread);

@@ -63,6 +63,7 @@ struct cache_config {
     struct cache_lru    lru;
     uint64_t            hash_seed; /* random, or keys can be made to collide       */
     const struct clock *clock;     /* borrowed; outlives the cache                 */
+    struct cache_file  *file;      /* where its memory is; NULL: nowhere else      */
 };
 
 enum cache_status {
@@ -75,9 +76,63 @@ enum cache_status {
     CACHE_NOT_NUMERIC, /* the value is not a decimal number that fits 64 bits           */
 };
 
-/* NULL when memory is not to be had. destroy: no thread may use the cache any more. */
+/* NULL when memory is not to be had, or config->file cannot be used: its `found` tells.
+ * destroy: no thread may use the cache any more. What is in a file stays there. */
 struct cache *cache_create(const struct cache_config *config);
 void          cache_destroy(struct cache **cache);
+
+/* ---- memory in a file ------------------------------------------------------------ */
+
+enum { CACHE_FILE_IDENTITY_MAX = 128 };
+
+/* What was in the file. */
+enum cache_file_found {
+    CACHE_FILE_WARM, /* a cache, which has to be restored: cache_restore()             */
+    CACHE_FILE_NEW,  /* nothing                                                        */
+    /* A cache, but it is lost: */
+    CACHE_FILE_OLD,    /* of another version, or of another kind of machine            */
+    CACHE_FILE_LAYOUT, /* made with other size classes, or handles of another unit     */
+    CACHE_FILE_BROKEN, /* what tells how to read it is damaged                         */
+    CACHE_FILE_SHORT,  /* a part is missing                                            */
+    CACHE_FILE_TORN,   /* not destroyed, and since then its identity has changed       */
+    CACHE_FILE_AGED,   /* its clock or its era comes to an end                         */
+    /* There is no cache, and the file is as it was: */
+    CACHE_FILE_FOREIGN, /* it holds something else                                     */
+    /* There is no cache: */
+    CACHE_FILE_NO_SPACE, /* the file system does not take it                           */
+};
+
+/* A file for the memory of a cache, which nobody else writes to. */
+struct cache_file {
+    int    fd;    /* for reading and writing; borrowed; outlives the cache      */
+    size_t bytes; /* its length                                                 */
+    /* What is in it is believed, though its cache was not destroyed, where this is the
+     * same as it was: the file is this one, and the system was not started anew. Padded
+     * with zeros; empty: it is not believed. */
+    char identity[CACHE_FILE_IDENTITY_MAX];
+    /* cache_create() sets: */
+    enum cache_file_found found;
+    int64_t origin_s; /* with CACHE_FILE_WARM the clock has to be set to this origin,   */
+    uint32_t now;     /* and to this time or a later one, before it is restored         */
+};
+
+/* What has become of the items in the file. */
+struct cache_restored {
+    uint64_t items; /* that are there again                                            */
+    uint64_t dead;  /* were there, but have expired or were flushed                    */
+    uint64_t bad;   /* could not be right, or not be kept; were dropped                */
+    uint64_t bad_pages; /* pages that were not what they had been: all of their items
+                           were dropped, and are not in `bad`                          */
+};
+
+/*
+ * Restore what is in the file: nothing else may be done with the cache before. Any number
+ * of threads take part, each with a handle of its own, and the call returns when there is
+ * nothing left to begin with; false where there was no memory to take part. When all have
+ * returned, one ends it.
+ */
+bool cache_restore(struct cache_thread *thread);
+void cache_restore_end(struct cache_thread *thread, struct cache_restored *restored);
 
 /* Handles are created and destroyed by any thread; NULL when out of memory. What a
  * destroyed handle has counted stays in the sums. */

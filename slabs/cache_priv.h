@@ -81,6 +81,9 @@ struct cache {
     uint64_t            *ended_sizes; /* the same for sizes, or NULL          */
     struct lock          flush_lock;  /* RANK_LEAF; guards raising the era and the next */
     uint32_t             flush_at;    /* deadline of the pending flush, or CLOCK_NEVER  */
+
+    _Atomic uint32_t     restore_next; /* the page that the next thread restores        */
+    struct restore_part *restored;     /* what threads have done; under threads_lock    */
 };
 
 /*
@@ -93,6 +96,12 @@ struct spare {
     unsigned     size_class; /* that it is of                           */
     unsigned     wanted;     /* class of the chunk to be fetched, or 0  */
 };
+
+/* ---- cache.c: what a memory file is told of -------------------------------------- */
+
+/* Note time, era and pending flush in the memory file, if there is one; `era` and
+ * `flushed_below` are those that come next. flush_lock is held. */
+void cache_note_state_locked(struct cache *cache, uint32_t era, uint32_t flushed_below);
 
 /* ---- alloc.c: memory for items --------------------------------------------------- */
 
@@ -147,6 +156,8 @@ void item_used_locked(struct cache *cache, struct item *item);
 /* Seconds until the item ends, -1 if it never does. */
 int32_t item_ttl_s(const struct cache *cache, const struct item *item);
 
+/* Count an item that has entered the table. */
+void item_count_linked(struct cache_thread *thread, const struct item *item);
 /* Count an item under its size, or no longer, where sizes are tracked. */
 void item_track_size(struct cache_thread *thread, const struct item *item, int change);
 

@@ -65,8 +65,8 @@ item_track_size(struct cache_thread *thread, const struct item *item, int change
                 (uint64_t)(int64_t)change);
 }
 
-static void
-count_linked(struct cache_thread *thread, const struct item *item)
+void
+item_count_linked(struct cache_thread *thread, const struct item *item)
 {
     struct cache_class_counters *counters = item_counters(thread, item);
 
@@ -96,7 +96,7 @@ item_link_locked(struct cache_thread *thread, uint64_t hash, struct item *item)
         return false;
     item_show(item);
     lru_add(lru_of(cache, item), &cache->pages, item, first_segment(cache, item));
-    count_linked(thread, item);
+    item_count_linked(thread, item);
     return true;
 }
 
@@ -130,7 +130,7 @@ item_replace_locked(struct cache_thread *thread, uint64_t hash, struct item *fro
         lru_remove(before, &cache->pages, from);
         lru_add(after, &cache->pages, to, first_segment(cache, to));
     }
-    count_linked(thread, to);
+    item_count_linked(thread, to);
     count_unlinked(thread, from);
     item_unref(thread, from);
 }
@@ -160,8 +160,11 @@ era_advance(struct cache *cache, uint32_t used_up)
 
     lock_take(&cache->flush_lock);
     era = atomic_load(&cache->era);
-    if (era == used_up && era < UINT32_MAX)
-        atomic_store(&cache->era, ++era);
+    if (era == used_up && era < UINT32_MAX) {
+        era++;
+        cache_note_state_locked(cache, era, atomic_load(&cache->flushed_below));
+        atomic_store(&cache->era, era);
+    }
     lock_drop(&cache->flush_lock);
     return era;
 }

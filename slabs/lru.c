@@ -95,6 +95,40 @@ lru_add(struct lru *lru, const struct pages *pages, struct item *item,
 }
 
 void
+lru_chain_add(struct lru_chain *chain, const struct pages *pages, struct item *item)
+{
+    handle_t handle = pages_handle(pages, item);
+
+    item_set_segment(item, CACHE_COLD);
+    item->prev = chain->oldest;
+    item->next = 0;
+    if (chain->oldest != 0)
+        pages_item(pages, chain->oldest)->next = handle;
+    else
+        chain->newest = handle;
+    chain->oldest = handle;
+    chain->count++;
+}
+
+void
+lru_adopt(struct lru *lru, const struct pages *pages, const struct lru_chain *chain)
+{
+    struct lru_list *cold = &lru->list[CACHE_COLD];
+
+    if (chain->count == 0)
+        return;
+    lock_take(&lru->lock);
+    pages_item(pages, chain->newest)->prev = cold->oldest;
+    if (cold->oldest != 0)
+        pages_item(pages, cold->oldest)->next = chain->newest;
+    else
+        cold->newest = chain->newest;
+    cold->oldest = chain->oldest;
+    cold->count += chain->count;
+    lock_drop(&lru->lock);
+}
+
+void
 lru_remove(struct lru *lru, const struct pages *pages, struct item *item)
 {
     lock_take(&lru->lock);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+#include "slabs/cache_priv.h"
 #include "slabs/must.h"
 #include "slabs/poison_priv.h"
 
@@ -51,36 +52,103 @@ unit_shift_for(size_t bytes)
     return shift;
 }
 
-bool
-pages_init(struct pages *pages, size_t limit_bytes, size_t most_bytes,
-           uint32_t smallest_chunk, uint32_t largest_chunk, double growth,
-           bool large_pages)
+static void *
+map_anonymous(size_t bytes)
 {
-    size_t limit = limit_bytes / PAGE_BYTES;
-    size_t most = most_bytes > limit_bytes ? most_bytes / PAGE_BYTES : limit;
-    size_t bytes;
+    void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-    *pages = (struct pages){ 0 };
+    return at != MAP_FAILED ? at : NULL;
+}
+
+/* Use the file, and note what it holds already. */
+static bool
+open_file(struct pages *pages, const struct cache_config *config)
+{
+    struct file_wish wish = {
+        .layout = {
+            .version = FILE_VERSION,
+            .byte_order = FILE_BYTE_ORDER,
+            .page_bytes = PAGE_BYTES,
+            .item_header = ITEM_HEADER,
+            .stripe_bits = STRIPE_BITS,
+            .unit_shift = pages->unit_shift,
+            .classes = file_sum(pages->classes.bytes, sizeof(pages->classes.bytes), 0),
+        },
+        .pages = pages->capacity,
+        .limit = atomic_load(&pages->limit),
+        .granted = spare_pages(pages),
+        .classes = pages->classes.count,
+        .seed = config->hash_seed,
+        .origin_s = config->clock->origin_s,
+        .now = clock_now(config->clock),
+    };
+
+    if (!file_open(&pages->file, config->file, &wish))
+        return false;
+    if (pages->capacity > file_capacity(&pages->file))
+        pages->capacity = file_capacity(&pages->file);
+    return true;
+}
+
+/* The region: page 0 is the process's own, the rest is the file's where there is one. */
+static bool
+map_region(struct pages *pages)
+{
+    const struct file *file = &pages->file;
+    size_t             bytes = (size_t)pages->capacity * PAGE_BYTES;
+
+    pages->base = map_anonymous(bytes);
+    if (pages->base == NULL)
+        return false;
+    if (file->head == NULL ||
+        mmap(pages->base + PAGE_BYTES, bytes - PAGE_BYTES, PROT_READ | PROT_WRITE,
+             MAP_SHARED | MAP_FIXED | MAP_NORESERVE, file->fd,
+             (off_t)file->head_bytes) != MAP_FAILED)
+        return true;
+    munmap(pages->base, bytes);
+    return false;
+}
+
+/* Pages of the process before belong to their classes. */
+static void
+keep_pages(struct pages *pages)
+{
+    if (pages->file.head == NULL)
+        return;
+    for (; pages->used <= pages->file.kept_pages; pages->used++)
+        pages->class_of[pages->used] =
+            (uint8_t)file_page_class(&pages->file, pages->used);
+}
+
+bool
+pages_init(struct pages *pages, const struct cache_config *config,
+           uint32_t smallest_chunk, uint32_t largest_chunk)
+{
+    size_t limit = config->memory_bytes / PAGE_BYTES;
+    size_t most = config->memory_most / PAGE_BYTES;
+
+    if (most < limit)
+        most = limit;
+    *pages = (struct pages){ .used = 1 };
     pages->unit_shift =
         unit_shift_for((most + 1 + CHUNKS_GRANTED * CLASS_MAX) * PAGE_BYTES);
-    classes_init(&pages->classes, smallest_chunk, largest_chunk, PAGE_BYTES, growth,
-                 1u << pages->unit_shift);
+    classes_init(&pages->classes, smallest_chunk, largest_chunk, PAGE_BYTES,
+                 config->growth, 1u << pages->unit_shift);
     atomic_init(&pages->limit, (uint32_t)limit + 1);
     pages->capacity = (uint32_t)most + 1 + spare_pages(pages);
-    bytes = (size_t)pages->capacity * PAGE_BYTES;
-    pages->used = 1;
-    pages->class_of = calloc(pages->capacity, sizeof(*pages->class_of));
-    if (pages->class_of == NULL)
+    if (config->file != NULL && !open_file(pages, config))
         return false;
-    pages->base = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (pages->base == MAP_FAILED) {
+    pages->class_of = calloc(pages->capacity, sizeof(*pages->class_of));
+    if (pages->class_of == NULL || !map_region(pages)) {
         free(pages->class_of);
+        file_close(&pages->file);
         return false;
     }
-    if (large_pages)
-        madvise(pages->base, bytes, MADV_HUGEPAGE); /* advice: nothing depends on it */
-    poison_lay(pages->base, PAGE_BYTES);            /* where handle 0 would lead */
+    keep_pages(pages);
+    if (config->large_pages) /* advice: nothing depends on it */
+        madvise(pages->base, (size_t)pages->capacity * PAGE_BYTES, MADV_HUGEPAGE);
+    poison_lay(pages->base, PAGE_BYTES); /* where handle 0 would lead */
     lock_init(&pages->lock, RANK_PAGES);
     for (unsigned size_class = 1; size_class <= pages->classes.count; size_class++)
         lock_init(&pages->class_memory[size_class].lock, RANK_CLASS);
@@ -93,6 +161,7 @@ pages_fini(struct pages *pages)
     /* The addresses may come to be somebody else's. */
     poison_lift(pages->base, (size_t)pages->used * PAGE_BYTES);
     munmap(pages->base, (size_t)pages->capacity * PAGE_BYTES);
+    file_close(&pages->file);
     free(pages->class_of);
     lock_fini(&pages->lock);
     for (unsigned size_class = 1; size_class <= pages->classes.count; size_class++)
@@ -110,20 +179,36 @@ pages_set_limit(struct pages *pages, size_t limit_bytes)
     return true;
 }
 
+/* The next page for the class; 0 when there is none. The pages lock is held. */
+static uint32_t
+page_take_locked(struct pages *pages, unsigned size_class)
+{
+    uint32_t page = pages->used;
+
+    if (page >= atomic_load(&pages->limit) &&
+        (pages->class_memory[size_class].pages >= pages_granted(pages, size_class) ||
+         page >= pages->capacity))
+        return 0;
+    if (pages->file.head != NULL && !file_add_page(&pages->file, page, size_class)) {
+        /* What the file system does not give is not asked for again. */
+        if (page < atomic_load(&pages->limit))
+            atomic_store(&pages->limit, page);
+        return 0;
+    }
+    pages->used++;
+    pages->class_of[page] = (uint8_t)size_class;
+    return page;
+}
+
 /* Give the class one more page; false when there is none. Its class lock is held. */
 static bool
 class_grow_locked(struct pages *pages, unsigned size_class)
 {
     struct class_memory *memory = &pages->class_memory[size_class];
-    uint32_t             page = 0;
+    uint32_t             page;
 
     lock_take(&pages->lock);
-    if (pages->used < atomic_load(&pages->limit) ||
-        (memory->pages < pages_granted(pages, size_class) &&
-         pages->used < pages->capacity)) {
-        page = pages->used++;
-        pages->class_of[page] = (uint8_t)size_class;
-    }
+    page = page_take_locked(pages, size_class);
     lock_drop(&pages->lock);
     if (page == 0)
         return false;
@@ -269,6 +354,22 @@ pages_give_chunk(struct pages *pages, struct magazine *magazine, unsigned size_c
     magazine_put(magazine, pages_handle(pages, chunk));
     if (magazine->count > magazine->room)
         magazine_drain(pages, magazine, size_class, magazine->room / 2);
+}
+
+void
+pages_adopt(struct pages *pages, unsigned size_class, struct item *first,
+            struct item *last, uint32_t count)
+{
+    struct class_memory *memory = &pages->class_memory[size_class];
+
+    lock_take(&memory->lock);
+    memory->pages++;
+    memory->free_count += count;
+    if (count > 0) {
+        last->next = memory->free;
+        memory->free = pages_handle(pages, first);
+    }
+    lock_drop(&memory->lock);
 }
 
 void

@@ -5,6 +5,10 @@
  * handle 0 from being a chunk. Memory is only used once a chunk is handed out; a page
  * is not written to when a class gets it.
  *
+ * With a memory file (file_priv.h) all pages but the first are mapped from there, and a
+ * class gets a page only if the file has room for it. Pages that the process before has
+ * filled are of their class already, but have no chunks until pages_adopt().
+ *
  * With AddressSanitizer all but the chunks that were taken is poisoned, see
  * poison_priv.h: a fresh chunk as a whole, any other free one behind its header, which
  * may link it; and of a taken one what its item does not use, by those who make items.
@@ -20,6 +24,7 @@
 #include <stdint.h>
 
 #include "slabs/classes.h"
+#include "slabs/file_priv.h"
 #include "slabs/item_priv.h"
 #include "slabs/lock.h"
 
@@ -52,14 +57,15 @@ struct pages {
     uint32_t            used;     /* pages handed out, the first included       */
     _Atomic uint32_t    limit;    /* pages that may be, the first included      */
     uint8_t            *class_of; /* by page number; written once, then frozen  */
+    struct file         file;     /* of the memory; its head is NULL: none      */
     struct class_memory class_memory[CLASS_MAX + 1];
 };
 
-/* `limit_bytes` is rounded down to pages; it may be raised up to most_bytes later. False
- * where the address space is not to be had. */
-bool pages_init(struct pages *pages, size_t limit_bytes, size_t most_bytes,
-                uint32_t smallest_chunk, uint32_t largest_chunk, double growth,
-                bool large_pages);
+/* config->memory_bytes is rounded down to pages; the limit may be raised up to memory_most
+ * later. False where the address space is not to be had, or the memory file cannot be
+ * used. */
+bool pages_init(struct pages *pages, const struct cache_config *config,
+                uint32_t smallest_chunk, uint32_t largest_chunk);
 /* Change the limit. Pages above it stay with their classes. False where it is more than
  * was reserved for. */
 bool pages_set_limit(struct pages *pages, size_t limit_bytes);
@@ -80,6 +86,10 @@ unsigned magazine_count(const struct magazine *magazine);
 uint64_t pages_used(struct pages *pages, unsigned size_class, uint32_t *owned);
 /* Chunks that the class has, in use or free, or could still get. */
 size_t pages_reach(struct pages *pages, unsigned size_class);
+/* Chunks that were restored: a list of `count` of them, from `first` to `last`, is free. The
+ * page is the class's from now on. */
+void pages_adopt(struct pages *pages, unsigned size_class, struct item *first,
+                 struct item *last, uint32_t count);
 /* Give all that a thread has kept back to the class. */
 void pages_empty_magazine(struct pages *pages, struct magazine *magazine,
                           unsigned size_class);

@@ -17,7 +17,6 @@
 #include "slabs/must.h"
 
 enum {
-    STRIPE_BITS = 10,
     ITEMS_A_BUCKET = 7, /* a stripe splits a bucket when it has more on average */
 };
 
@@ -80,6 +79,18 @@ table_fini(struct table *table)
     if (table->overflow != NULL)
         munmap(table->overflow, overflow_bytes(table));
     free(table->stripes);
+}
+
+void
+table_expect(struct table *table, size_t items)
+{
+    size_t buckets = (items >> table->stripe_bits) / ITEMS_A_BUCKET + 1;
+
+    if (buckets > table->buckets_max)
+        buckets = table->buckets_max;
+    for (size_t i = 0; i < (size_t)1 << table->stripe_bits; i++)
+        atomic_store_explicit(&table->stripes[i].buckets, (uint32_t)buckets,
+                              memory_order_relaxed);
 }
 
 uint64_t

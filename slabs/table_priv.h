@@ -31,7 +31,7 @@
 #include "slabs/lock.h"
 #include "slabs/pages_priv.h"
 
-enum { BUCKET_SLOTS = 12, STRIPE_BITS_MAX = 12 };
+enum { BUCKET_SLOTS = 12, STRIPE_BITS = 10, STRIPE_BITS_MAX = 12 };
 
 struct bucket {
     _Alignas(64) uint64_t tags_low; /* tags of slots 0..7, in memory order         */
@@ -69,6 +69,8 @@ struct table {
 /* Room for `items_max` items. False where memory is not to be had. */
 bool table_init(struct table *table, size_t items_max, uint64_t seed);
 void table_fini(struct table *table);
+/* Give a table that is empty as many buckets as it would have with so many items. */
+void table_expect(struct table *table, size_t items);
 
 static inline struct stripe *
 table_stripe(const struct table *table, uint64_t hash)

@@ -3,6 +3,15 @@
 
 #include "t/unit/fixture.h"
 
+/* The pages of a cache with so much memory. */
+static bool
+init_pages(struct pages *pages, size_t memory_bytes)
+{
+    struct cache_config config = fixture_config(memory_bytes);
+
+    return pages_init(pages, &config, 40, MIB);
+}
+
 static unsigned
 take_all(struct pages *pages, struct magazine *magazine, unsigned size_class,
          struct item **chunks, unsigned most)
@@ -28,7 +37,7 @@ START_TEST(chunks_are_disjoint_and_of_their_class)
     struct item   **chunks = calloc(1 << 20, sizeof(*chunks));
     unsigned        count;
 
-    ck_assert(pages_init(&pages, 4 * MIB, 0, 40, MIB, 1.25, false));
+    ck_assert(init_pages(&pages, 4 * MIB));
     size_class = classes_find(&pages.classes, 100);
     per_page = PAGE_BYTES / pages.classes.bytes[size_class];
     magazine_init(&magazine, &pages, size_class);
@@ -55,7 +64,7 @@ START_TEST(a_handle_leads_back_to_its_chunk_and_is_never_0)
     struct magazine magazine;
     struct item    *chunk;
 
-    ck_assert(pages_init(&pages, 4 * MIB, 0, 40, MIB, 1.25, false));
+    ck_assert(init_pages(&pages, 4 * MIB));
     magazine_init(&magazine, &pages, 1);
     while ((chunk = pages_take_chunk(&pages, &magazine, 1)) != NULL) {
         handle_t handle = pages_handle(&pages, chunk);
@@ -72,7 +81,7 @@ START_TEST(every_class_gets_a_few_chunks_beyond_the_limit)
     struct magazine small, large;
     unsigned        last;
 
-    ck_assert(pages_init(&pages, 2 * MIB, 0, 40, MIB, 1.25, false));
+    ck_assert(init_pages(&pages, 2 * MIB));
     last = pages.classes.count;
     magazine_init(&small, &pages, 1);
     magazine_init(&large, &pages, last);
@@ -94,7 +103,7 @@ START_TEST(what_one_thread_gives_back_another_can_have)
     struct item   **chunks = calloc(1 << 20, sizeof(*chunks));
     unsigned        count;
 
-    ck_assert(pages_init(&pages, 2 * MIB, 0, 40, MIB, 1.25, false));
+    ck_assert(init_pages(&pages, 2 * MIB));
     magazine_init(&one, &pages, 1);
     magazine_init(&two, &pages, 1);
     count = take_all(&pages, &one, 1, chunks, 1 << 20);
@@ -114,7 +123,7 @@ START_TEST(magazines_keep_a_small_share_of_a_page_and_no_large_chunks)
 {
     struct pages pages;
 
-    ck_assert(pages_init(&pages, 2 * MIB, 0, 40, MIB, 1.25, false));
+    ck_assert(init_pages(&pages, 2 * MIB));
     for (unsigned size_class = 1; size_class <= pages.classes.count; size_class++) {
         struct magazine magazine;
 

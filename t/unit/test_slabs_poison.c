@@ -37,12 +37,13 @@ expected(size_t n, size_t most)
 
 START_TEST(a_chunk_is_usable_while_it_is_taken)
 {
-    struct pages    pages;
-    struct magazine magazine;
-    struct item    *chunk;
-    size_t          bytes;
+    struct cache_config config = fixture_config(4 * MIB);
+    struct pages        pages;
+    struct magazine     magazine;
+    struct item        *chunk;
+    size_t              bytes;
 
-    ck_assert(pages_init(&pages, 4 * MIB, 0, 40, MIB, 1.25, false));
+    ck_assert(pages_init(&pages, &config, 40, MIB));
     bytes = pages.classes.bytes[3];
     magazine_init(&magazine, &pages, 3);
     chunk = pages_take_chunk(&pages, &magazine, 3);

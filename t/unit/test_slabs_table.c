@@ -19,7 +19,9 @@ struct stand {
 static void
 stand_init(struct stand *s)
 {
-    ck_assert(pages_init(&s->pages, 64 * MIB, 0, 64, MIB, 1.25, false));
+    struct cache_config config = fixture_config(64 * MIB);
+
+    ck_assert(pages_init(&s->pages, &config, 64, MIB));
     ck_assert(table_init(&s->table, 2 * ITEMS, 42));
     s->size_class = classes_find(&s->pages.classes, 64);
     magazine_init(&s->magazine, &s->pages, s->size_class);

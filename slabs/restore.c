@@ -1,0 +1,323 @@
+/* slabs/restore.c - the index of a cache, made again from its pages.
+ *
+ * Pages are the truth: what a process has left in a memory file is gone through chunk by
+ * chunk. An item that is linked, alive and plausible enters the table and the list of its
+ * class again, and every other chunk is free. Nothing that is read is believed: whatever is
+ * in the file, a chunk is looked at within its bounds, and the worst that can happen is that
+ * an item is missing.
+ *
+ * What is plausible: lengths that fit the chunk, traits that exist, an era that has been,
+ * and a CAS id that was drawn in the stripe of the key, which is known again since a cache
+ * keeps its hash seed. In a file that was sealed, a page whose checksum is wrong is dropped
+ * as a whole before that, so of such a file every byte is right.
+ *
+ * Any number of threads take pages in turn. Each links the items that it finds into chains
+ * of its own, a chain for each class and age. cache_restore_end() puts these one behind
+ * the other, so lists are in order of last use again, and only among items of about one age
+ * in order of pages.
+ *
+ * Locks: the stripe of an item while it enters the table, the class lock once a page.
+ */
+#include <stdlib.h>
+
+#include "slabs/cache_priv.h"
+#include "slabs/must.h"
+#include "slabs/poison_priv.h"
+
+enum {
+    AHEAD = 32, /* items whose buckets are asked for before they are linked  */
+    AGES = 64,  /* two for each power of two of ticks since an item was used */
+    TRAITS =
+        ITEM_TAKEN | ITEM_LINKED | ITEM_CLIENT_FLAGS | ITEM_OWN_ERA, /* all there are */
+};
+
+/* What one thread has done. */
+struct restore_part {
+    struct restore_part  *next;
+    struct cache_restored restored;
+    handle_t              doubles; /* items whose key is there already, by `next` */
+    struct lru_chain      chains[CLASS_MAX + 1][AGES];
+};
+
+/* A page that a thread is at work on. */
+struct restoring {
+    struct cache_thread *thread;
+    struct restore_part *part;
+    unsigned             size_class;
+    uint32_t             chunk_bytes;
+    uint32_t             now;
+    struct item         *first_free; /* a list, up to the last one */
+    struct item         *last_free;
+    uint32_t             free_count;
+    unsigned             ahead; /* items that wait to be linked */
+    struct item         *items[AHEAD];
+    uint64_t             hashes[AHEAD];
+};
+
+static void
+free_chunk(struct restoring *r, struct item *chunk)
+{
+    const struct pages *pages = &r->thread->cache->pages;
+
+    chunk->traits = 0;
+    chunk->next = r->first_free != NULL ? pages_handle(pages, r->first_free) : 0;
+    r->first_free = chunk;
+    if (r->last_free == NULL)
+        r->last_free = chunk;
+    r->free_count++;
+    poison_lay(chunk->bytes, r->chunk_bytes - ITEM_HEADER);
+}
+
+/* Does the chunk hold an item that can be looked at? */
+static bool
+is_item(const struct restoring *r, const struct item *item)
+{
+    return item->traits & ITEM_TAKEN && !(item->traits & ~TRAITS) &&
+           item->key_length >= 1 && item->key_length <= CACHE_KEY_MAX &&
+           item_size(item) <= r->chunk_bytes;
+}
+
+static uint32_t
+era_of(const struct item *item)
+{
+    return item->traits & ITEM_OWN_ERA ? item_own_era(item)
+                                       : (uint32_t)(item_cas(item) >> CAS_ERA_SHIFT);
+}
+
+/* Can it have been made by the cache that the file is from? */
+static bool
+is_plausible(const struct restoring *r, const struct item *item, uint64_t hash)
+{
+    struct cache *cache = r->thread->cache;
+    uint64_t      stripe = hash & ((1u << cache->table.stripe_bits) - 1);
+    uint64_t      drawn_in = item_cas(item) & ((1u << CAS_COUNTER_SHIFT) - 1);
+
+    if (era_of(item) >= atomic_load_explicit(&cache->era, memory_order_relaxed))
+        return false;
+    return item->traits & ITEM_OWN_ERA
+               ? true
+               : drawn_in == stripe && !(item_marks(item) & ITEM_CHOSEN_CAS);
+}
+
+/* Is it an item of that cache? Then its hash is told. */
+static bool
+is_right(const struct restoring *r, const struct item *item, uint64_t *hash)
+{
+    if (!is_item(r, item))
+        return false;
+    *hash = table_hash(&r->thread->cache->table, item_key(item));
+    return is_plausible(r, item, *hash);
+}
+
+/* An empty item that a reader was to fill: to others it would look like a value. */
+static bool
+is_promise(const struct item *item)
+{
+    return item_value_length(item) == 0 &&
+           (item_marks(item) & (ITEM_LEASED | ITEM_STALE)) == ITEM_LEASED;
+}
+
+static unsigned
+age_of(const struct restoring *r, const struct item *item)
+{
+    uint32_t used = item_accessed(item);
+    uint32_t ticks = used < r->now ? r->now - used : 0;
+    unsigned power;
+
+    if (ticks < 2)
+        return ticks;
+    power = 31 - (unsigned)__builtin_clz(ticks);
+    return 2 * power + (ticks >> (power - 1) & 1);
+}
+
+_Static_assert(2 * 31 + 1 < AGES, "every age has a chain");
+
+/* Enter the table: false where it is full, or the key is there already. */
+static bool
+enter_table(struct restoring *r, struct item *item, uint64_t hash)
+{
+    struct cache  *cache = r->thread->cache;
+    struct stripe *stripe = table_stripe(&cache->table, hash);
+    bool           there, entered;
+
+    lock_take(&stripe->lock);
+    there = table_find(&cache->table, &cache->pages, hash, item_key(item)) != NULL;
+    entered = !there && table_insert(&cache->table, &cache->pages, hash,
+                                     pages_handle(&cache->pages, item));
+    lock_drop(&stripe->lock);
+    if (there) {
+        item_hide(item);
+        item->next = r->part->doubles;
+        r->part->doubles = pages_handle(&cache->pages, item);
+    } else if (!entered) {
+        r->part->restored.bad++;
+        free_chunk(r, item);
+    }
+    return entered;
+}
+
+static void
+link_item(struct restoring *r, struct item *item, uint64_t hash)
+{
+    const struct pages *pages = &r->thread->cache->pages;
+    size_t              size = item_size(item);
+
+    atomic_store_explicit(&item->references, 1, memory_order_relaxed);
+    item_unmark(item, ITEM_LEASED); /* whoever was to refresh it may have given up */
+    poison_lay((const char *)item + size, r->chunk_bytes - size);
+    if (!enter_table(r, item, hash))
+        return;
+    lru_chain_add(&r->part->chains[r->size_class][age_of(r, item)], pages, item);
+    item_count_linked(r->thread, item);
+    r->part->restored.items++;
+}
+
+static void
+link_waiting(struct restoring *r)
+{
+    for (unsigned i = 0; i < r->ahead; i++)
+        link_item(r, r->items[i], r->hashes[i]);
+    r->ahead = 0;
+}
+
+/* An item is made ready to be linked, anything else is free. */
+static void
+sort_chunk(struct restoring *r, struct item *item)
+{
+    struct cache *cache = r->thread->cache;
+    uint64_t      hash;
+
+    if (!(item->traits & ITEM_LINKED)) {
+        free_chunk(r, item);
+    } else if (!is_right(r, item, &hash)) {
+        r->part->restored.bad++;
+        free_chunk(r, item);
+    } else if (item_is_dead(cache, item) || is_promise(item)) {
+        r->part->restored.dead++;
+        free_chunk(r, item);
+    } else {
+        table_prefetch_bucket(&cache->table, hash);
+        r->items[r->ahead] = item;
+        r->hashes[r->ahead++] = hash;
+        if (r->ahead == AHEAD)
+            link_waiting(r);
+    }
+}
+
+static void
+restore_page(struct cache_thread *thread, struct restore_part *part, uint32_t page)
+{
+    struct cache    *cache = thread->cache;
+    struct pages    *pages = &cache->pages;
+    char            *at = pages->base + (size_t)page * PAGE_BYTES;
+    unsigned         size_class = pages->class_of[page];
+    struct restoring r = {
+        .thread = thread,
+        .part = part,
+        .size_class = size_class,
+        .chunk_bytes = pages->classes.bytes[size_class],
+        .now = clock_now(cache->clock),
+    };
+    bool whole = file_page_is_whole(&pages->file, page, at);
+
+    if (!whole)
+        part->restored.bad_pages++;
+    /* From the last to the first: then the first free one is taken first. */
+    for (uint32_t i = PAGE_BYTES / r.chunk_bytes; i-- > 0;) {
+        struct item *item = (struct item *)(void *)(at + (size_t)i * r.chunk_bytes);
+
+        if (whole)
+            sort_chunk(&r, item);
+        else
+            free_chunk(&r, item);
+    }
+    link_waiting(&r);
+    pages_adopt(pages, size_class, r.first_free, r.last_free, r.free_count);
+}
+
+bool
+cache_restore(struct cache_thread *thread)
+{
+    struct cache        *cache = thread->cache;
+    struct restore_part *part = calloc(1, sizeof(*part));
+    uint32_t             page;
+
+    if (part == NULL)
+        return false;
+    while ((page = atomic_fetch_add(&cache->restore_next, 1)) < cache->pages.used)
+        restore_page(thread, part, page);
+    lock_take(&cache->threads_lock);
+    part->next = cache->restored;
+    cache->restored = part;
+    lock_drop(&cache->threads_lock);
+    return true;
+}
+
+/* ---- the end --------------------------------------------------------------------- */
+
+static void
+fill_list(struct cache *cache, unsigned size_class)
+{
+    for (unsigned age = 0; age < AGES; age++) {
+        for (struct restore_part *part = cache->restored; part != NULL; part = part->next)
+            lru_adopt(&cache->lru[size_class], &cache->pages,
+                      &part->chains[size_class][age]);
+    }
+}
+
+/* Two items with one key can only be the work of whoever damaged the file. The one with
+ * the higher CAS id stays. */
+static void
+settle_double(struct cache_thread *thread, struct item *item)
+{
+    struct cache    *cache = thread->cache;
+    struct cache_key key = cache_key(cache, item_key(item));
+    struct stripe   *stripe = table_stripe(&cache->table, key.hash);
+    struct item     *other;
+    bool             linked = false;
+
+    lock_take(&stripe->lock);
+    other = table_find(&cache->table, &cache->pages, key.hash, key.bytes);
+    if (other != NULL && item_cas(item) > item_cas(other)) {
+        item_unlink_locked(thread, key.hash, other);
+        other = NULL;
+    }
+    if (other == NULL)
+        linked = item_link_locked(thread, key.hash, item);
+    lock_drop(&stripe->lock);
+    if (!linked)
+        item_give(thread, item);
+}
+
+static void
+settle_doubles(struct cache_thread *thread, struct restore_part *part)
+{
+    while (part->doubles != 0) {
+        struct item *item = pages_item(&thread->cache->pages, part->doubles);
+
+        part->doubles = item->next;
+        part->restored.bad++;
+        settle_double(thread, item);
+    }
+}
+
+void
+cache_restore_end(struct cache_thread *thread, struct cache_restored *restored)
+{
+    struct cache        *cache = thread->cache;
+    struct restore_part *part;
+
+    *restored = (struct cache_restored){ 0 };
+    for (unsigned size_class = 1; size_class <= cache->pages.classes.count; size_class++)
+        fill_list(cache, size_class);
+    for (part = cache->restored; part != NULL; part = part->next)
+        settle_doubles(thread, part);
+    while ((part = cache->restored) != NULL) {
+        cache->restored = part->next;
+        restored->items += part->restored.items;
+        restored->dead += part->restored.dead;
+        restored->bad += part->restored.bad;
+        restored->bad_pages += part->restored.bad_pages;
+        free(part);
+    }
+}
