@@ -14,6 +14,7 @@
 #   make stress         many threads and connections for a while
 #   make linear         OPS=10000000 operations of 16 clients on few keys: what they are told
 #                       has to be one history for each key
+#   make kills          a server with a memory file is killed under load, KILLS=1000 times
 #   make fuzz           one minute of libFuzzer, which needs clang-14; FUZZ=dialogue for
 #                       another entry of t/fuzz, SECONDS=600 or RUNS=1000000 for longer
 #   make timing         does the time of a refused login tell anything? Over TRIES=100000
@@ -35,7 +36,7 @@ MAKEFLAGS += --no-builtin-rules
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all build deps deps-first run check check-reference check-differential stress \
-        linear fuzz timing lint format install uninstall dist clean distclean help
+        linear kills fuzz timing lint format install uninstall dist clean distclean help
 
 all: build
 
@@ -157,7 +158,8 @@ ENTRIES := $(wildcard t/fuzz/fuzz_*.c)
 WIRE    := $(wildcard t/wire/*.t t/regress/*.t)
 
 TESTS_release := $(UNIT) $(ENTRIES) $(WIRE) $(wildcard t/clients/*.t t/system/*.t) \
-                 t/golden/check t/differential/check t/stress/run t/linear/run
+                 t/system/kills t/golden/check t/differential/check t/stress/run \
+                 t/linear/run
 TESTS_thread  := $(UNIT) t/stress/run
 TESTS_other   := $(UNIT) $(ENTRIES) $(WIRE) t/golden/check t/stress/run
 TESTS          = $(or $(TESTS_$(VARIANT)),$(TESTS_other))
@@ -204,6 +206,10 @@ stress: $(PROGRAM)
 linear: export LINEAR_OPS = $(OPS)
 linear: $(PROGRAM)
 	@$(TALLY) t/linear/run
+
+kills: export KILLS ?= 1000
+kills: $(PROGRAM)
+	@$(TALLY) t/system/kills
 
 # New inputs gather in build/fuzz/corpus/, what failed in build/fuzz/crash-*. Only what is
 # tested is followed by libFuzzer, not the test.

@@ -71,12 +71,13 @@ count_listeners(const struct options *options)
 }
 
 /* Of main's and each worker's event base, the wakers of workers and of the watch thread,
- * of listeners, of one client, and with -d of the wire to the parent. */
+ * of listeners, of one client, with -d of the wire to the parent, and with -e of the file. */
 static unsigned
 descriptors_needed(const struct options *options)
 {
     return LOOP_DESCRIPTORS + options->threads * (LOOP_DESCRIPTORS + 1) + 1 +
-           count_listeners(options) + 1 + (options->daemon ? 1 : 0);
+           count_listeners(options) + 1 + (options->daemon ? 1 : 0) +
+           (options->memory_file != NULL ? 1 : 0);
 }
 
 /* Limits and user, while the process may still be root. */
@@ -99,6 +100,8 @@ prepare_process(struct start *start)
         process_raise_lock_limit();
     if (status == PROCESS_OK)
         status = process_drop_privileges(options->user, options->core_dumps, text, bytes);
+    if (status == PROCESS_OK && !server_open_memory(&start->server, text, bytes))
+        status = PROCESS_NO_MEMORY_FILE;
     if (status == PROCESS_OK && options->daemon)
         status = process_daemonize(&start->daemon, options->core_dumps,
                                    options->verbosity > 0, text, bytes);
@@ -191,8 +194,10 @@ main(int argc, char **argv)
     if (start == NULL)
         return EXIT_FAILURE;
     start->daemon.ready_fd = -1;
+    start->server.memory.file.fd = -1;
     status = options_parse(&start->server.options, argc, argv, stdout, stderr);
     exit_code = status == OPTIONS_OK ? serve(start) : options_exit_code(status);
+    memory_file_close(&start->server.memory);
     passwords_close(&start->server.passwords);
     options_fini(&start->server.options);
     free(start);

@@ -66,6 +66,7 @@ struct options {
     bool     large_pages;           /* -L: ask for huge pages                           */
     bool     lock_memory;           /* -k                                               */
     bool     track_sizes;           /* -o track_sizes                                   */
+    char    *memory_file;           /* -e: where memory is, and stays; NULL: nowhere    */
 
     /* Threads and process. */
     unsigned threads;         /* -t: workers                                           */

@@ -45,6 +45,7 @@ static const char *const off_on[] = { "off", "on", NULL };
 static const char *const protocol_words[] = { "auto", "ascii", "binary", NULL };
 static const char *const protocol_shown[] = { "auto-negotiate", "ascii", "binary", NULL };
 static const char *const no_file[] = { "no", NULL };
+static const char *const null_file[] = { "(null)", NULL };
 static const char *const hash_words[] = { "jenkins", "murmur3", "xxh3", NULL };
 
 /* ---- What some options change besides their own field ---------------------------- */
@@ -342,9 +343,10 @@ static const struct option_row rows[] = {
     { COMMAND('N', "napi-ids"), .argument = "<num>", .state = OPTION_IGNORED,
       NUMBER(napi_ids, 1, 1024), .preset = "0", .setting = "num_napi_ids",
       .help = "a connection goes to the worker that has fewest" },
-    { COMMAND('e', "memory-file"), .argument = "<file>", .state = OPTION_LATER,
-      .preset = "(null)", .setting = "memory_file",
-      .help = "a cache that survives a restart" },
+    { COMMAND('e', "memory-file"), .argument = "<file>", .section = SECTION_MEMORY,
+      TEXT(memory_file), .shown = null_file, .setting = "memory_file",
+      .help = "keep memory in this file, on tmpfs best: the next start has it "
+              "again, after a kill too" },
     { SETTING, .preset = "4", .setting = "client_flags_size" },
 
     /* What it does not show. */

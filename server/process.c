@@ -45,6 +45,7 @@ process_exit_code(enum process_status status)
     case PROCESS_PARENT:
         return 0;
     case PROCESS_FEW:
+    case PROCESS_NO_MEMORY_FILE:
         return 1;
     case PROCESS_USAGE:
         return 64; /* EX_USAGE */

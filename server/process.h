@@ -8,6 +8,7 @@
  *    process_check_descriptors     for all that is going to be opened
  *    process_raise_lock_limit      -k, while still root
  *    process_drop_privileges       -u: sockets and pid file belong to that user
+ *    (server_open_memory()         -e: as that user, in the directory of the start)
  *    process_daemonize             -d: before there are threads; the parent waits
  *    (the cache, the workers, listen_open())
  *    process_check_descriptors     with everything open, for one client
@@ -26,8 +27,9 @@
 
 enum process_status {
     PROCESS_OK = 0,
-    PROCESS_PARENT,   /* this is what is left of the parent: end with daemon.exit_code */
-    PROCESS_FEW,      /* -c leaves no descriptor for a client: exit 1                  */
+    PROCESS_PARENT, /* this is what is left of the parent: end with daemon.exit_code */
+    PROCESS_FEW,    /* -c leaves no descriptor for a client: exit 1                  */
+    PROCESS_NO_MEMORY_FILE, /* -e names a file that cannot be used: exit 1             */
     PROCESS_USAGE,    /* root without -u: exit 64                                      */
     PROCESS_NO_USER,  /* no such user: exit 67                                         */
     PROCESS_OS_ERROR, /* the system said no: exit 71                                   */

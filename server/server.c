@@ -236,7 +236,34 @@ memory_most(void)
 }
 
 static bool
-create_cache(struct server *server)
+is_usable(enum cache_file_found found)
+{
+    return found != CACHE_FILE_FOREIGN && found != CACHE_FILE_NO_SPACE;
+}
+
+/* Bring back what the memory file holds, and say what it was. */
+static bool
+restore_cache(struct server *server)
+{
+    struct memory_file *memory = &server->memory;
+    char                text[512];
+
+    if (memory_file_is_tight(memory, server->options.memory_bytes, text, sizeof(text)))
+        fprintf(stderr, "%s\n", text);
+    if (memory_file_cold(memory, text, sizeof(text)))
+        fprintf(stderr, "%s\n", text);
+    if (memory->file.found != CACHE_FILE_WARM)
+        return true;
+    timekeeper_resume(&server->timekeeper, memory->file.origin_s, memory->file.now);
+    if (!memory_file_restore(memory, server->cache, server->cache_thread,
+                             server->options.threads, text, sizeof(text)))
+        return false;
+    fprintf(stderr, "%s\n", text);
+    return true;
+}
+
+static bool
+create_cache(struct server *server, char *text, size_t text_bytes)
 {
     const struct options *options = &server->options;
     struct cache_config   config = {
@@ -257,16 +284,21 @@ create_cache(struct server *server)
                    .hot_factor = options->lru_hot_factor,
                    .warm_factor = options->lru_warm_factor },
           .clock = &server->clock,
+          .file = server->memory.path != NULL ? &server->memory.file : NULL,
     };
 
     if (getrandom(&config.hash_seed, sizeof(config.hash_seed), 0) !=
         (ssize_t)sizeof(config.hash_seed))
         return false;
     server->cache = cache_create(&config);
+    if (server->cache == NULL && config.file != NULL && !is_usable(config.file->found))
+        memory_file_refused(&server->memory, text, text_bytes);
     if (server->cache == NULL)
         return false;
     server->cache_thread = cache_thread_create(server->cache);
-    return server->cache_thread != NULL;
+    if (server->cache_thread == NULL)
+        return false;
+    return config.file == NULL || restore_cache(server);
 }
 
 static bool
@@ -345,10 +377,19 @@ server_read_passwords(struct server *server, char *text, size_t text_bytes)
 }
 
 bool
+server_open_memory(struct server *server, char *text, size_t text_bytes)
+{
+    const char *path = server->options.memory_file;
+
+    return path == NULL || memory_file_open(&server->memory, path, text, text_bytes);
+}
+
+bool
 server_start(struct server *server, char *text, size_t text_bytes, int *exit_code)
 {
     const char *lacks = NULL;
 
+    text[0] = '\0';
     server->turn_requests = turn_requests(server->options.requests_max);
     atomic_init(&server->verbosity, server->options.verbosity);
     lock_init(&server->reset_lock, RANK_OWNER);
@@ -360,7 +401,7 @@ server_start(struct server *server, char *text, size_t text_bytes, int *exit_cod
         server_stop(server);
         return false;
     }
-    if (!create_cache(server))
+    if (!create_cache(server, text, text_bytes))
         lacks = "memory for the cache";
     else if (!start_events(server))
         lacks = "what the event loop needs";
@@ -372,7 +413,9 @@ server_start(struct server *server, char *text, size_t text_bytes, int *exit_cod
                            &server->watch.rings[server->options.threads],
                            &server->options))
         lacks = "what the upkeep thread needs";
-    if (lacks != NULL) {
+    if (lacks != NULL && text[0] != '\0') {
+        *exit_code = EXIT_FAILURE;
+    } else if (lacks != NULL) {
         snprintf(text, text_bytes, "the system does not give %s", lacks);
         *exit_code = EX_OSERR;
     } else if (open_listeners(server, text, text_bytes, exit_code)) {

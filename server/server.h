@@ -17,6 +17,7 @@
 #include "protocol/host.h"
 #include "server/acceptor.h"
 #include "server/listen.h"
+#include "server/memory_file.h"
 #include "server/options.h"
 #include "server/passwords.h"
 #include "server/prefixes.h"
@@ -51,7 +52,8 @@ struct server {
     struct timekeeper    timekeeper;
     struct cache        *cache;
     struct cache_thread *cache_thread; /* the main thread's */
-    struct host          host;         /* frozen            */
+    struct memory_file   memory;    /* of -e; opened and closed by who owns the server */
+    struct host          host;      /* frozen            */
     unsigned         turn_requests; /* that one connection may run in one turn; frozen */
     _Atomic unsigned verbosity;
 
@@ -78,6 +80,10 @@ struct server {
  * is who it was started as. False, with one line in `text`, if that is not possible. Who
  * called it closes server->passwords after server_stop(). */
 bool server_read_passwords(struct server *server, char *text, size_t text_bytes);
+/* Open the file that memory is in, if there is to be one: as the user who serves. False, with
+ * one line in `text`, if that is not possible. Who called it closes server->memory after
+ * server_stop(). */
+bool server_open_memory(struct server *server, char *text, size_t text_bytes);
 /* Create cache, workers and listeners for server->options. False, with one line in
  * `text` and an exit code, when something is not to be had. */
 bool server_start(struct server *server, char *text, size_t text_bytes, int *exit_code);

@@ -28,6 +28,24 @@ timekeeper_init(struct timekeeper *timekeeper, struct clock *clock)
     };
 }
 
+void
+timekeeper_resume(struct timekeeper *timekeeper, int64_t origin_s, uint32_t least)
+{
+    struct clock   *clock = timekeeper->clock;
+    struct timespec now;
+    int64_t         ticks;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    ticks = (now.tv_sec - origin_s) * CLOCK_HZ + now.tv_nsec / TICK_NS;
+    if (ticks < least)
+        ticks = least;
+    if (ticks > UINT32_MAX)
+        ticks = UINT32_MAX;
+    clock->origin_s = origin_s;
+    clock_set(clock, (uint32_t)ticks);
+    timekeeper->start_ticks = monotonic_ticks() - ticks;
+}
+
 /* Set the clock forward, unless another thread has set it further. */
 static void
 advance(struct clock *clock, int64_t ticks)

@@ -22,6 +22,9 @@ struct timekeeper {
 
 /* Starts the clock at the system's time. */
 void timekeeper_init(struct timekeeper *timekeeper, struct clock *clock);
+/* Let the clock go on from the origin of another process, at the system's time, or where that
+ * is behind `least`, there. Before anybody asks the clock. */
+void timekeeper_resume(struct timekeeper *timekeeper, int64_t origin_s, uint32_t least);
 /* Set the clock to now; a tick never sets it back. */
 void timekeeper_tick(struct timekeeper *timekeeper);
 /* Stop the clock, or let it go on from where the system's time is. */

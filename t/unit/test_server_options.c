@@ -141,7 +141,7 @@ static const struct {
     { 'X', "disable-dumping", NULL, WORKS },
     { 'W', "disable-watch", NULL, WORKS },
     { 'Y', "auth-file", "/tmp/a", WORKS },
-    { 'e', "memory-file", "/tmp/m", LATER },
+    { 'e', "memory-file", "/tmp/m", WORKS },
     { 'Z', "enable-ssl", NULL, LATER },
     { 'N', "napi-ids", "2", NOTED },
     { 'o', "extended", "modern", NOTED },
