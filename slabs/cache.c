@@ -35,7 +35,7 @@ largest_chunk(const struct cache_config *config)
 }
 
 /* Go on after the last era of the process before, so that no id is drawn twice. */
-static void
+static bool
 resume(struct cache *cache)
 {
     const struct pages *pages = &cache->pages;
@@ -46,9 +46,11 @@ resume(struct cache *cache)
     cache->flush_at = state.flush_at;
     atomic_store(&cache->era, state.era + ERA_FIRST);
     atomic_store(&cache->restore_next, 1);
+    cache->piece_pages = calloc(pages->used, sizeof(*cache->piece_pages));
     for (uint32_t page = 1; page < pages->used; page++)
         chunks += PAGE_BYTES / pages->classes.bytes[pages->class_of[page]];
     table_expect(&cache->table, chunks);
+    return cache->piece_pages != NULL;
 }
 
 /* A file that is in use is never like one that is not, whatever reaches the disk. */
@@ -94,17 +96,18 @@ cache_create(const struct cache_config *config)
     if (!table_init(&cache->table, items_max,
                     file->head != NULL ? file->head->hash_seed : config->hash_seed))
         goto fail_pages;
+    if (file->head != NULL && config->file->found == CACHE_FILE_WARM && !resume(cache))
+        goto fail_table;
     for (unsigned size_class = 1; size_class <= cache->pages.classes.count; size_class++)
         lru_init(&cache->lru[size_class]);
     lock_init(&cache->threads_lock, RANK_LEAF);
     lock_init(&cache->flush_lock, RANK_LEAF);
-    if (file->head != NULL) {
-        if (config->file->found == CACHE_FILE_WARM)
-            resume(cache);
+    if (file->head != NULL)
         begin_file(cache);
-    }
     return cache;
 
+fail_table:
+    table_fini(&cache->table);
 fail_pages:
     pages_fini(&cache->pages);
 fail:
@@ -131,6 +134,7 @@ cache_destroy(struct cache **cache)
     if (dead == NULL)
         return;
     must(dead->threads == NULL && dead->restored == NULL);
+    free(dead->piece_pages);
     if (dead->pages.file.head != NULL)
         end_file(dead);
     for (unsigned size_class = 1; size_class <= dead->pages.classes.count; size_class++)

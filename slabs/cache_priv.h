@@ -84,6 +84,7 @@ struct cache {
 
     _Atomic uint32_t     restore_next; /* the page that the next thread restores        */
     struct restore_part *restored;     /* what threads have done; under threads_lock    */
+    bool                *piece_pages;  /* while restoring: which pages have pieces      */
 };
 
 /*

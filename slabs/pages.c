@@ -357,13 +357,13 @@ pages_give_chunk(struct pages *pages, struct magazine *magazine, unsigned size_c
 }
 
 void
-pages_adopt(struct pages *pages, unsigned size_class, struct item *first,
+pages_adopt(struct pages *pages, unsigned size_class, uint32_t owned, struct item *first,
             struct item *last, uint32_t count)
 {
     struct class_memory *memory = &pages->class_memory[size_class];
 
     lock_take(&memory->lock);
-    memory->pages++;
+    memory->pages += owned;
     memory->free_count += count;
     if (count > 0) {
         last->next = memory->free;

@@ -86,10 +86,10 @@ unsigned magazine_count(const struct magazine *magazine);
 uint64_t pages_used(struct pages *pages, unsigned size_class, uint32_t *owned);
 /* Chunks that the class has, in use or free, or could still get. */
 size_t pages_reach(struct pages *pages, unsigned size_class);
-/* Chunks that were restored: a list of `count` of them, from `first` to `last`, is free. The
- * page is the class's from now on. */
-void pages_adopt(struct pages *pages, unsigned size_class, struct item *first,
-                 struct item *last, uint32_t count);
+/* Restoring: so many pages are the class's from now on, and of their chunks a list of
+ * `count`, from `first` to `last`, is free. */
+void pages_adopt(struct pages *pages, unsigned size_class, uint32_t owned,
+                 struct item *first, struct item *last, uint32_t count);
 /* Give all that a thread has kept back to the class. */
 void pages_empty_magazine(struct pages *pages, struct magazine *magazine,
                           unsigned size_class);

@@ -16,26 +16,33 @@
  * the other, so lists are in order of last use again, and only among items of about one age
  * in order of pages.
  *
+ * Chains come last, when every page has been gone through: an item with one is linked if all
+ * its pieces are there and name it, and pieces that no item has claimed are free.
+ *
  * Locks: the stripe of an item while it enters the table, the class lock once a page.
  */
 #include <stdlib.h>
 
 #include "slabs/cache_priv.h"
+#include "slabs/chain_priv.h"
 #include "slabs/must.h"
 #include "slabs/poison_priv.h"
 
 enum {
     AHEAD = 32, /* items whose buckets are asked for before they are linked  */
     AGES = 64,  /* two for each power of two of ticks since an item was used */
-    TRAITS =
-        ITEM_TAKEN | ITEM_LINKED | ITEM_CLIENT_FLAGS | ITEM_OWN_ERA, /* all there are */
+    TRAITS = ITEM_TAKEN | ITEM_LINKED | ITEM_CLIENT_FLAGS | ITEM_OWN_ERA |
+             ITEM_CHAINED,                  /* of an item    */
+    PIECE_TRAITS = ITEM_TAKEN | ITEM_PIECE, /* all of them   */
+    PIECE_CLAIMED = 1,                      /* a mark of one */
 };
 
 /* What one thread has done. */
 struct restore_part {
     struct restore_part  *next;
     struct cache_restored restored;
-    handle_t              doubles; /* items whose key is there already, by `next` */
+    handle_t              doubles; /* items whose key is there already, by `next`     */
+    handle_t              heads;   /* items whose chains are to be looked at, by `next` */
     struct lru_chain      chains[CLASS_MAX + 1][AGES];
 };
 
@@ -43,6 +50,7 @@ struct restore_part {
 struct restoring {
     struct cache_thread *thread;
     struct restore_part *part;
+    uint32_t             page;
     unsigned             size_class;
     uint32_t             chunk_bytes;
     uint32_t             now;
@@ -72,9 +80,11 @@ free_chunk(struct restoring *r, struct item *chunk)
 static bool
 is_item(const struct restoring *r, const struct item *item)
 {
+    if (item_is_chained(item) && !(item->traits & ITEM_OWN_ERA))
+        return false;
     return item->traits & ITEM_TAKEN && !(item->traits & ~TRAITS) &&
            item->key_length >= 1 && item->key_length <= CACHE_KEY_MAX &&
-           item_size(item) <= r->chunk_bytes;
+           item_chunk_size(item) <= r->chunk_bytes;
 }
 
 static uint32_t
@@ -94,9 +104,9 @@ is_plausible(const struct restoring *r, const struct item *item, uint64_t hash)
 
     if (era_of(item) >= atomic_load_explicit(&cache->era, memory_order_relaxed))
         return false;
-    return item->traits & ITEM_OWN_ERA
-               ? true
-               : drawn_in == stripe && !(item_marks(item) & ITEM_CHOSEN_CAS);
+    if (item_marks(item) & ITEM_CHOSEN_CAS)
+        return item->traits & ITEM_OWN_ERA;
+    return drawn_in == stripe;
 }
 
 /* Is it an item of that cache? Then its hash is told. */
@@ -132,6 +142,65 @@ age_of(const struct restoring *r, const struct item *item)
 
 _Static_assert(2 * 31 + 1 < AGES, "every age has a chain");
 
+/* ---- chains ---------------------------------------------------------------------- */
+
+/* The piece of this item that a handle leads to; NULL if there is none. */
+static struct item *
+piece_of(const struct cache *cache, const struct item *item, handle_t handle)
+{
+    const struct pages *pages = &cache->pages;
+    size_t              offset = (size_t)handle << pages->unit_shift;
+    size_t              page = offset / PAGE_BYTES, within = offset % PAGE_BYTES;
+    struct item        *piece = pages_item(pages, handle);
+    uint32_t            chunk_bytes;
+
+    if (page == 0 || page >= pages->used)
+        return NULL;
+    chunk_bytes = pages->classes.bytes[pages->class_of[page]];
+    if (within % chunk_bytes != 0 || within + chunk_bytes > PAGE_BYTES ||
+        piece->traits != PIECE_TRAITS || piece->prev != pages_handle(pages, item) ||
+        ITEM_HEADER + item_value_length(piece) > chunk_bytes)
+        return NULL;
+    return piece;
+}
+
+/* Take the pieces for the item's own. False where they are not all there, and no others. */
+static bool
+claim_chain(const struct cache *cache, const struct item *item)
+{
+    struct item_chain chain = item_get_chain(item);
+    size_t            left = chain.length, full = chain_piece_bytes(cache);
+    handle_t          handle = chain.first;
+
+    if (left == 0)
+        return false;
+    while (left > 0) {
+        struct item *piece = piece_of(cache, item, handle);
+        size_t       bytes = left < full ? left : full;
+
+        if (piece == NULL || item_marks(piece) & PIECE_CLAIMED ||
+            item_value_length(piece) != bytes)
+            return false;
+        item_mark(piece, PIECE_CLAIMED);
+        left -= bytes;
+        handle = piece->next;
+    }
+    return handle == 0;
+}
+
+static void
+disclaim_chain(const struct cache *cache, const struct item *item)
+{
+    struct item *piece = piece_of(cache, item, item_get_chain(item).first);
+
+    while (piece != NULL && item_marks(piece) & PIECE_CLAIMED) {
+        item_unmark(piece, PIECE_CLAIMED);
+        piece = piece_of(cache, item, piece->next);
+    }
+}
+
+/* ---- pages ----------------------------------------------------------------------- */
+
 /* Enter the table: false where it is full, or the key is there already. */
 static bool
 enter_table(struct restoring *r, struct item *item, uint64_t hash)
@@ -150,6 +219,8 @@ enter_table(struct restoring *r, struct item *item, uint64_t hash)
         item->next = r->part->doubles;
         r->part->doubles = pages_handle(&cache->pages, item);
     } else if (!entered) {
+        if (item_is_chained(item))
+            disclaim_chain(cache, item);
         r->part->restored.bad++;
         free_chunk(r, item);
     }
@@ -160,14 +231,15 @@ static void
 link_item(struct restoring *r, struct item *item, uint64_t hash)
 {
     const struct pages *pages = &r->thread->cache->pages;
-    size_t              size = item_size(item);
+    size_t              size = item_chunk_size(item);
 
     atomic_store_explicit(&item->references, 1, memory_order_relaxed);
     item_unmark(item, ITEM_LEASED); /* whoever was to refresh it may have given up */
     poison_lay((const char *)item + size, r->chunk_bytes - size);
     if (!enter_table(r, item, hash))
         return;
-    lru_chain_add(&r->part->chains[r->size_class][age_of(r, item)], pages, item);
+    lru_chain_add(&r->part->chains[item_class(r->thread->cache, item)][age_of(r, item)],
+                  pages, item);
     item_count_linked(r->thread, item);
     r->part->restored.items++;
 }
@@ -180,14 +252,26 @@ link_waiting(struct restoring *r)
     r->ahead = 0;
 }
 
-/* An item is made ready to be linked, anything else is free. */
+/* An item whose chain is looked at when all pages have been gone through. */
+static void
+keep_head(struct restoring *r, struct item *item)
+{
+    item->next = r->part->heads;
+    r->part->heads = pages_handle(&r->thread->cache->pages, item);
+}
+
+/* An item is made ready to be linked, anything else is free, but for pieces, of which nobody
+ * knows yet whose they are. */
 static void
 sort_chunk(struct restoring *r, struct item *item)
 {
     struct cache *cache = r->thread->cache;
     uint64_t      hash;
 
-    if (!(item->traits & ITEM_LINKED)) {
+    if (item->traits == PIECE_TRAITS) {
+        atomic_store_explicit(&item->marks, 0, memory_order_relaxed);
+        cache->piece_pages[r->page] = true;
+    } else if (!(item->traits & ITEM_LINKED)) {
         free_chunk(r, item);
     } else if (!is_right(r, item, &hash)) {
         r->part->restored.bad++;
@@ -195,6 +279,8 @@ sort_chunk(struct restoring *r, struct item *item)
     } else if (item_is_dead(cache, item) || is_promise(item)) {
         r->part->restored.dead++;
         free_chunk(r, item);
+    } else if (item_is_chained(item)) {
+        keep_head(r, item);
     } else {
         table_prefetch_bucket(&cache->table, hash);
         r->items[r->ahead] = item;
@@ -214,6 +300,7 @@ restore_page(struct cache_thread *thread, struct restore_part *part, uint32_t pa
     struct restoring r = {
         .thread = thread,
         .part = part,
+        .page = page,
         .size_class = size_class,
         .chunk_bytes = pages->classes.bytes[size_class],
         .now = clock_now(cache->clock),
@@ -232,7 +319,7 @@ restore_page(struct cache_thread *thread, struct restore_part *part, uint32_t pa
             free_chunk(&r, item);
     }
     link_waiting(&r);
-    pages_adopt(pages, size_class, r.first_free, r.last_free, r.free_count);
+    pages_adopt(pages, size_class, 1, r.first_free, r.last_free, r.free_count);
 }
 
 bool
@@ -253,7 +340,67 @@ cache_restore(struct cache_thread *thread)
     return true;
 }
 
-/* ---- the end --------------------------------------------------------------------- */
+/* ---- the end ---------------------------------------------------------------------- */
+
+/* Link the items whose chains are right. */
+static void
+link_heads(struct cache_thread *thread, struct restore_part *part)
+{
+    struct cache *cache = thread->cache;
+
+    while (part->heads != 0) {
+        struct item     *item = pages_item(&cache->pages, part->heads);
+        unsigned         size_class = pages_class(&cache->pages, item);
+        struct restoring r = {
+            .thread = thread,
+            .part = part,
+            .size_class = size_class,
+            .chunk_bytes = cache->pages.classes.bytes[size_class],
+            .now = clock_now(cache->clock),
+        };
+
+        part->heads = item->next;
+        if (claim_chain(cache, item)) {
+            link_item(&r, item, table_hash(&cache->table, item_key(item)));
+        } else {
+            disclaim_chain(cache, item);
+            part->restored.bad++;
+            free_chunk(&r, item);
+        }
+        pages_adopt(&cache->pages, size_class, 0, r.first_free, r.last_free,
+                    r.free_count);
+    }
+}
+
+/* Free the pieces that are nobody's. */
+static void
+sweep_page(struct cache_thread *thread, uint32_t page)
+{
+    struct pages    *pages = &thread->cache->pages;
+    unsigned         size_class = pages->class_of[page];
+    struct restoring r = {
+        .thread = thread,
+        .chunk_bytes = pages->classes.bytes[size_class],
+    };
+
+    for (uint32_t i = PAGE_BYTES / r.chunk_bytes; i-- > 0;) {
+        struct item *piece =
+            (struct item *)(void *)(pages->base + (size_t)page * PAGE_BYTES +
+                                    (size_t)i * r.chunk_bytes);
+
+        if (piece->traits != PIECE_TRAITS)
+            continue;
+        if (item_marks(piece) & PIECE_CLAIMED) {
+            size_t size = ITEM_HEADER + item_value_length(piece);
+
+            item_unmark(piece, PIECE_CLAIMED);
+            poison_lay((const char *)piece + size, r.chunk_bytes - size);
+        } else {
+            free_chunk(&r, piece);
+        }
+    }
+    pages_adopt(pages, size_class, 0, r.first_free, r.last_free, r.free_count);
+}
 
 static void
 fill_list(struct cache *cache, unsigned size_class)
@@ -308,10 +455,18 @@ cache_restore_end(struct cache_thread *thread, struct cache_restored *restored)
     struct restore_part *part;
 
     *restored = (struct cache_restored){ 0 };
+    for (part = cache->restored; part != NULL; part = part->next)
+        link_heads(thread, part);
     for (unsigned size_class = 1; size_class <= cache->pages.classes.count; size_class++)
         fill_list(cache, size_class);
     for (part = cache->restored; part != NULL; part = part->next)
         settle_doubles(thread, part);
+    for (uint32_t page = 1; page < cache->pages.used; page++) {
+        if (cache->piece_pages[page])
+            sweep_page(thread, page);
+    }
+    free(cache->piece_pages);
+    cache->piece_pages = NULL;
     while ((part = cache->restored) != NULL) {
         cache->restored = part->next;
         restored->items += part->restored.items;

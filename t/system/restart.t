@@ -63,6 +63,19 @@ for my $end (qw(TERM INT USR1 KILL shutdown)) {
     $d->stop_clean;
 }
 
+# --- chains ------------------------------------------------------------------
+
+for my $end (qw(TERM KILL)) {
+    my ($file, $value) = (new_file(), join '', map { sprintf '%07d.', $_ } 1 .. 500_000);
+    my @large = ('-I' => '8m', '-m' => 128);
+    my $d     = start($file, @large);
+    $d->connect->expect(set(chain => $value), "STORED\r\n", "$end: 4 MB");
+    $d->stop($end);
+    $d = start($file, @large);
+    $d->connect->expect("get chain\r\n", hit(chain => $value), "$end: come back");
+    $d->stop_clean;
+}
+
 # --- time --------------------------------------------------------------------
 
 for my $end (qw(TERM KILL)) {
@@ -233,7 +246,7 @@ for my $end (qw(TERM KILL)) {
     truncate $file, (-s $file) - 1;
     begins_empty($file, 'a part of it is missing', "$end: a file that is cut short");
 
-    begins_empty(file_with_item($end), 'it was made with another -f or -n',
+    begins_empty(file_with_item($end), 'it was made with another -f, -n or slab_chunk_max',
         "$end: another -f", '-f' => 2);
 
     $file = file_with_item($end);

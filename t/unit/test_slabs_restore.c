@@ -486,7 +486,8 @@ START_TEST(lists_are_in_order_of_use)
         peek(&w.f, name);
     }
     warm_restart(&w, true);
-    for (handle_t handle = w.f.cache->lru[1].newest; handle != 0; seen++) {
+    for (handle_t handle = w.f.cache->lru[1].list[CACHE_COLD].newest; handle != 0;
+         seen++) {
         struct item *item = pages_item(&w.f.cache->pages, handle);
 
         ck_assert_uint_le(item_accessed(item), before);
@@ -816,6 +817,113 @@ START_TEST(a_clock_that_comes_to_its_end_begins_anew)
 }
 END_TEST
 
+/* ---- chains ---------------------------------------------------------------------- */
+
+enum { CHAINS = 40, CHAIN_BYTES_MAX = 100000 };
+
+static struct cache_config
+chain_config(void)
+{
+    struct cache_config config = warm_config();
+
+    config.chunk_bytes_max = 4096;
+    return config;
+}
+
+static struct span
+chain_value(unsigned number)
+{
+    static char room[CHAIN_BYTES_MAX];
+    size_t      length = 4096 + number * 7919 % (CHAIN_BYTES_MAX - 4096);
+
+    pattern_fill(room, length, number);
+    return (struct span){ room, length };
+}
+
+static void
+put_chains(struct warm *w)
+{
+    char name[NAME_MAX_BYTES];
+
+    for (unsigned i = 0; i < CHAINS; i++) {
+        name_of(name, i);
+        quick_assert(put_span(&w->f, name, chain_value(i), 0) == CACHE_OK);
+    }
+}
+
+/* How many of them are there, all right. */
+static unsigned
+count_chains(struct warm *w)
+{
+    char     name[NAME_MAX_BYTES];
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < CHAINS; i++) {
+        name_of(name, i);
+        if (peek(&w->f, name) != CACHE_OK)
+            continue;
+        assert_value_span(&w->f, name, chain_value(i));
+        count++;
+    }
+    return count;
+}
+
+START_TEST(chains_come_back)
+{
+    struct warm w;
+
+    warm_with(&w, file_new(), chain_config(), CACHE_FILE_NEW);
+    put_chains(&w);
+    put_chains(&w); /* all over again, so that others are free */
+    for (int killed = 0; killed < 2; killed++) {
+        int fd = killed ? file_copy(w.file.fd) : dup(w.file.fd);
+
+        warm_fini(&w);
+        warm_with(&w, fd, chain_config(), CACHE_FILE_WARM);
+        ck_assert_uint_eq(w.restored.items, CHAINS);
+        ck_assert_uint_eq(w.restored.bad, 0);
+        ck_assert_uint_eq(count_chains(&w), CHAINS);
+    }
+    for (unsigned i = 0; i < 5; i++) /* their memory can be used */
+        put_chains(&w);
+    warm_fini(&w);
+}
+END_TEST
+
+START_TEST(chains_that_were_not_finished_or_are_pinned_are_free)
+{
+    struct warm          w;
+    struct cache_store   store;
+    struct cache_upload  upload;
+    struct cache_reading reading;
+    struct cache_key     key;
+    size_t               room;
+    int                  fd;
+
+    warm_with(&w, file_new(), chain_config(), CACHE_FILE_NEW);
+    put_chains(&w);
+    store = store_of(&w.f, CACHE_SET, "upload");
+    ck_assert_int_eq(cache_upload_begin(w.f.thread, &store, 50000, &upload), CACHE_OK);
+    for (unsigned i = 0; i < 5; i++) {
+        char *to = cache_upload_room(w.f.thread, &upload, &room);
+
+        memset(to, 'u', room);
+        cache_upload_fill(&upload, room);
+    }
+    key = key_of(&w.f, "key.-1");
+    ck_assert_int_eq(cache_read(w.f.thread, &key, &reading), CACHE_OK);
+    ck_assert(reading.pinned);
+    drop(&w.f, "key.-1");
+    fd = file_copy(w.file.fd);
+    cache_read_end(w.f.thread, &reading);
+    cache_upload_abandon(w.f.thread, &upload);
+    warm_fini(&w);
+    warm_with(&w, fd, chain_config(), CACHE_FILE_WARM);
+    ck_assert_uint_eq(count_chains(&w), CHAINS - 1);
+    warm_fini(&w);
+}
+END_TEST
+
 /* ---- damage ---------------------------------------------------------------------- */
 
 enum { DAMAGED_ITEMS = 1000 };
@@ -980,7 +1088,8 @@ START_TEST(damaged_keys_are_found_out)
 
     file_of(&w.file, file_copy(whole));
     ck_assert(warm_try(&w, damage_config()));
-    for (handle_t handle = w.f.cache->lru[1].newest; handle != 0; hit++) {
+    for (handle_t handle = w.f.cache->lru[1].list[CACHE_COLD].newest; handle != 0;
+         hit++) {
         struct item *item = pages_item(&w.f.cache->pages, handle);
         size_t       offset = (size_t)((char *)item - w.f.cache->pages.base);
 
@@ -994,6 +1103,38 @@ START_TEST(damaged_keys_are_found_out)
     ck_assert_uint_ge(w.restored.bad + 8, hit);
     ck_assert_uint_eq(w.restored.items + w.restored.bad, DAMAGED_ITEMS);
     warm_fini(&w);
+    close(whole);
+}
+END_TEST
+
+START_TEST(damaged_chains_are_dropped_and_their_pieces_are_free)
+{
+    struct dice dice = { 7 };
+    struct warm w;
+    size_t      length;
+    int         whole;
+
+    warm_with(&w, file_new(), chain_config(), CACHE_FILE_NEW);
+    put_chains(&w);
+    whole = file_copy(w.file.fd);
+    length = file_length(whole);
+    warm_fini(&w);
+    for (unsigned i = 0; i < damages(); i++) {
+        int      fd = file_copy(whole);
+        char    *bytes = file_map(fd);
+        unsigned hit = 1 + i % 30;
+
+        /* Headers of pieces, and what else begins at such a place. */
+        for (unsigned n = 0; n < hit; n++)
+            damage(bytes + MIB + dice_roll(&dice, (length - MIB) / 4096) * 4096, 64,
+                   &dice);
+        munmap(bytes, length);
+        warm_with(&w, fd, chain_config(), CACHE_FILE_WARM); /* it is checked */
+        ck_assert_uint_ge(w.restored.items + 3 * hit, CHAINS);
+        put_chains(&w);
+        ck_assert_uint_gt(count_chains(&w), CHAINS / 2);
+        warm_fini(&w);
+    }
     close(whole);
 }
 END_TEST
@@ -1042,7 +1183,7 @@ END_TEST
 
 /* ---- killed at every instruction ------------------------------------------------- */
 
-enum { STEP_WINDOW = 4096, STEP_PAGES = 16 };
+enum { STEP_WINDOW = 12 << 10, STEP_PAGES = 16 };
 
 /* What an operation may leave, by the bytes of the value; NULL: nothing. */
 struct deed {
@@ -1061,6 +1202,16 @@ static void
 put_shorter(struct warm *w)
 {
     put(&w->f, "k", "tw", 0);
+}
+
+#define TEN(x) x x x x x x x x x x
+#define CHAIN_A TEN(TEN("first chain, first chain "))
+#define CHAIN_B TEN(TEN("another chain of a length, "))
+
+static void
+put_chain(struct warm *w)
+{
+    put(&w->f, "k", CHAIN_B, 0);
 }
 
 #define LONG "a value that is longer, so that it moves to another class of chunks"
@@ -1136,6 +1287,13 @@ static const struct deed deeds[] = {
     { "first", "", empty },
     { "first", NULL, flush_all },
     { NULL, "three", put_as_long },
+    { "first", CHAIN_B, put_chain },
+    { CHAIN_A, CHAIN_B, put_chain },
+    { CHAIN_A, "three", put_as_long },
+    { CHAIN_A, CHAIN_A "!", append },
+    { CHAIN_A, NULL, take_away },
+    { CHAIN_A, "", empty },
+    { CHAIN_A, NULL, flush_all },
 };
 
 /* The parts of a file in which anything happens: of each page the beginning. */
@@ -1163,6 +1321,16 @@ windows_differ(const char *bytes, size_t length, const char *seen)
     return false;
 }
 
+/* Chains of small pieces. */
+static struct cache_config
+step_config(void)
+{
+    struct cache_config config = warm_config();
+
+    config.chunk_bytes_max = 1024;
+    return config;
+}
+
 /* Start with what is there now: which of the two is it? */
 static bool
 is_after(const struct deed *deed, const char *seen, size_t pages)
@@ -1177,7 +1345,7 @@ is_after(const struct deed *deed, const char *seen, size_t pages)
         quick_assert(pwrite(fd, seen + i * STEP_WINDOW, STEP_WINDOW, (off_t)i * MIB) ==
                      STEP_WINDOW);
     quick_assert(ftruncate(fd, (off_t)pages * MIB) == 0);
-    warm_init(&w, fd, CACHE_FILE_WARM);
+    warm_with(&w, fd, step_config(), CACHE_FILE_WARM);
     quick_assert(w.restored.bad == 0);
     if (deed->run != flush_all)
         assert_value(&w.f, "bystander", "untouched");
@@ -1207,8 +1375,10 @@ step_through(const struct deed *deed, unsigned *states)
     int         status;
     pid_t       child;
 
-    warm_begin(&w);
+    warm_with(&w, file_new(), step_config(), CACHE_FILE_NEW);
     put(&w.f, "bystander", "untouched", 0);
+    put(&w.f, "c", CHAIN_B, 0);
+    put(&w.f, "d", CHAIN_A "!", 0);
     put(&w.f, "o", LONG, 0); /* all classes that are needed have a page */
     put(&w.f, "s", "three", 0);
     if (deed->before != NULL)
@@ -1268,6 +1438,7 @@ main(void)
     Suite *suite = suite_create("slabs/restore");
     TCase *back = fixture_case(suite, "what comes back");
     TCase *others = fixture_case(suite, "other files");
+    TCase *chains = fixture_case(suite, "chains");
     TCase *damaged = fixture_case(suite, "damage");
     TCase *steps = fixture_case(suite, "every instruction");
 
@@ -1297,6 +1468,9 @@ main(void)
                    in_the_file_of_a_killed_process_only_what_was_damaged_is_wrong);
     tcase_add_test(damaged, damage_to_the_head_costs_everything_or_nothing);
     tcase_add_test(damaged, damaged_keys_are_found_out);
+    tcase_add_test(chains, chains_come_back);
+    tcase_add_test(chains, chains_that_were_not_finished_or_are_pinned_are_free);
+    tcase_add_test(damaged, damaged_chains_are_dropped_and_their_pieces_are_free);
     tcase_add_test(damaged, of_two_items_with_one_key_the_later_stays);
     tcase_add_loop_test(steps,
                         a_kill_at_any_instruction_leaves_the_old_the_new_or_nothing, 0,
