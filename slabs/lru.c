@@ -99,7 +99,6 @@ lru_chain_add(struct lru_chain *chain, const struct pages *pages, struct item *i
 {
     handle_t handle = pages_handle(pages, item);
 
-    item_set_segment(item, CACHE_COLD);
     item->prev = chain->oldest;
     item->next = 0;
     if (chain->oldest != 0)
@@ -111,20 +110,21 @@ lru_chain_add(struct lru_chain *chain, const struct pages *pages, struct item *i
 }
 
 void
-lru_adopt(struct lru *lru, const struct pages *pages, const struct lru_chain *chain)
+lru_adopt(struct lru *lru, const struct pages *pages, const struct lru_chain *chain,
+          enum cache_segment segment)
 {
-    struct lru_list *cold = &lru->list[CACHE_COLD];
+    struct lru_list *list = &lru->list[segment];
 
     if (chain->count == 0)
         return;
     lock_take(&lru->lock);
-    pages_item(pages, chain->newest)->prev = cold->oldest;
-    if (cold->oldest != 0)
-        pages_item(pages, cold->oldest)->next = chain->newest;
+    pages_item(pages, chain->newest)->prev = list->oldest;
+    if (list->oldest != 0)
+        pages_item(pages, list->oldest)->next = chain->newest;
     else
-        cold->newest = chain->newest;
-    cold->oldest = chain->oldest;
-    cold->count += chain->count;
+        list->newest = chain->newest;
+    list->oldest = chain->oldest;
+    list->count += chain->count;
     lock_drop(&lru->lock);
 }
 

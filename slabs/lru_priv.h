@@ -68,20 +68,22 @@ void lru_fini(struct lru *lru);
 void lru_add(struct lru *lru, const struct pages *pages, struct item *item,
              enum cache_segment segment);
 void lru_remove(struct lru *lru, const struct pages *pages, struct item *item);
-/* Items that are linked with each other, and in no list yet. */
+/* Take `from` out, and put `to`, which is in no list, at the head of a segment. */
+void lru_replace(struct lru *lru, const struct pages *pages, struct item *from,
+                 struct item *to, enum cache_segment segment);
+
+/* Restoring: items of one segment that are linked with each other, and in no list yet. */
 struct lru_chain {
     handle_t newest;
     handle_t oldest;
     uint64_t count;
 };
 
-/* Put an item behind the oldest of a chain of the caller's own. */
+/* Put an item of that segment behind the oldest of a chain of the caller's own. */
 void lru_chain_add(struct lru_chain *chain, const struct pages *pages, struct item *item);
-/* Put a whole chain behind the oldest item of COLD. */
-void lru_adopt(struct lru *lru, const struct pages *pages, const struct lru_chain *chain);
-/* Take `from` out, and put `to`, which is in no list, at the head of a segment. */
-void lru_replace(struct lru *lru, const struct pages *pages, struct item *from,
-                 struct item *to, enum cache_segment segment);
+/* Put a whole chain behind the oldest item of its segment. */
+void lru_adopt(struct lru *lru, const struct pages *pages, const struct lru_chain *chain,
+               enum cache_segment segment);
 
 /* Does an item with this deadline belong into TEMP? */
 bool lru_is_temporary(const struct cache_lru *lru, uint32_t deadline, uint32_t now);

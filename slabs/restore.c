@@ -12,7 +12,7 @@
  * as a whole before that, so of such a file every byte is right.
  *
  * Any number of threads take pages in turn. Each links the items that it finds into chains
- * of its own, a chain for each class and age. cache_restore_end() puts these one behind
+ * of its own, a chain for each class, segment and age. cache_restore_end() puts these one behind
  * the other, so lists are in order of last use again, and only among items of about one age
  * in order of pages.
  *
@@ -43,7 +43,7 @@ struct restore_part {
     struct cache_restored restored;
     handle_t              doubles; /* items whose key is there already, by `next`     */
     handle_t              heads;   /* items whose chains are to be looked at, by `next` */
-    struct lru_chain      chains[CLASS_MAX + 1][AGES];
+    struct lru_chain      chains[CLASS_MAX + 1][CACHE_SEGMENTS][AGES];
 };
 
 /* A page that a thread is at work on. */
@@ -232,14 +232,16 @@ link_item(struct restoring *r, struct item *item, uint64_t hash)
 {
     const struct pages *pages = &r->thread->cache->pages;
     size_t              size = item_chunk_size(item);
+    struct lru_chain   *chain;
 
     atomic_store_explicit(&item->references, 1, memory_order_relaxed);
     item_unmark(item, ITEM_LEASED); /* whoever was to refresh it may have given up */
     poison_lay((const char *)item + size, r->chunk_bytes - size);
     if (!enter_table(r, item, hash))
         return;
-    lru_chain_add(&r->part->chains[item_class(r->thread->cache, item)][age_of(r, item)],
-                  pages, item);
+    chain = &r->part->chains[item_class(r->thread->cache, item)][item_segment(item)]
+                            [age_of(r, item)];
+    lru_chain_add(chain, pages, item);
     item_count_linked(r->thread, item);
     r->part->restored.items++;
 }
@@ -403,12 +405,12 @@ sweep_page(struct cache_thread *thread, uint32_t page)
 }
 
 static void
-fill_list(struct cache *cache, unsigned size_class)
+fill_list(struct cache *cache, unsigned size_class, enum cache_segment segment)
 {
     for (unsigned age = 0; age < AGES; age++) {
         for (struct restore_part *part = cache->restored; part != NULL; part = part->next)
             lru_adopt(&cache->lru[size_class], &cache->pages,
-                      &part->chains[size_class][age]);
+                      &part->chains[size_class][segment][age], segment);
     }
 }
 
@@ -457,8 +459,11 @@ cache_restore_end(struct cache_thread *thread, struct cache_restored *restored)
     *restored = (struct cache_restored){ 0 };
     for (part = cache->restored; part != NULL; part = part->next)
         link_heads(thread, part);
-    for (unsigned size_class = 1; size_class <= cache->pages.classes.count; size_class++)
-        fill_list(cache, size_class);
+    for (unsigned size_class = 1; size_class <= cache->pages.classes.count;
+         size_class++) {
+        for (unsigned segment = 0; segment < CACHE_SEGMENTS; segment++)
+            fill_list(cache, size_class, segment);
+    }
     for (part = cache->restored; part != NULL; part = part->next)
         settle_doubles(thread, part);
     for (uint32_t page = 1; page < cache->pages.used; page++) {

@@ -131,6 +131,14 @@ warm_init(struct warm *w, int fd, enum cache_file_found found)
         ck_abort_msg("found %d and not %d", (int)w->file.found, (int)found);
 }
 
+static void
+warm_with(struct warm *w, int fd, struct cache_config config, enum cache_file_found found)
+{
+    file_of(&w->file, fd);
+    quick_assert(warm_try(w, config));
+    ck_assert_int_eq(w->file.found, found);
+}
+
 /* The file is closed as well. */
 static void
 warm_fini(struct warm *w)
@@ -153,6 +161,17 @@ static void
 warm_begin(struct warm *w)
 {
     warm_init(w, file_new(), CACHE_FILE_NEW);
+}
+
+/* Few classes, so that the file is small. */
+static struct cache_config
+small_config(void)
+{
+    struct cache_config config = warm_config();
+
+    config.growth = 4;
+    config.smallest_value = 200;
+    return config;
 }
 
 /* ---- values that tell whose they are --------------------------------------------- */
@@ -486,7 +505,7 @@ START_TEST(lists_are_in_order_of_use)
         peek(&w.f, name);
     }
     warm_restart(&w, true);
-    for (handle_t handle = w.f.cache->lru[1].list[CACHE_COLD].newest; handle != 0;
+    for (handle_t handle = w.f.cache->lru[1].list[CACHE_HOT].newest; handle != 0;
          seen++) {
         struct item *item = pages_item(&w.f.cache->pages, handle);
 
@@ -495,6 +514,41 @@ START_TEST(lists_are_in_order_of_use)
         handle = item->next;
     }
     ck_assert_uint_eq(seen, 12);
+    warm_fini(&w);
+}
+END_TEST
+
+START_TEST(segments_stay_as_they_are)
+{
+    struct cache_config config = warm_config();
+    struct warm         w;
+    char                name[NAME_MAX_BYTES];
+    uint64_t            before[CACHE_SEGMENTS], all = 0;
+
+    config.memory_bytes = 4 * MIB;
+    config.lru.temporary = true;
+    config.lru.temporary_ttl_s = 60;
+    warm_with(&w, file_new(), config, CACHE_FILE_NEW);
+    for (unsigned i = 0; i < 200000; i++) { /* more than there is room for */
+        snprintf(name, sizeof(name), "%u", i);
+        put(&w.f, name, "v", i % 50 == 0 ? 30 : 0);
+        snprintf(name, sizeof(name), "%u", i - i % 1000 + 1);
+        peek(&w.f, name); /* some are popular */
+    }
+    for (unsigned i = 0; i < CACHE_SEGMENTS; i++)
+        before[i] = w.f.cache->lru[1].list[i].count;
+    ck_assert(before[CACHE_WARM] > 0 && before[CACHE_COLD] > 0 && before[CACHE_TEMP] > 0);
+    for (int killed = 0; killed < 2; killed++) {
+        int fd = killed ? file_copy(w.file.fd) : dup(w.file.fd);
+
+        warm_fini(&w);
+        warm_with(&w, fd, config, CACHE_FILE_WARM);
+        for (unsigned i = 0; i < CACHE_SEGMENTS; i++) {
+            ck_assert_uint_eq(w.f.cache->lru[1].list[i].count, before[i]);
+            all += before[i];
+        }
+        ck_assert_uint_eq(items_in(&w.f) * (1 + (unsigned)killed), all);
+    }
     warm_fini(&w);
 }
 END_TEST
@@ -547,13 +601,14 @@ END_TEST
  * dropped stays away. The cache is large enough for all. */
 START_TEST(a_cache_lives_through_many_restarts)
 {
-    enum { KEYS = 300, ROUNDS = 60, STEPS = 400 };
+    enum { KEYS = 300, ROUNDS = 40, STEPS = 400 };
     struct warm w;
     struct dice dice = { 11 };
     unsigned    versions[KEYS] = { 0 };
     char        name[NAME_MAX_BYTES];
+    int         fd;
 
-    warm_begin(&w);
+    warm_with(&w, file_new(), small_config(), CACHE_FILE_NEW);
     for (unsigned round = 1; round <= ROUNDS; round++) {
         for (unsigned step = 0; step < STEPS; step++) {
             unsigned number = (unsigned)dice_roll(&dice, KEYS);
@@ -567,7 +622,9 @@ START_TEST(a_cache_lives_through_many_restarts)
                 tell(&w, name, versions[number], 0);
             }
         }
-        warm_restart(&w, dice_roll(&dice, 3) > 0);
+        fd = dice_roll(&dice, 3) > 0 ? file_copy(w.file.fd) : dup(w.file.fd);
+        warm_fini(&w);
+        warm_with(&w, fd, small_config(), CACHE_FILE_WARM);
         for (unsigned number = 0; number < KEYS; number++) {
             name_of(name, number);
             if (told(&w, name) != (int)versions[number])
@@ -580,14 +637,6 @@ START_TEST(a_cache_lives_through_many_restarts)
 END_TEST
 
 /* ---- other files, other settings ------------------------------------------------- */
-
-static void
-warm_with(struct warm *w, int fd, struct cache_config config, enum cache_file_found found)
-{
-    file_of(&w->file, fd);
-    quick_assert(warm_try(w, config));
-    ck_assert_int_eq(w->file.found, found);
-}
 
 START_TEST(what_is_not_a_cache_is_left_alone)
 {
@@ -937,17 +986,6 @@ damages(void)
     return text != NULL ? (unsigned)strtoul(text, NULL, 10) : 60;
 }
 
-/* Few classes, so that the file is small. */
-static struct cache_config
-damage_config(void)
-{
-    struct cache_config config = warm_config();
-
-    config.growth = 4;
-    config.smallest_value = 200;
-    return config;
-}
-
 /* Put chance in place of some bytes: a bit, a byte, or a few dozen. */
 static void
 damage(char *bytes, size_t length, struct dice *dice)
@@ -975,7 +1013,7 @@ file_with_items(bool sealed)
     struct warm w;
     int         fd;
 
-    warm_with(&w, file_new(), damage_config(), CACHE_FILE_NEW);
+    warm_with(&w, file_new(), small_config(), CACHE_FILE_NEW);
     tell_many(&w, DAMAGED_ITEMS, 1);
     fd = sealed ? dup(w.file.fd) : file_copy(w.file.fd);
     warm_fini(&w);
@@ -998,7 +1036,7 @@ serve_damaged(int whole, size_t from, size_t length, unsigned times, struct dice
     munmap(bytes, file_length(fd));
     *wrong = *right = 0;
     file_of(&w.file, fd);
-    if (!warm_try(&w, damage_config())) {
+    if (!warm_try(&w, small_config())) {
         quick_assert(w.file.found == CACHE_FILE_FOREIGN);
         close(fd);
         return;
@@ -1087,9 +1125,8 @@ START_TEST(damaged_keys_are_found_out)
     unsigned    hit = 0; /* of each 1024 one is not found */
 
     file_of(&w.file, file_copy(whole));
-    ck_assert(warm_try(&w, damage_config()));
-    for (handle_t handle = w.f.cache->lru[1].list[CACHE_COLD].newest; handle != 0;
-         hit++) {
+    ck_assert(warm_try(&w, small_config()));
+    for (handle_t handle = w.f.cache->lru[1].list[CACHE_HOT].newest; handle != 0; hit++) {
         struct item *item = pages_item(&w.f.cache->pages, handle);
         size_t       offset = (size_t)((char *)item - w.f.cache->pages.base);
 
@@ -1099,7 +1136,7 @@ START_TEST(damaged_keys_are_found_out)
     warm_fini(&w);
     ck_assert_uint_gt(hit, 10);
     munmap(bytes, file_length(fd));
-    warm_with(&w, fd, damage_config(), CACHE_FILE_WARM);
+    warm_with(&w, fd, small_config(), CACHE_FILE_WARM);
     ck_assert_uint_ge(w.restored.bad + 8, hit);
     ck_assert_uint_eq(w.restored.items + w.restored.bad, DAMAGED_ITEMS);
     warm_fini(&w);
@@ -1450,6 +1487,7 @@ main(void)
     tcase_add_test(back, what_was_not_finished_is_free);
     tcase_add_test(back, nobody_waits_for_a_reader_of_the_process_before);
     tcase_add_test(back, lists_are_in_order_of_use);
+    tcase_add_test(back, segments_stay_as_they_are);
     tcase_add_test(back, threads_share_the_work);
     tcase_add_test(back, a_cache_lives_through_many_restarts);
     tcase_add_test(others, what_is_not_a_cache_is_left_alone);
