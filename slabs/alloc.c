@@ -135,7 +135,7 @@ take(struct cache_thread *thread, unsigned size_class)
             pages_take_chunk(&cache->pages, &thread->magazine[size_class], size_class);
 
         if (item != NULL) {
-            item->traits = ITEM_TAKEN;
+            item_set_traits(item, ITEM_TAKEN);
             poison_lay(item->bytes, cache->pages.classes.bytes[size_class] - ITEM_HEADER);
             return item;
         }

@@ -46,9 +46,11 @@ resume(struct cache *cache)
     cache->flush_at = state.flush_at;
     atomic_store(&cache->era, state.era + ERA_FIRST);
     atomic_store(&cache->restore_next, 1);
-    cache->piece_pages = calloc(pages->used, sizeof(*cache->piece_pages));
-    for (uint32_t page = 1; page < pages->used; page++)
-        chunks += PAGE_BYTES / pages->classes.bytes[pages->class_of[page]];
+    cache->piece_pages = calloc(pages->numbered, sizeof(*cache->piece_pages));
+    for (uint32_t page = 1; page < pages->numbered; page++) {
+        if (pages_class_of(pages, page) != 0)
+            chunks += pages_chunks(pages, pages_class_of(pages, page));
+    }
     table_expect(&cache->table, chunks);
     return cache->piece_pages != NULL;
 }
@@ -100,7 +102,8 @@ cache_create(const struct cache_config *config)
         goto fail_table;
     for (unsigned size_class = 1; size_class <= cache->pages.classes.count; size_class++)
         lru_init(&cache->lru[size_class]);
-    lock_init(&cache->threads_lock, RANK_LEAF);
+    page_mover_init(&cache->mover);
+    lock_init(&cache->threads_lock, RANK_THREADS);
     lock_init(&cache->flush_lock, RANK_LEAF);
     if (file->head != NULL)
         begin_file(cache);
@@ -122,7 +125,7 @@ end_file(struct cache *cache)
     cache_note_state_locked(cache, atomic_load(&cache->era),
                             atomic_load(&cache->flushed_below));
     lock_drop(&cache->flush_lock);
-    file_seal(&cache->pages.file, cache->pages.base, cache->pages.used);
+    file_seal(&cache->pages.file, cache->pages.base, cache->pages.numbered);
 }
 
 void
@@ -139,6 +142,7 @@ cache_destroy(struct cache **cache)
         end_file(dead);
     for (unsigned size_class = 1; size_class <= dead->pages.classes.count; size_class++)
         lru_fini(&dead->lru[size_class]);
+    page_mover_fini(&dead->mover);
     free(dead->ended_sizes);
     lock_fini(&dead->threads_lock);
     lock_fini(&dead->flush_lock);
@@ -511,10 +515,16 @@ cache_class_show(struct cache *cache, unsigned size_class, struct cache_class *s
     shown->chunks_used -= kept_chunks(cache, size_class, shown->chunks_used);
 }
 
+uint32_t
+cache_pages_in_pool(struct cache *cache)
+{
+    return pages_in_pool(&cache->pages);
+}
+
 size_t
 cache_memory_limit(const struct cache *cache)
 {
-    return (size_t)(atomic_load(&cache->pages.limit) - 1) * PAGE_BYTES;
+    return (size_t)atomic_load(&cache->pages.limit) * PAGE_BYTES;
 }
 
 bool

@@ -440,14 +440,43 @@ unsigned cache_class_count(const struct cache *cache);
 /* Chunk size of a class, 0 if there is no such class. */
 uint32_t cache_class_bytes(const struct cache *cache, unsigned size_class);
 size_t   cache_memory_limit(const struct cache *cache);
-/* Change the ceiling, rounded down to pages. Memory above a lower one stays in use. False
- * where it is more than config.memory_most. */
+/* Change the ceiling, rounded down to pages. Memory above a lower one stays in use until
+ * cache_move_step() has given it up. False where it is more than config.memory_most. */
 bool   cache_memory_set_limit(struct cache *cache, size_t bytes);
 size_t cache_table_bytes(const struct cache *cache);
 /* log2 of the number of slots in the table. */
 unsigned cache_table_power(const struct cache *cache);
 /* Bytes that a size class gets at a time. */
 uint32_t cache_page_bytes(void);
+/* Pages that were some class's and are no class's now. */
+uint32_t cache_pages_in_pool(struct cache *cache);
+
+/* ---- memory from one class to another -------------------------------------------- */
+
+enum cache_move_answer {
+    CACHE_MOVE_OK,
+    CACHE_MOVE_SAME,      /* from and to are one                                   */
+    CACHE_MOVE_BAD_CLASS, /* there is no such class, or none with a page to spare  */
+    CACHE_MOVE_NO_SPARE,  /* the class has no page to spare                        */
+    CACHE_MOVE_BUSY,      /* another page is on its way                            */
+};
+
+enum { CACHE_POOL = 0, CACHE_ANY_CLASS = -1 };
+
+/* Ask for a page of one class to go to another one, or to the pool, or from there. It goes
+ * in steps, its items move into other chunks of their class. Any thread. */
+enum cache_move_answer cache_move_ask(struct cache *cache, int64_t from, int64_t to);
+
+enum cache_move_state {
+    CACHE_MOVE_NOTHING, /* there is nothing to do                     */
+    CACHE_MOVE_MORE,    /* the next step has something to do          */
+    CACHE_MOVE_WAITS,   /* for what is in use; a moment later, maybe  */
+};
+
+/* Go on with what was asked for, or with giving up memory above the limit: some dozens of
+ * items. Only one thread may call it at a time. */
+enum cache_move_state cache_move_step(struct cache_thread *thread);
+bool                  cache_is_moving(const struct cache *cache);
 
 /*
  * For tests: walk everything while no thread is at work, and abort unless every chunk is

@@ -61,6 +61,24 @@ struct lru_tuning {
     _Atomic double   warm_factor;
 };
 
+/* A page on its way from one class to another. */
+struct page_mover {
+    struct lock  lock;  /* RANK_LEAF; guards the next three           */
+    bool         asked; /* to move a page between these:             */
+    unsigned     asked_from;
+    unsigned     asked_to; /* 0: the pool                        */
+    _Atomic bool running;  /* asked, or at work                  */
+    /* Of the thread that calls cache_move_step(): */
+    uint32_t page; /* that is being emptied, 0: none                 */
+    unsigned from;
+    unsigned to;
+    uint32_t at;       /* the next chunk of it to be looked at       */
+    uint32_t drained;  /* chunks kept back when this pass began      */
+    unsigned idle;     /* passes without a chunk more                */
+    unsigned given_up; /* pages that were, one after the other       */
+    uint32_t next;     /* where to look for another                  */
+};
+
 struct cache {
     /* Read at every request, written at a flush. */
     const struct clock *clock;
@@ -75,7 +93,8 @@ struct cache {
 
     struct lru           lru[CLASS_MAX + 1];
     struct lru_tuning    tuning;
-    struct lock          threads_lock; /* RANK_LEAF; guards the next three */
+    struct page_mover    mover;
+    struct lock          threads_lock; /* RANK_THREADS; guards the next three */
     struct cache_thread *threads;
     struct cache_counts  ended;       /* what destroyed handles have counted */
     uint64_t            *ended_sizes; /* the same for sizes, or NULL          */
@@ -121,6 +140,11 @@ bool spare_has(struct spare *spare, unsigned size_class);
 bool spare_fetch(struct cache_thread *thread, struct spare *spare);
 void spare_return(struct cache_thread *thread, struct spare *spare);
 
+/* ---- mover.c ---------------------------------------------------------------------- */
+
+void page_mover_init(struct page_mover *mover);
+void page_mover_fini(struct page_mover *mover);
+
 /* ---- links.c: what is in the table and in the lists ------------------------------ */
 
 bool item_is_expired(const struct cache *cache, const struct item *item);
@@ -148,6 +172,10 @@ void item_unlink_locked(struct cache_thread *thread, uint64_t hash, struct item 
 /* Let `to` take the place of `from`, which is unlinked. Stripe held. */
 void item_replace_locked(struct cache_thread *thread, uint64_t hash, struct item *from,
                          struct item *to);
+/* Let `to`, which has all that the item `from` has but its marks, be that item. Both are of
+ * one class. Stripe held. */
+void item_move_locked(struct cache_thread *thread, uint64_t hash, struct item *from,
+                      struct item *to);
 /* Give the item a new id: new_cas, which needs an item that was made with room for its
  * era, or with 0 the next one of its stripe; once an operation. Stripe held. */
 void item_stamp_locked(struct cache *cache, uint64_t hash, struct item *item,
@@ -164,6 +192,8 @@ void item_track_size(struct cache_thread *thread, const struct item *item, int c
 
 /* ---- read.c ---------------------------------------------------------------------- */
 
+/* Take a pin, unless there are too many. Stripe held. */
+bool item_pin_locked(struct item *item);
 /* Describe an item for readers, as it is now. Stripe held. */
 struct cache_reading item_describe_locked(const struct cache *cache, struct item *item);
 /* Note in the result what an operation has found under its key, NULL: nothing. */

@@ -35,8 +35,8 @@ write_head(struct item *piece, handle_t of, size_t bytes)
     item_set_accessed(piece, 0);
     atomic_init(&piece->references, 0);
     atomic_init(&piece->marks, 0);
-    piece->traits = ITEM_TAKEN | ITEM_PIECE;
     item_set_value_length(piece, bytes);
+    item_set_traits(piece, ITEM_TAKEN | ITEM_PIECE);
 }
 
 struct item *
@@ -71,6 +71,41 @@ chain_give(struct cache_thread *thread, const struct item *item)
         item_give(thread, piece);
         piece = next;
     }
+}
+
+void
+chain_follow(const struct cache *cache, const struct item *item)
+{
+    handle_t head = pages_handle(&cache->pages, item);
+
+    for (struct item *piece = chain_first(cache, item); piece != NULL;
+         piece = piece_at(cache, piece->next))
+        piece->prev = head;
+}
+
+bool
+chain_has(const struct cache *cache, struct item *item, const struct item *piece,
+          struct item **before)
+{
+    struct item *at = chain_first(cache, item);
+
+    for (*before = NULL; at != NULL && at != piece; at = piece_at(cache, at->next))
+        *before = at;
+    return at != NULL;
+}
+
+void
+chain_replace(const struct cache *cache, struct item *item, struct item *before,
+              const struct item *from, struct item *to)
+{
+    handle_t handle = pages_handle(&cache->pages, to);
+
+    to->next = from->next;
+    to->prev = from->prev;
+    if (before != NULL)
+        before->next = handle;
+    else
+        item_set_chain(item, (struct item_chain){ handle, item_get_chain(item).length });
 }
 
 struct span

@@ -11,8 +11,9 @@
  * none, it has one of the largest. The pieces between are full. item_priv.h draws both.
  *
  * Threads: a chain is made by one thread, which alone knows it. Once the item is linked
- * nothing in it changes until the last reference to the item goes: who has a pin may walk
- * it without a lock.
+ * nothing in it changes until the last reference to the item goes, but that the mover lets
+ * other chunks take the place of some while nobody has a pin: who has one may walk it without
+ * a lock.
  */
 #ifndef LARDER_SLABS_CHAIN_PRIV_H
 #define LARDER_SLABS_CHAIN_PRIV_H
@@ -27,6 +28,16 @@ struct item *chain_add(struct cache_thread *thread, struct item *item, struct it
                        size_t bytes);
 /* Give all pieces back; there may be none yet. */
 void chain_give(struct cache_thread *thread, const struct item *item);
+
+/* Tell all pieces that the item is now in this chunk. Stripe held, as for the next two; no
+ * one has a pin. */
+void chain_follow(const struct cache *cache, const struct item *item);
+/* Is the piece one of the chain? Then *before is the one before it, NULL: it is the first. */
+bool chain_has(const struct cache *cache, struct item *item, const struct item *piece,
+               struct item **before);
+/* Let one piece take the place of another. */
+void chain_replace(const struct cache *cache, struct item *item, struct item *before,
+                   const struct item *from, struct item *to);
 
 struct item *chain_first(const struct cache *cache, const struct item *item);
 /* What cache_read_value() does for a chain. */

@@ -2,8 +2,10 @@
  *
  * Walks all memory of a cache that nobody uses meanwhile and aborts at the first thing
  * that is wrong. Every chunk must be in exactly one place: in the table and a list, in the
- * chain of such an item, in a free list, in a thread's magazine, or never used yet; what is
- * left over is held by somebody (a pin, an upload), which a quiet cache does not allow.
+ * chain of such an item, in a free list, in a thread's magazine, kept back because its page
+ * is being emptied, or never used yet; what is left over is held by somebody (a pin, an
+ * upload), which a quiet cache does not allow. Every page must be of a class, in the pool,
+ * or without memory.
  */
 #include <stdlib.h>
 
@@ -106,10 +108,16 @@ check_free(struct census *census, unsigned size_class)
     struct cache              *cache = census->cache;
     const struct class_memory *memory = &cache->pages.class_memory[size_class];
     uint32_t                   count = 0;
+    handle_t                   before = 0;
 
     for (handle_t handle = memory->free; handle != 0; count++) {
+        struct item *chunk = pages_item(&cache->pages, handle);
+
         visit_free(census, handle, size_class);
-        handle = pages_item(&cache->pages, handle)->next;
+        must(chunk->traits == CHUNK_FREE && (before == 0 || chunk->prev == before));
+        must(!pages_is_draining(&cache->pages, chunk));
+        before = handle;
+        handle = chunk->next;
     }
     must(count == memory->free_count);
     census->free[size_class] = count + memory->fresh;
@@ -118,10 +126,70 @@ check_free(struct census *census, unsigned size_class)
         const struct magazine *magazine = &thread->magazine[size_class];
 
         must(magazine->count <= magazine->room);
-        for (unsigned i = 0; i < magazine->count; i++)
+        for (unsigned i = 0; i < magazine->count; i++) {
+            struct item *chunk = pages_item(&cache->pages, magazine->chunk[i]);
+
             visit_free(census, magazine->chunk[i], size_class);
+            must(chunk->traits == 0 && !pages_is_draining(&cache->pages, chunk));
+        }
         census->free[size_class] += magazine->count;
     }
+}
+
+static void
+check_draining(struct census *census)
+{
+    const struct pages *pages = &census->cache->pages;
+    uint32_t            page = atomic_load(&pages->draining), count = 0;
+    unsigned            size_class = pages_class_of(pages, page);
+
+    if (page == 0)
+        return;
+    for (uint32_t at = 0; at < pages_chunks(pages, size_class) - pages->unused; at++) {
+        struct item *chunk = pages_chunk(pages, page, size_class, at);
+
+        if (chunk->traits != CHUNK_DRAINED)
+            continue;
+        visit_free(census, pages_handle(pages, chunk), size_class);
+        count++;
+    }
+    must(count + pages->unused == pages->drained);
+    census->free[size_class] += pages->drained;
+}
+
+static uint32_t
+count_pages(const struct pages *pages, uint32_t list)
+{
+    uint32_t count = 0;
+
+    for (; list != 0; list = pages->next[list], count++)
+        must(pages_class_of(pages, list) == 0 && list < pages->numbered);
+    return count;
+}
+
+/* `owned`: by classes, and the first; `strips` of these with memory. */
+static void
+check_pages(const struct pages *pages, uint64_t owned, uint64_t strips)
+{
+    must(count_pages(pages, pages->pool) == pages->pool_count);
+    must(strips + (uint64_t)pages->pool_count * STRIPS == pages->used);
+    must(owned + pages->pool_count + count_pages(pages, pages->released) ==
+         pages->numbered);
+    must(pages->numbered <= pages->capacity);
+}
+
+/* Only the newest page of a class may have strips without memory. */
+static void
+check_strips(const struct pages *pages, unsigned size_class)
+{
+    const struct class_memory *memory = &pages->class_memory[size_class];
+    uint32_t                   page = atomic_load(&pages->draining), part = 0;
+
+    if (memory->fresh > 0)
+        part += STRIPS - memory->newest_strips;
+    if (page != 0 && pages_class_of(pages, page) == size_class)
+        part += STRIPS - pages->draining_strips;
+    must(memory->pages * STRIPS == memory->strips + part);
 }
 
 static uint64_t
@@ -151,7 +219,7 @@ cache_check(struct cache *cache, bool quiet)
     size_t units = (size_t)cache->pages.capacity * PAGE_BYTES >> cache->pages.unit_shift;
     struct census         census = { .cache = cache, .seen = calloc(units, 1) };
     unsigned              classes = cache->pages.classes.count;
-    uint64_t              pages = 1;
+    uint64_t              pages = 1, strips = 0;
     struct cache_counters counters;
 
     must(census.seen != NULL);
@@ -162,6 +230,7 @@ cache_check(struct cache *cache, bool quiet)
         for (unsigned i = 0; quiet && i < CACHE_SEGMENTS; i++)
             check_pins(cache, &cache->lru[size_class].list[i]);
     }
+    check_draining(&census);
     for (unsigned size_class = 1; size_class <= classes; size_class++) {
         uint32_t owned = cache->pages.class_memory[size_class].pages;
         uint64_t chunks =
@@ -170,8 +239,10 @@ cache_check(struct cache *cache, bool quiet)
 
         must(quiet ? found == chunks : found <= chunks);
         pages += owned;
+        strips += cache->pages.class_memory[size_class].strips;
+        check_strips(&cache->pages, size_class);
     }
-    must(pages == cache->pages.used);
+    check_pages(&cache->pages, pages, strips);
     must(census.items == count_table(cache));
     cache_counters_sum(cache, &counters, NULL);
     must(counters.items_linked - counters.items_unlinked == census.items);

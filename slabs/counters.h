@@ -34,7 +34,13 @@
 /* of no size class */
 #define CACHE_PLAIN_COUNTERS(X)                                                          \
     X(expired_found, "look-ups that met an expired item")                                \
-    X(flushed_found, "look-ups that met a flushed item")
+    X(flushed_found, "look-ups that met a flushed item")                                 \
+    X(pages_moved, "pages that have left their class")                                   \
+    X(items_rescued, "items that were moved to other chunks for that")                   \
+    X(pieces_rescued, "pieces of chains that were")                                      \
+    X(rescue_reclaims, "dead items that were dropped instead")                           \
+    X(rescue_busy, "attempts at an item in use")                                         \
+    X(rescue_no_memory, "items that stayed for want of a chunk")
 
 #define CACHE_COUNTER_FIELD(name, meaning) uint64_t name;
 struct cache_class_counters {

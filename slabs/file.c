@@ -23,6 +23,7 @@ enum {
 /* After so long the clock begins anew: its ticks last twice that. */
 #define NOW_MAX (UINT32_MAX / 2)
 
+_Static_assert((int)FILE_NO_CLASS > (int)CLASS_MAX, "no class has that number");
 _Static_assert(offsetof(struct file_head, words) <= SYNCED_BYTES,
                "the states are synced");
 
@@ -91,7 +92,7 @@ word_of(unsigned size_class)
     return size_class | (uint64_t)(uint8_t)~size_class << CLASS_BITS;
 }
 
-/* The class that a word names; 0 if it cannot be one. */
+/* The class that a word names, or FILE_NO_CLASS; 0 if it cannot be one. */
 static unsigned
 word_class(uint64_t word)
 {
@@ -241,7 +242,8 @@ judge_state(const struct file *file, const struct cache_file *from,
     for (uint64_t i = 0; i < used; i++) {
         unsigned size_class = word_class(head->words[i]);
 
-        if (size_class == 0 || size_class > wish->classes)
+        if (size_class == 0 ||
+            (size_class > wish->classes && size_class != FILE_NO_CLASS))
             return CACHE_FILE_BROKEN;
     }
     if (from->bytes < file->head_bytes + used * PAGE_BYTES)
@@ -305,20 +307,18 @@ begin_anew(struct file *file, const struct cache_file *from, const struct file_w
     return true;
 }
 
-/* Go on with what the file holds, up to the limit. */
+/* Go on with what the file holds. */
 static bool
 go_on(struct file *file, const struct cache_file *from, const struct file_wish *wish)
 {
     struct file_head *head = file->head;
     uint64_t          used = words_used(head, entries_in(file->head_bytes));
-    uint64_t          most = wish->limit - 1;
+    uint64_t          most = wish->pages - 1;
     size_t            bytes;
 
     if (!read_state(head, &file->state))
         return false;
     file->was_sealed = file->state.sealed;
-    if (wish->limit >= file->state.limit)
-        most += wish->granted;
     file->kept_pages = (uint32_t)(used < most ? used : most);
     /* From here on it is a cache in use, whatever else is changed. */
     if (memcmp(head->identity, from->identity, sizeof(head->identity)) != 0)
@@ -375,7 +375,9 @@ file_open(struct file *file, struct cache_file *from, const struct file_wish *wi
 unsigned
 file_page_class(const struct file *file, uint32_t page)
 {
-    return word_class(file->head->words[page - 1]);
+    unsigned size_class = word_class(file->head->words[page - 1]);
+
+    return size_class != FILE_NO_CLASS ? size_class : 0;
 }
 
 bool
@@ -386,14 +388,16 @@ file_page_is_whole(const struct file *file, uint32_t page, const void *bytes)
 }
 
 bool
-file_add_page(struct file *file, uint32_t page, unsigned size_class)
+file_reserve_page(struct file *file, uint32_t page)
 {
-    size_t at = file->head_bytes + (size_t)(page - 1) * PAGE_BYTES;
+    return reserve(file, file->head_bytes + (size_t)(page - 1) * PAGE_BYTES, PAGE_BYTES);
+}
 
-    if (!reserve(file, at, PAGE_BYTES))
-        return false;
-    file->head->words[page - 1] = word_of(size_class);
-    return true;
+void
+file_set_page(struct file *file, uint32_t page, unsigned size_class)
+{
+    file->head->words[page - 1] = word_of(size_class != 0 ? size_class : FILE_NO_CLASS);
+    atomic_signal_fence(memory_order_seq_cst);
 }
 
 void

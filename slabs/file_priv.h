@@ -15,9 +15,9 @@
  *
  *   layout, seed, origin ...   `sum`: written when the file is begun
  *   states                     two, written in turn: one is whole whenever we are killed
- *   page words                 class and its complement; when the file is sealed also 48
- *                              bits of a checksum over the page, and all of them under
- *                              `words_sum`
+ *   page words                 class (FILE_NO_CLASS: of none) and its complement; when the
+ *                              file is sealed also 48 bits of a checksum over the page, and
+ *                              all of them under `words_sum`
  *
  * A file is sealed when its cache is destroyed. Then every byte is accounted for. One that
  * is not sealed is the memory of a process that was killed: it is believed if nothing but
@@ -36,7 +36,10 @@
 #include "slabs/cache.h"
 
 /* To be raised whenever what lies in the head or in a chunk means something else. */
-enum { FILE_VERSION = 1, FILE_BYTE_ORDER = 0x01020304 };
+enum { FILE_VERSION = 2, FILE_BYTE_ORDER = 0x01020304 };
+
+/* What the word of a page of no class has in place of one; 0 is not in use. */
+enum { FILE_NO_CLASS = 128 };
 
 /* How the pages are to be read; it has to be the same to the byte. */
 struct file_layout {
@@ -109,12 +112,14 @@ bool file_open(struct file *file, struct cache_file *from, const struct file_wis
 void file_close(struct file *file);
 /* How many pages it has room for, page 0 included. */
 uint32_t file_capacity(const struct file *file);
-/* The class of a page that is kept. */
+/* The class of a page that is kept, 0: none. */
 unsigned file_page_class(const struct file *file, uint32_t page);
 /* Is a kept page as it was sealed? True where it was not. */
 bool file_page_is_whole(const struct file *file, uint32_t page, const void *bytes);
-/* Make room in the file for a page of this class. False where the file system is full. */
-bool file_add_page(struct file *file, uint32_t page, unsigned size_class);
+/* Make room in the file for a page. False where the file system is full. */
+bool file_reserve_page(struct file *file, uint32_t page);
+/* A page for which there is room is of this class from now on, 0: of none. */
+void file_set_page(struct file *file, uint32_t page, unsigned size_class);
 /* Write file->state, under the next sequence. */
 void file_write_state(struct file *file);
 /* Bring all but pages and page words to the disk: what is there is no sealed file. */

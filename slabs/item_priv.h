@@ -8,8 +8,8 @@
  *             k key length   r references   m marks   t traits
  *
  * Extra are four bytes of client flags, only where they are not zero, and four bytes of
- * era, only where a client chose the CAS id. A free chunk has no traits, and its `next`
- * links the free list of its class.
+ * era, only where a client chose the CAS id. A free chunk in the list of its class is
+ * linked there by `next` and `prev`; one that a thread keeps has no traits.
  *
  * A value that no chunk holds is a chain. The item then ends with a struct item_chain in
  * place of the value, and always has an era; the value is in pieces: chunks with the same
@@ -26,6 +26,9 @@
  *                       atomic; written under the stripe, read under the LRU lock too
  *   references          atomic; raised only under the stripe by who found the item in the
  *                       table, so it cannot rise again once it fell to zero
+ *   traits              as everything else, but written as atomics: who empties a page
+ *                       looks at chunks that are not its own (mover.c). What is linked is
+ *                       so with release, for who reads the key then
  *   everything else     under the stripe once linked, and only while nobody has a pin;
  *                       before that by whoever allocated the chunk
  * The key of a linked item never changes, so who holds the LRU lock may read it.
@@ -57,6 +60,8 @@ enum item_trait {
     ITEM_OWN_ERA = 8,      /* four bytes of era stand before the value              */
     ITEM_CHAINED = 16,     /* the value is in pieces                                */
     ITEM_PIECE = 32,       /* no item, but a piece of one                           */
+    CHUNK_FREE = 64,       /* nothing, but in the free list of its class            */
+    CHUNK_DRAINED = 128,   /* nothing, and kept back: its page is being emptied     */
 };
 
 enum item_mark {
@@ -91,20 +96,32 @@ struct item {
 
 _Static_assert(sizeof(struct item) == ITEM_HEADER, "an item's header is 32 bytes");
 
-/* From now on a rebuild takes the item for one; all of it has been written. */
+/* What a chunk is that may be another thread's. */
+static inline uint8_t
+item_traits(const struct item *item)
+{
+    return __atomic_load_n(&item->traits, __ATOMIC_ACQUIRE);
+}
+
+static inline void
+item_set_traits(struct item *item, unsigned traits)
+{
+    __atomic_store_n(&item->traits, (uint8_t)traits, __ATOMIC_RELEASE);
+}
+
+/* From now on it is an item, for others and for a rebuild; all of it has been written. */
 static inline void
 item_show(struct item *item)
 {
-    atomic_signal_fence(memory_order_seq_cst);
-    item->traits |= ITEM_LINKED;
+    item_set_traits(item, item->traits | ITEM_LINKED);
     atomic_signal_fence(memory_order_seq_cst);
 }
 
-/* From now on it does not; what follows may change it. */
+/* From now on it is not; what follows may change it. */
 static inline void
 item_hide(struct item *item)
 {
-    item->traits &= (uint8_t)~ITEM_LINKED;
+    item_set_traits(item, item->traits & ~(unsigned)ITEM_LINKED);
     atomic_signal_fence(memory_order_seq_cst);
 }
 
@@ -275,10 +292,10 @@ item_client_flags(const struct item *item)
 static inline void
 item_set_client_flags(struct item *item, uint32_t flags)
 {
-    item->traits &= (uint8_t)~ITEM_CLIENT_FLAGS;
+    item_set_traits(item, item->traits & ~(unsigned)ITEM_CLIENT_FLAGS);
     if (flags == 0)
         return;
-    item->traits |= ITEM_CLIENT_FLAGS;
+    item_set_traits(item, item->traits | ITEM_CLIENT_FLAGS);
     memcpy(item->bytes + item->key_length, &flags, sizeof(flags));
 }
 
@@ -295,7 +312,7 @@ item_own_era(const struct item *item)
 static inline void
 item_set_own_era(struct item *item, uint32_t era)
 {
-    item->traits |= ITEM_OWN_ERA;
+    item_set_traits(item, item->traits | ITEM_OWN_ERA);
     memcpy(item->bytes + item_value_offset(item) - sizeof(era), &era, sizeof(era));
 }
 

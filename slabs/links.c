@@ -135,6 +135,21 @@ item_replace_locked(struct cache_thread *thread, uint64_t hash, struct item *fro
     item_unref(thread, from);
 }
 
+void
+item_move_locked(struct cache_thread *thread, uint64_t hash, struct item *from,
+                 struct item *to)
+{
+    struct cache *cache = thread->cache;
+
+    item_hide(from);
+    table_replace(&cache->table, hash, pages_handle(&cache->pages, from),
+                  pages_handle(&cache->pages, to));
+    item_show(to);
+    lru_swap(lru_of(cache, from), &cache->pages, from, to);
+    item_set_traits(from, ITEM_TAKEN); /* nothing of it is its own any more */
+    item_unref(thread, from);
+}
+
 /* Account for a dead item that a look-up met. */
 static void
 count_dead(struct cache_thread *thread, const struct item *item)

@@ -19,6 +19,8 @@ enum lock_rank {
     RANK_OWNER = 1, /* of whoever uses the engine, and calls it under this      */
     RANK_STRIPE,    /* a stripe of the hash table and the items linked in it    */
     RANK_LRU,       /* the eviction list of a size class                        */
+    RANK_THREADS,   /* the list of handles                                      */
+    RANK_MAGAZINE,  /* the free chunks of a size class that a thread keeps      */
     RANK_CLASS,     /* the free chunks of a size class                          */
     RANK_PAGES,     /* which page belongs to whom                               */
     RANK_LEAF,      /* anything under which no other lock is taken              */

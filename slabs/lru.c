@@ -147,6 +147,28 @@ lru_replace(struct lru *lru, const struct pages *pages, struct item *from,
 }
 
 void
+lru_swap(struct lru *lru, const struct pages *pages, struct item *from, struct item *to)
+{
+    handle_t         handle = pages_handle(pages, to);
+    struct lru_list *list;
+
+    lock_take(&lru->lock);
+    list = &lru->list[item_segment(from)];
+    atomic_store_explicit(&to->marks, item_marks(from), memory_order_relaxed);
+    to->next = from->next;
+    to->prev = from->prev;
+    if (to->prev != 0)
+        pages_item(pages, to->prev)->next = handle;
+    else
+        list->newest = handle;
+    if (to->next != 0)
+        pages_item(pages, to->next)->prev = handle;
+    else
+        list->oldest = handle;
+    lock_drop(&lru->lock);
+}
+
+void
 lru_note_eviction(struct lru *lru, uint32_t idle_s)
 {
     lock_take(&lru->lock);
@@ -183,6 +205,20 @@ oldest_locked(const struct lru *lru, const struct pages *pages,
     handle_t oldest = lru->list[segment].oldest;
 
     return oldest != 0 ? pages_item(pages, oldest) : NULL;
+}
+
+const struct item *
+lru_coldest(struct lru *lru, const struct pages *pages)
+{
+    static const enum cache_segment order[] = { CACHE_COLD, CACHE_HOT, CACHE_WARM,
+                                                CACHE_TEMP };
+    const struct item              *item = NULL;
+
+    lock_take(&lru->lock);
+    for (size_t i = 0; i < CACHE_SEGMENTS && item == NULL; i++)
+        item = oldest_locked(lru, pages, order[i]);
+    lock_drop(&lru->lock);
+    return item;
 }
 
 /* Where an item goes from the tail of a segment. */

@@ -88,8 +88,15 @@ void lru_adopt(struct lru *lru, const struct pages *pages, const struct lru_chai
 /* Does an item with this deadline belong into TEMP? */
 bool lru_is_temporary(const struct cache_lru *lru, uint32_t deadline, uint32_t now);
 
+/* Let `to`, which is in no list, take the very place of `from`, with its marks. */
+void lru_swap(struct lru *lru, const struct pages *pages, struct item *from,
+              struct item *to);
+
 /* Note that an item is evicted that has been idle for so long. */
 void lru_note_eviction(struct lru *lru, uint32_t idle_s);
+
+/* The item that would go first, by now maybe gone; NULL: none. */
+const struct item *lru_coldest(struct lru *lru, const struct pages *pages);
 
 /* How an eviction looks for victims. */
 struct lru_search {

@@ -2,7 +2,8 @@
  *
  * A thread takes and gives chunks through its magazine and takes the class lock only
  * to fill or empty half of it. A class cuts its newest page from the front as chunks
- * are needed, so getting a page costs nothing but a number.
+ * are needed, so getting a page costs nothing but a number; what is counted is the memory
+ * of the strips that chunks reach into.
  */
 #include "slabs/pages_priv.h"
 
@@ -22,7 +23,14 @@ enum { MAGAZINE_SHARE = 128 };
  * besides. Of the largest a few pages, so that the same is true of a chain of a page. */
 enum { CHUNKS_GRANTED = 4 };
 
-static uint32_t
+/* When all that is granted comes to more than this share of the limit, or than this many
+ * strips beyond it, who has more than he is granted gives some up. */
+enum { BEYOND_SHARE = 8, BEYOND_LEAST = 16 * STRIPS };
+
+/* Chunks of a draining page that are met while a lock is held once. */
+enum { KEEP_BACK_MOST = 64 };
+
+uint32_t
 pages_granted(const struct pages *pages, unsigned size_class)
 {
     uint32_t chunks = PAGE_BYTES / pages->classes.bytes[size_class];
@@ -32,13 +40,15 @@ pages_granted(const struct pages *pages, unsigned size_class)
     return (CHUNKS_GRANTED + chunks - 1) / chunks;
 }
 
+/* Pages beyond the limit: those granted, and one more for each class, the newest, of which
+ * only a part may be counted. */
 static uint32_t
 spare_pages(const struct pages *pages)
 {
     uint32_t sum = 0;
 
     for (unsigned size_class = 1; size_class <= pages->classes.count; size_class++)
-        sum += pages_granted(pages, size_class);
+        sum += pages_granted(pages, size_class) + 1;
     return sum;
 }
 
@@ -110,15 +120,34 @@ map_region(struct pages *pages)
     return false;
 }
 
-/* Pages of the process before belong to their classes. */
+/* Let there be no more strips than this. */
+static void
+shrink_locked(struct pages *pages, uint64_t strips)
+{
+    pages->shrink_to = pages->used > strips ? (uint32_t)strips : UINT32_MAX;
+}
+
+/* Pages of the process before belong to their classes. If there is more than the limit
+ * allows now, they give it up. */
 static void
 keep_pages(struct pages *pages)
 {
     if (pages->file.head == NULL)
         return;
-    for (; pages->used <= pages->file.kept_pages; pages->used++)
-        pages->class_of[pages->used] =
-            (uint8_t)file_page_class(&pages->file, pages->used);
+    for (; pages->numbered <= pages->file.kept_pages; pages->numbered++) {
+        uint32_t page = pages->numbered;
+        unsigned size_class = file_page_class(&pages->file, page);
+
+        atomic_init(&pages->class_of[page], (uint8_t)size_class);
+        if (size_class == 0) {
+            pages_erase(pages, page);
+            pages->next[page] = pages->released;
+            pages->released = page;
+        } else {
+            pages->used += STRIPS;
+        }
+    }
+    shrink_locked(pages, (uint64_t)atomic_load(&pages->limit) * STRIPS);
 }
 
 bool
@@ -130,18 +159,20 @@ pages_init(struct pages *pages, const struct cache_config *config,
 
     if (most < limit)
         most = limit;
-    *pages = (struct pages){ .used = 1 };
+    *pages = (struct pages){ .numbered = 1, .shrink_to = UINT32_MAX };
     pages->unit_shift =
-        unit_shift_for((most + 1 + CHUNKS_GRANTED * CLASS_MAX) * PAGE_BYTES);
+        unit_shift_for((most + 1 + (CHUNKS_GRANTED + 1) * CLASS_MAX) * PAGE_BYTES);
     classes_init(&pages->classes, smallest_chunk, largest_chunk, PAGE_BYTES,
                  config->growth, 1u << pages->unit_shift);
-    atomic_init(&pages->limit, (uint32_t)limit + 1);
+    atomic_init(&pages->limit, (uint32_t)limit);
     pages->capacity = (uint32_t)most + 1 + spare_pages(pages);
     if (config->file != NULL && !open_file(pages, config))
         return false;
     pages->class_of = calloc(pages->capacity, sizeof(*pages->class_of));
-    if (pages->class_of == NULL || !map_region(pages)) {
+    pages->next = calloc(pages->capacity, sizeof(*pages->next));
+    if (pages->class_of == NULL || pages->next == NULL || !map_region(pages)) {
         free(pages->class_of);
+        free(pages->next);
         file_close(&pages->file);
         return false;
     }
@@ -159,10 +190,11 @@ void
 pages_fini(struct pages *pages)
 {
     /* The addresses may come to be somebody else's. */
-    poison_lift(pages->base, (size_t)pages->used * PAGE_BYTES);
+    poison_lift(pages->base, (size_t)pages->numbered * PAGE_BYTES);
     munmap(pages->base, (size_t)pages->capacity * PAGE_BYTES);
     file_close(&pages->file);
     free(pages->class_of);
+    free(pages->next);
     lock_fini(&pages->lock);
     for (unsigned size_class = 1; size_class <= pages->classes.count; size_class++)
         lock_fini(&pages->class_memory[size_class].lock);
@@ -175,29 +207,158 @@ pages_set_limit(struct pages *pages, size_t limit_bytes)
 
     if (limit > pages->capacity - 1 - spare_pages(pages))
         return false;
-    atomic_store(&pages->limit, (uint32_t)limit + 1);
+    atomic_store(&pages->limit, (uint32_t)limit);
+    lock_take(&pages->lock);
+    shrink_locked(pages, (uint64_t)limit * STRIPS);
+    lock_drop(&pages->lock);
+    pages_trim_pool(pages);
     return true;
 }
 
-/* The next page for the class; 0 when there is none. The pages lock is held. */
-static uint32_t
-page_take_locked(struct pages *pages, unsigned size_class)
+bool
+pages_must_shrink(struct pages *pages)
 {
-    uint32_t page = pages->used;
+    uint64_t limit = (uint64_t)atomic_load(&pages->limit) * STRIPS;
+    bool     shrinks;
 
-    if (page >= atomic_load(&pages->limit) &&
-        (pages->class_memory[size_class].pages >= pages_granted(pages, size_class) ||
-         page >= pages->capacity))
-        return 0;
-    if (pages->file.head != NULL && !file_add_page(&pages->file, page, size_class)) {
-        /* What the file system does not give is not asked for again. */
-        if (page < atomic_load(&pages->limit))
-            atomic_store(&pages->limit, page);
-        return 0;
-    }
-    pages->used++;
-    pages->class_of[page] = (uint8_t)size_class;
+    lock_take(&pages->lock);
+    if (pages->used <= pages->shrink_to)
+        shrink_locked(pages,
+                      limit + (limit / BEYOND_SHARE > BEYOND_LEAST ? limit / BEYOND_SHARE
+                                                                   : BEYOND_LEAST));
+    shrinks = pages->shrink_to != UINT32_MAX;
+    lock_drop(&pages->lock);
+    return shrinks;
+}
+
+void
+pages_stop_shrinking(struct pages *pages)
+{
+    lock_take(&pages->lock);
+    pages->shrink_to = UINT32_MAX;
+    lock_drop(&pages->lock);
+}
+
+bool
+pages_may_use_locked(const struct pages *pages, uint32_t strips)
+{
+    uint64_t limit = atomic_load_explicit(&pages->limit, memory_order_relaxed);
+
+    return pages->used + strips <= limit * STRIPS;
+}
+
+bool
+pages_are_full(struct pages *pages)
+{
+    bool full;
+
+    lock_take(&pages->lock);
+    full = pages->pool == 0 && !pages_may_use_locked(pages, 1);
+    lock_drop(&pages->lock);
+    return full;
+}
+
+uint32_t
+pages_in_pool(struct pages *pages)
+{
+    uint32_t count;
+
+    lock_take(&pages->lock);
+    count = pages->pool_count;
+    lock_drop(&pages->lock);
+    return count;
+}
+
+uint32_t
+pages_free_chunks(struct pages *pages, unsigned size_class, uint32_t *owned)
+{
+    struct class_memory *memory = &pages->class_memory[size_class];
+    uint32_t             count;
+
+    lock_take(&memory->lock);
+    count = memory->free_count + memory->fresh;
+    *owned = memory->pages;
+    lock_drop(&memory->lock);
+    return count;
+}
+
+/* Take the first page of a list; there is one. */
+static uint32_t
+first_page_locked(struct pages *pages, uint32_t *list)
+{
+    uint32_t page = *list;
+
+    *list = pages->next[page];
     return page;
+}
+
+/* Is one of the class's pages on its way out? Then it is not to get another one for it. */
+static bool
+is_shrinking(const struct pages *pages, unsigned size_class)
+{
+    uint32_t page = atomic_load_explicit(&pages->draining, memory_order_relaxed);
+
+    return page != 0 && pages_class_of(pages, page) == size_class;
+}
+
+/* May the class use so many strips more? */
+static bool
+may_grow_locked(const struct pages *pages, unsigned size_class, uint32_t strips)
+{
+    return pages_may_use_locked(pages, strips) ||
+           pages->class_memory[size_class].strips + strips <=
+               pages_granted(pages, size_class) * STRIPS;
+}
+
+/* Strips of a page that have a part in its first `chunks` chunks; all belong to the last. */
+static uint32_t
+strips_for(const struct pages *pages, unsigned size_class, uint32_t chunks)
+{
+    if (chunks == pages_chunks(pages, size_class))
+        return STRIPS;
+    return (chunks * pages->classes.bytes[size_class] + STRIP_BYTES - 1) / STRIP_BYTES;
+}
+
+/* A page that the class may have: of the pool, with its memory, else one without; 0 when it
+ * may not grow. *strips have memory then. The pages lock is held. */
+static uint32_t
+page_to_take_locked(struct pages *pages, unsigned size_class, uint32_t *strips)
+{
+    bool     in_file = pages->file.head != NULL;
+    uint32_t least = in_file ? STRIPS : strips_for(pages, size_class, 1);
+
+    *strips = STRIPS;
+    if (pages->pool != 0 && !is_shrinking(pages, size_class))
+        return pages->pool;
+    if (!may_grow_locked(pages, size_class, least))
+        return 0;
+    if (!in_file)
+        *strips = 0;
+    return pages->released != 0 ? pages->released : pages->numbered;
+}
+
+/* Let the class have a page that it may have, page_to_take_locked()'s. False where the
+ * file system does not give the memory: it is not asked again. */
+static bool
+page_take_locked(struct pages *pages, unsigned size_class, uint32_t page)
+{
+    if (pages->file.head != NULL && page != pages->pool &&
+        !file_reserve_page(&pages->file, page)) {
+        if (pages->used / STRIPS < atomic_load(&pages->limit))
+            atomic_store(&pages->limit, pages->used / STRIPS);
+        return false;
+    }
+    if (page == pages->pool) {
+        first_page_locked(pages, &pages->pool);
+        pages->pool_count--;
+    } else if (page == pages->released) {
+        first_page_locked(pages, &pages->released);
+    } else {
+        must(page < pages->capacity);
+        pages->numbered++;
+    }
+    pages_set_class_locked(pages, page, size_class);
+    return true;
 }
 
 /* Give the class one more page; false when there is none. Its class lock is held. */
@@ -205,17 +366,49 @@ static bool
 class_grow_locked(struct pages *pages, unsigned size_class)
 {
     struct class_memory *memory = &pages->class_memory[size_class];
-    uint32_t             page;
+    uint32_t             page, strips;
+    bool                 counted;
 
     lock_take(&pages->lock);
-    page = page_take_locked(pages, size_class);
+    page = page_to_take_locked(pages, size_class, &strips);
+    counted = page == pages->pool;
+    if (page != 0 && !page_take_locked(pages, size_class, page))
+        page = 0;
+    if (page != 0 && !counted)
+        pages->used += strips;
     lock_drop(&pages->lock);
     if (page == 0)
         return false;
     memory->pages++;
-    memory->fresh = PAGE_BYTES / pages->classes.bytes[size_class];
+    memory->strips += strips;
+    memory->newest_strips = strips;
+    memory->fresh = pages_chunks(pages, size_class);
     memory->fresh_at = pages->base + (size_t)page * PAGE_BYTES;
     poison_lay(memory->fresh_at, PAGE_BYTES);
+    return true;
+}
+
+/* Have memory for the first fresh chunk of the newest page; false where the class may not
+ * use more. Its class lock is held. */
+static bool
+class_back_locked(struct pages *pages, unsigned size_class)
+{
+    struct class_memory *memory = &pages->class_memory[size_class];
+    uint32_t             used = pages_chunks(pages, size_class) - memory->fresh;
+    uint32_t             want = strips_for(pages, size_class, used + 1), more;
+    bool                 may;
+
+    if (want <= memory->newest_strips)
+        return true;
+    more = want - memory->newest_strips;
+    lock_take(&pages->lock);
+    may = may_grow_locked(pages, size_class, more);
+    pages->used += may ? more : 0;
+    lock_drop(&pages->lock);
+    if (!may)
+        return false;
+    memory->strips += more;
+    memory->newest_strips = want;
     return true;
 }
 
@@ -223,22 +416,23 @@ size_t
 pages_reach(struct pages *pages, unsigned size_class)
 {
     struct class_memory *memory = &pages->class_memory[size_class];
-    uint32_t             owned, used, limit, granted = pages_granted(pages, size_class);
+    uint32_t             strips, used, granted = pages_granted(pages, size_class);
+    uint64_t             limit = (uint64_t)atomic_load(&pages->limit) * STRIPS;
 
     lock_take(&memory->lock);
-    owned = memory->pages;
+    strips = memory->strips;
     lock_take(&pages->lock);
-    used = pages->used;
+    used = pages->used - pages->pool_count * STRIPS;
     lock_drop(&pages->lock);
     lock_drop(&memory->lock);
-    limit = atomic_load(&pages->limit);
     if (used < limit)
-        owned += limit - used;
-    return (size_t)(owned > granted ? owned : granted) *
-           (PAGE_BYTES / pages->classes.bytes[size_class]);
+        strips += (uint32_t)(limit - used);
+    if (strips < granted * STRIPS)
+        strips = granted * STRIPS;
+    return (size_t)strips * pages_chunks(pages, size_class) / STRIPS;
 }
 
-/* Only its thread changes the count; others may look at it. */
+/* The count changes under the lock; others may look at it without. */
 static void
 magazine_put(struct magazine *magazine, handle_t chunk)
 {
@@ -267,39 +461,91 @@ pages_used(struct pages *pages, unsigned size_class, uint32_t *owned)
 
     lock_take(&memory->lock);
     *owned = memory->pages;
-    chunks = (uint64_t)memory->pages * (PAGE_BYTES / pages->classes.bytes[size_class]) -
+    chunks = (uint64_t)memory->pages * pages_chunks(pages, size_class) -
              memory->free_count - memory->fresh;
+    if (is_shrinking(pages, size_class))
+        chunks -= pages->drained;
     lock_drop(&memory->lock);
     return chunks;
 }
 
-/* Fill half of an empty magazine and one more, for who asks. */
+/* The list is linked both ways so that a chunk can be taken from its middle. */
+void
+pages_free_add_locked(struct pages *pages, unsigned size_class, struct item *chunk)
+{
+    struct class_memory *memory = &pages->class_memory[size_class];
+    handle_t             handle = pages_handle(pages, chunk);
+
+    item_set_traits(chunk, CHUNK_FREE);
+    chunk->next = memory->free;
+    if (memory->free != 0)
+        pages_item(pages, memory->free)->prev = handle;
+    memory->free = handle;
+    memory->free_count++;
+}
+
+struct item *
+pages_free_take_locked(struct pages *pages, unsigned size_class)
+{
+    struct class_memory *memory = &pages->class_memory[size_class];
+    struct item         *chunk = pages_item(pages, memory->free);
+
+    memory->free = chunk->next;
+    memory->free_count--;
+    item_set_traits(chunk, 0);
+    return chunk;
+}
+
+static struct item *
+fresh_take_locked(struct pages *pages, unsigned size_class)
+{
+    struct class_memory *memory = &pages->class_memory[size_class];
+    struct item         *chunk = (struct item *)(void *)memory->fresh_at;
+
+    poison_lift(chunk, ITEM_HEADER);
+    memory->fresh_at += pages->classes.bytes[size_class];
+    memory->fresh--;
+    return chunk;
+}
+
+/* Fill half of an empty magazine and one more, for who asks. False when there is more to
+ * look through: what was found is to be kept back. */
+static bool
+magazine_fill_locked(struct pages *pages, struct magazine *magazine, unsigned size_class)
+{
+    struct class_memory *memory = &pages->class_memory[size_class];
+    unsigned             want = magazine->room / 2 + 1, kept_back = 0;
+
+    while (magazine->count < want) {
+        struct item *chunk;
+
+        if (memory->free != 0)
+            chunk = pages_free_take_locked(pages, size_class);
+        else if ((memory->fresh > 0 ||
+                  (magazine->count == 0 && class_grow_locked(pages, size_class))) &&
+                 class_back_locked(pages, size_class))
+            chunk = fresh_take_locked(pages, size_class);
+        else
+            break;
+        if (!pages_keep_back_locked(pages, chunk))
+            magazine_put(magazine, pages_handle(pages, chunk));
+        else if (++kept_back == KEEP_BACK_MOST)
+            return magazine->count > 0;
+    }
+    return true;
+}
+
 static void
 magazine_fill(struct pages *pages, struct magazine *magazine, unsigned size_class)
 {
     struct class_memory *memory = &pages->class_memory[size_class];
-    unsigned             want = magazine->room / 2 + 1;
+    bool                 done;
 
-    lock_take(&memory->lock);
-    while (magazine->count < want) {
-        struct item *chunk;
-
-        if (memory->free != 0) {
-            chunk = pages_item(pages, memory->free);
-            memory->free = chunk->next;
-            memory->free_count--;
-        } else if (memory->fresh > 0 ||
-                   (magazine->count == 0 && class_grow_locked(pages, size_class))) {
-            chunk = (struct item *)(void *)memory->fresh_at;
-            poison_lift(chunk, ITEM_HEADER);
-            memory->fresh_at += pages->classes.bytes[size_class];
-            memory->fresh--;
-        } else {
-            break;
-        }
-        magazine_put(magazine, pages_handle(pages, chunk));
-    }
-    lock_drop(&memory->lock);
+    do {
+        lock_take(&memory->lock);
+        done = magazine_fill_locked(pages, magazine, size_class);
+        lock_drop(&memory->lock);
+    } while (!done);
 }
 
 /* Give chunks back until `keep` are left. */
@@ -311,12 +557,10 @@ magazine_drain(struct pages *pages, struct magazine *magazine, unsigned size_cla
 
     lock_take(&memory->lock);
     while (magazine->count > keep) {
-        handle_t     handle = magazine_get(magazine);
-        struct item *chunk = pages_item(pages, handle);
+        struct item *chunk = pages_item(pages, magazine_get(magazine));
 
-        chunk->next = memory->free;
-        memory->free = handle;
-        memory->free_count++;
+        if (!pages_keep_back_locked(pages, chunk))
+            pages_free_add_locked(pages, size_class, chunk);
     }
     lock_drop(&memory->lock);
 }
@@ -326,6 +570,7 @@ magazine_init(struct magazine *magazine, const struct pages *pages, unsigned siz
 {
     unsigned room = PAGE_BYTES / pages->classes.bytes[size_class] / MAGAZINE_SHARE;
 
+    lock_init(&magazine->lock, RANK_MAGAZINE);
     magazine->count = 0;
     magazine->room = (uint16_t)(room > MAGAZINE_MAX ? MAGAZINE_MAX : room);
 }
@@ -333,15 +578,29 @@ magazine_init(struct magazine *magazine, const struct pages *pages, unsigned siz
 struct item *
 pages_take_chunk(struct pages *pages, struct magazine *magazine, unsigned size_class)
 {
-    struct item *chunk;
+    struct item *chunk = NULL;
 
+    lock_take(&magazine->lock);
     if (magazine->count == 0)
         magazine_fill(pages, magazine, size_class);
-    if (magazine->count == 0)
-        return NULL;
-    chunk = pages_item(pages, magazine_get(magazine));
-    poison_lift(chunk, pages->classes.bytes[size_class]);
+    if (magazine->count > 0)
+        chunk = pages_item(pages, magazine_get(magazine));
+    lock_drop(&magazine->lock);
+    if (chunk != NULL)
+        poison_lift(chunk, pages->classes.bytes[size_class]);
     return chunk;
+}
+
+/* The chunk is one of the draining page, or was just now. */
+static void
+keep_back(struct pages *pages, unsigned size_class, struct item *chunk)
+{
+    struct class_memory *memory = &pages->class_memory[size_class];
+
+    lock_take(&memory->lock);
+    if (!pages_keep_back_locked(pages, chunk))
+        pages_free_add_locked(pages, size_class, chunk);
+    lock_drop(&memory->lock);
 }
 
 void
@@ -349,11 +608,17 @@ pages_give_chunk(struct pages *pages, struct magazine *magazine, unsigned size_c
                  struct item *chunk)
 {
     must_hot(pages_class(pages, chunk) == size_class);
-    chunk->traits = 0;
+    item_set_traits(chunk, 0);
     poison_lay(chunk->bytes, pages->classes.bytes[size_class] - ITEM_HEADER);
-    magazine_put(magazine, pages_handle(pages, chunk));
-    if (magazine->count > magazine->room)
-        magazine_drain(pages, magazine, size_class, magazine->room / 2);
+    lock_take(&magazine->lock);
+    if (pages_is_draining(pages, chunk)) {
+        keep_back(pages, size_class, chunk);
+    } else {
+        magazine_put(magazine, pages_handle(pages, chunk));
+        if (magazine->count > magazine->room)
+            magazine_drain(pages, magazine, size_class, magazine->room / 2);
+    }
+    lock_drop(&magazine->lock);
 }
 
 void
@@ -364,9 +629,12 @@ pages_adopt(struct pages *pages, unsigned size_class, uint32_t owned, struct ite
 
     lock_take(&memory->lock);
     memory->pages += owned;
+    memory->strips += owned * STRIPS;
     memory->free_count += count;
     if (count > 0) {
         last->next = memory->free;
+        if (memory->free != 0)
+            pages_item(pages, memory->free)->prev = pages_handle(pages, last);
         memory->free = pages_handle(pages, first);
     }
     lock_drop(&memory->lock);
@@ -375,6 +643,8 @@ pages_adopt(struct pages *pages, unsigned size_class, uint32_t owned, struct ite
 void
 pages_empty_magazine(struct pages *pages, struct magazine *magazine, unsigned size_class)
 {
+    lock_take(&magazine->lock);
     if (magazine->count > 0)
         magazine_drain(pages, magazine, size_class, 0);
+    lock_drop(&magazine->lock);
 }

@@ -2,19 +2,30 @@
  *
  * One range of address space is reserved at start and cut into pages of 1 MiB. A page
  * belongs to one size class or is free. The first page is the region's own: it keeps
- * handle 0 from being a chunk. Memory is only used once a chunk is handed out; a page
- * is not written to when a class gets it.
+ * handle 0 from being a chunk. A class cuts its newest page from the front, and memory is
+ * only used, and counted against the limit, strip by strip, as chunks are handed out. So the
+ * many classes that have a few items each do not take a page's memory each.
+ *
+ * A page comes to another class, or to none, once it is empty (drain.c): it is declared to
+ * be draining, and from then on no chunk of it is handed out, and each that comes back is
+ * kept back, until all have. That they come back is the work of mover.c. Pages of no class
+ * are in the pool, where any class may take them, or, where the limit was lowered, have no
+ * memory any more. Bytes of a page that a class has not written to are zero, so a chunk has
+ * no traits before it is used.
  *
  * With a memory file (file_priv.h) all pages but the first are mapped from there, and a
- * class gets a page only if the file has room for it. Pages that the process before has
- * filled are of their class already, but have no chunks until pages_adopt().
+ * class gets a page only if the file has room for it, which is taken, and counted, for the
+ * whole page. Pages that the process before has filled are of their class already, but have
+ * no chunks until pages_adopt().
  *
  * With AddressSanitizer all but the chunks that were taken is poisoned, see
  * poison_priv.h: a fresh chunk as a whole, any other free one behind its header, which
  * may link it; and of a taken one what its item does not use, by those who make items.
  *
- * Threads: a `struct magazine` belongs to one thread and is used without a lock.
- * Locks:   RANK_CLASS guards the free chunks of a class, RANK_PAGES the pages.
+ * Threads: a `struct magazine` belongs to one thread; only who drains a page touches
+ *          another's.
+ * Locks:   RANK_MAGAZINE guards a magazine, RANK_CLASS the free chunks of a class and the
+ *          draining of one of its pages, RANK_PAGES the pages.
  */
 #ifndef LARDER_SLABS_PAGES_PRIV_H
 #define LARDER_SLABS_PAGES_PRIV_H
@@ -28,36 +39,60 @@
 #include "slabs/item_priv.h"
 #include "slabs/lock.h"
 
-enum { PAGE_BYTES = 1 << 20, MAGAZINE_MAX = 16 };
+enum {
+    PAGE_BYTES = 1 << 20,
+    STRIP_BYTES = 64 << 10, /* memory is counted in these, when it is first used */
+    STRIPS = PAGE_BYTES / STRIP_BYTES,
+    MAGAZINE_MAX = 16
+};
 
 _Static_assert(PAGE_BYTES <= 1 << 24, "an item's value length has 24 bits");
 
 /* A thread's own free chunks of one class. */
 struct magazine {
-    uint16_t count;
-    uint16_t room; /* set at start by the chunk size; 0: keeps none */
-    handle_t chunk[MAGAZINE_MAX + 1];
+    struct lock lock; /* guards the rest, RANK_MAGAZINE */
+    uint16_t    count;
+    uint16_t    room; /* set at start by the chunk size; 0: keeps none */
+    handle_t    chunk[MAGAZINE_MAX + 1];
 };
 
 struct class_memory {
     _Alignas(64) struct lock lock; /* guards the rest, RANK_CLASS */
-    handle_t free;                 /* list of free chunks         */
+    handle_t free; /* list of free chunks; the `prev` of the first means nothing */
     uint32_t free_count;
-    uint32_t fresh;    /* chunks never used in the newest page, at its end */
-    char    *fresh_at; /* the first of them                                */
-    uint32_t pages;    /* pages that the class owns                        */
+    uint32_t fresh;         /* chunks never used in the newest page, at its end */
+    char    *fresh_at;      /* the first of them                                */
+    uint32_t pages;         /* pages that the class owns                        */
+    uint32_t strips;        /* of them, that have memory                        */
+    uint32_t newest_strips; /* of the newest page; all where nothing is fresh */
 };
 
 struct pages {
-    char               *base; /* of the region; frozen                      */
-    unsigned            unit_shift;
-    uint32_t            capacity; /* pages in the region, the first included    */
-    struct classes      classes;  /* frozen                                     */
-    struct lock         lock;     /* guards `used` and `class_of`; RANK_PAGES   */
-    uint32_t            used;     /* pages handed out, the first included       */
-    _Atomic uint32_t    limit;    /* pages that may be, the first included      */
-    uint8_t            *class_of; /* by page number; written once, then frozen  */
-    struct file         file;     /* of the memory; its head is NULL: none      */
+    char            *base; /* of the region; frozen                        */
+    unsigned         unit_shift;
+    uint32_t         capacity; /* pages in the region, the first included      */
+    _Atomic uint32_t draining; /* the page that is to be emptied, 0: none; written under
+                                  the lock of its class */
+    struct classes   classes;  /* frozen                                       */
+    _Atomic uint8_t *class_of; /* by page number; 0: of none. Changes under the lock, and
+                                  only while the page is empty                     */
+    _Atomic uint32_t limit;    /* pages' worth of strips that may have memory; it does not
+                               bind a class that has less than it is granted    */
+
+    struct lock lock;    /* RANK_PAGES; guards the next seven                     */
+    uint32_t    used;    /* strips that have memory, those in the pool included   */
+    uint32_t  shrink_to; /* strips are to go until there are so many, UINT32_MAX: none */
+    uint32_t  numbered;  /* pages that ever were some class's, and the first      */
+    uint32_t  pool;      /* list of pages of no class that have memory, as a whole; */
+    uint32_t  pool_count;
+    uint32_t  released; /* list of pages of no class that have none any more     */
+    uint32_t *next;     /* by page number: what links these lists                */
+    struct file file;   /* of the memory; its head is NULL: none                 */
+
+    uint32_t drained; /* chunks of the draining page that are kept back; under the lock
+                         of its class                                                   */
+    uint32_t unused;  /* those of them, at its end, that were never used: of who drains */
+    uint32_t draining_strips; /* that have memory; of who drains                       */
     struct class_memory class_memory[CLASS_MAX + 1];
 };
 
@@ -66,8 +101,8 @@ struct pages {
  * used. */
 bool pages_init(struct pages *pages, const struct cache_config *config,
                 uint32_t smallest_chunk, uint32_t largest_chunk);
-/* Change the limit. Pages above it stay with their classes. False where it is more than
- * was reserved for. */
+/* Change the limit. Pages above it stay with their classes until these give them up. False
+ * where it is more than was reserved for. */
 bool pages_set_limit(struct pages *pages, size_t limit_bytes);
 void pages_fini(struct pages *pages);
 
@@ -94,6 +129,53 @@ void pages_adopt(struct pages *pages, unsigned size_class, uint32_t owned,
 void pages_empty_magazine(struct pages *pages, struct magazine *magazine,
                           unsigned size_class);
 
+/* How many pages the class may have whatever the limit says. */
+uint32_t pages_granted(const struct pages *pages, unsigned size_class);
+/* Is memory to be given up? Because the limit was lowered, or because classes have taken
+ * much beyond it of what they are granted. */
+bool pages_must_shrink(struct pages *pages);
+/* There is nothing more to give up. */
+void pages_stop_shrinking(struct pages *pages);
+/* Has all the memory that there may be been given away? */
+bool pages_are_full(struct pages *pages);
+/* Let a page be of this class, 0: of none, for a rebuild as well. The pages lock is held. */
+void pages_set_class_locked(struct pages *pages, uint32_t page, unsigned size_class);
+/* Take away the memory of a page of no class, or at least what is in it. */
+void pages_erase(struct pages *pages, uint32_t page);
+/* May there be so many strips more with memory? The pages lock is held. */
+bool pages_may_use_locked(const struct pages *pages, uint32_t strips);
+/* Pages of no class that have memory. */
+uint32_t pages_in_pool(struct pages *pages);
+/* Free chunks of the class, with or without memory, and its pages; those that threads keep
+ * are not counted. */
+uint32_t pages_free_chunks(struct pages *pages, unsigned size_class, uint32_t *owned);
+
+/* ---- drain.c: emptying a page; one thread at a time ------------------------------ */
+
+/* Hand out no chunk of this page any more. */
+void pages_drain_begin(struct pages *pages, uint32_t page);
+/* Take the page's chunks out of a magazine. */
+void pages_drain_magazine(struct pages *pages, struct magazine *magazine,
+                          unsigned size_class);
+/* Take a chunk of the page out of the free list, if it is there. */
+void pages_drain_free(struct pages *pages, struct item *chunk);
+/* How many chunks of the page are kept back. */
+uint32_t pages_drained(struct pages *pages);
+/* Leave the page to its class after all. */
+void pages_drain_abandon(struct pages *pages);
+/* All chunks are kept back: give the page to a class, or with 0 to the pool, or to the
+ * system where there is more memory than there may be. */
+void pages_drain_end(struct pages *pages, unsigned to_class);
+/* A page of the pool for a class; false when there is none. */
+bool pages_give_from_pool(struct pages *pages, unsigned to_class);
+/* Keep back a chunk of the draining page that nobody uses any more; false if the page is
+ * not draining. The lock of its class is held. */
+bool pages_keep_back_locked(struct pages *pages, struct item *chunk);
+void pages_free_add_locked(struct pages *pages, unsigned size_class, struct item *chunk);
+struct item *pages_free_take_locked(struct pages *pages, unsigned size_class);
+/* Give memory above the limit back to the system, as far as it is in the pool. */
+void pages_trim_pool(struct pages *pages);
+
 static inline struct item *
 pages_item(const struct pages *pages, handle_t handle)
 {
@@ -108,11 +190,44 @@ pages_handle(const struct pages *pages, const struct item *item)
     return (handle_t)(offset >> pages->unit_shift);
 }
 
+static inline uint32_t
+pages_number(const struct pages *pages, const struct item *item)
+{
+    return (uint32_t)((size_t)((const char *)item - pages->base) / PAGE_BYTES);
+}
+
+/* The class that a page belongs to, 0: none. */
+static inline unsigned
+pages_class_of(const struct pages *pages, uint32_t page)
+{
+    return atomic_load_explicit(&pages->class_of[page], memory_order_relaxed);
+}
+
 /* The class of a chunk that is in use. */
 static inline unsigned
 pages_class(const struct pages *pages, const struct item *item)
 {
-    return pages->class_of[(size_t)((const char *)item - pages->base) / PAGE_BYTES];
+    return pages_class_of(pages, pages_number(pages, item));
+}
+
+static inline bool
+pages_is_draining(const struct pages *pages, const struct item *item)
+{
+    return atomic_load_explicit(&pages->draining, memory_order_relaxed) ==
+           pages_number(pages, item);
+}
+
+static inline uint32_t
+pages_chunks(const struct pages *pages, unsigned size_class)
+{
+    return PAGE_BYTES / pages->classes.bytes[size_class];
+}
+
+static inline struct item *
+pages_chunk(const struct pages *pages, uint32_t page, unsigned size_class, uint32_t at)
+{
+    return (struct item *)(void *)(pages->base + (size_t)page * PAGE_BYTES +
+                                   (size_t)at * pages->classes.bytes[size_class]);
 }
 
 #endif

@@ -67,8 +67,10 @@ free_chunk(struct restoring *r, struct item *chunk)
 {
     const struct pages *pages = &r->thread->cache->pages;
 
-    chunk->traits = 0;
+    item_set_traits(chunk, CHUNK_FREE);
     chunk->next = r->first_free != NULL ? pages_handle(pages, r->first_free) : 0;
+    if (r->first_free != NULL)
+        r->first_free->prev = pages_handle(pages, chunk);
     r->first_free = chunk;
     if (r->last_free == NULL)
         r->last_free = chunk;
@@ -154,9 +156,9 @@ piece_of(const struct cache *cache, const struct item *item, handle_t handle)
     struct item        *piece = pages_item(pages, handle);
     uint32_t            chunk_bytes;
 
-    if (page == 0 || page >= pages->used)
+    if (page == 0 || page >= pages->numbered || pages_class_of(pages, page) == 0)
         return NULL;
-    chunk_bytes = pages->classes.bytes[pages->class_of[page]];
+    chunk_bytes = pages->classes.bytes[pages_class_of(pages, page)];
     if (within % chunk_bytes != 0 || within + chunk_bytes > PAGE_BYTES ||
         piece->traits != PIECE_TRAITS || piece->prev != pages_handle(pages, item) ||
         ITEM_HEADER + item_value_length(piece) > chunk_bytes)
@@ -298,7 +300,7 @@ restore_page(struct cache_thread *thread, struct restore_part *part, uint32_t pa
     struct cache    *cache = thread->cache;
     struct pages    *pages = &cache->pages;
     char            *at = pages->base + (size_t)page * PAGE_BYTES;
-    unsigned         size_class = pages->class_of[page];
+    unsigned         size_class = pages_class_of(pages, page);
     struct restoring r = {
         .thread = thread,
         .part = part,
@@ -333,8 +335,10 @@ cache_restore(struct cache_thread *thread)
 
     if (part == NULL)
         return false;
-    while ((page = atomic_fetch_add(&cache->restore_next, 1)) < cache->pages.used)
-        restore_page(thread, part, page);
+    while ((page = atomic_fetch_add(&cache->restore_next, 1)) < cache->pages.numbered) {
+        if (pages_class_of(&cache->pages, page) != 0)
+            restore_page(thread, part, page);
+    }
     lock_take(&cache->threads_lock);
     part->next = cache->restored;
     cache->restored = part;
@@ -379,7 +383,7 @@ static void
 sweep_page(struct cache_thread *thread, uint32_t page)
 {
     struct pages    *pages = &thread->cache->pages;
-    unsigned         size_class = pages->class_of[page];
+    unsigned         size_class = pages_class_of(pages, page);
     struct restoring r = {
         .thread = thread,
         .chunk_bytes = pages->classes.bytes[size_class],
@@ -466,7 +470,7 @@ cache_restore_end(struct cache_thread *thread, struct cache_restored *restored)
     }
     for (part = cache->restored; part != NULL; part = part->next)
         settle_doubles(thread, part);
-    for (uint32_t page = 1; page < cache->pages.used; page++) {
+    for (uint32_t page = 1; page < cache->pages.numbered; page++) {
         if (cache->piece_pages[page])
             sweep_page(thread, page);
     }

@@ -97,8 +97,8 @@ item_write_head(struct item *item, const struct item_shape *shape)
     poison_lift(item, size_of(shape));
     item->key_length = (uint8_t)shape->key.length;
     memcpy(item->bytes, shape->key.at, shape->key.length);
-    item->traits = ITEM_TAKEN | (shape->own_era ? ITEM_OWN_ERA : 0) |
-                   (shape->chained ? ITEM_CHAINED : 0);
+    item_set_traits(item, ITEM_TAKEN | (shape->own_era ? ITEM_OWN_ERA : 0u) |
+                              (shape->chained ? ITEM_CHAINED : 0u));
     item_set_client_flags(item, shape->client_flags);
     if (shape->chained)
         item_set_chain(item, (struct item_chain){ 0, (uint32_t)shape->value_length });
@@ -166,7 +166,7 @@ overwrite_locked(struct storing *s, struct item *old)
     counter_add(&counters->items_unlinked, 1);
     counter_add(&counters->bytes_unlinked, before);
     item_track_size(s->thread, old, -1);
-    old->traits &= (uint8_t)~ITEM_OWN_ERA;
+    item_set_traits(old, old->traits & ~(unsigned)ITEM_OWN_ERA);
     item_set_client_flags(old, s->shape.client_flags);
     write_value(s, item_value(old), value, s->kept);
     item_set_value_length(old, s->shape.value_length);

@@ -1,0 +1,358 @@
+/* slabs/drain.c - emptying pages, and those that belong to no class.
+ *
+ * While a page drains, its chunks are found in four places: unused at the end of the newest
+ * page, in the free list, in magazines, and with whoever uses them. The first three are
+ * gone through here; what is in use comes back through pages_give_chunk(), because others
+ * drop it or because mover.c has put something else in its place.
+ *
+ * The order that makes it work: pages.draining is set first, then each magazine is gone
+ * through under its lock, and who gives a chunk back looks at pages.draining under that
+ * lock too. So a chunk is in the magazine when it is gone through, or it is kept back.
+ * Who fills a magazine or empties one looks again under the class lock.
+ */
+#include <string.h>
+#include <sys/mman.h>
+
+#include "slabs/must.h"
+#include "slabs/pages_priv.h"
+#include "slabs/poison_priv.h"
+
+static char *
+page_at(const struct pages *pages, uint32_t page)
+{
+    return pages->base + (size_t)page * PAGE_BYTES;
+}
+
+void
+pages_set_class_locked(struct pages *pages, uint32_t page, unsigned size_class)
+{
+    if (pages->file.head != NULL)
+        file_set_page(&pages->file, page, size_class);
+    atomic_store_explicit(&pages->class_of[page], (uint8_t)size_class,
+                          memory_order_relaxed);
+}
+
+/* ---- a page that drains ---------------------------------------------------------- */
+
+void
+pages_drain_begin(struct pages *pages, uint32_t page)
+{
+    unsigned             size_class = pages_class_of(pages, page);
+    struct class_memory *memory = &pages->class_memory[size_class];
+
+    must(atomic_load(&pages->draining) == 0 && page != 0 && size_class != 0);
+    lock_take(&memory->lock);
+    pages->unused = 0;
+    pages->draining_strips = STRIPS;
+    if (memory->fresh > 0 &&
+        pages_number(pages, (struct item *)(void *)memory->fresh_at) == page) {
+        pages->unused = memory->fresh;
+        pages->draining_strips = memory->newest_strips;
+        memory->fresh = 0;
+    }
+    pages->drained = pages->unused;
+    atomic_store_explicit(&pages->draining, page, memory_order_relaxed);
+    lock_drop(&memory->lock);
+}
+
+bool
+pages_keep_back_locked(struct pages *pages, struct item *chunk)
+{
+    if (!pages_is_draining(pages, chunk))
+        return false;
+    item_set_traits(chunk, CHUNK_DRAINED);
+    pages->drained++;
+    return true;
+}
+
+void
+pages_drain_magazine(struct pages *pages, struct magazine *magazine, unsigned size_class)
+{
+    struct class_memory *memory = &pages->class_memory[size_class];
+    uint16_t             kept = 0;
+
+    lock_take(&magazine->lock);
+    if (magazine->count > 0) {
+        lock_take(&memory->lock);
+        for (unsigned i = 0; i < magazine->count; i++) {
+            handle_t handle = magazine->chunk[i];
+
+            if (!pages_keep_back_locked(pages, pages_item(pages, handle)))
+                magazine->chunk[kept++] = handle;
+        }
+        __atomic_store_n(&magazine->count, kept, __ATOMIC_RELAXED);
+        lock_drop(&memory->lock);
+    }
+    lock_drop(&magazine->lock);
+}
+
+static void
+free_remove_locked(struct pages *pages, struct class_memory *memory, struct item *chunk)
+{
+    handle_t handle = pages_handle(pages, chunk);
+
+    if (memory->free == handle)
+        memory->free = chunk->next;
+    else
+        pages_item(pages, chunk->prev)->next = chunk->next;
+    if (chunk->next != 0)
+        pages_item(pages, chunk->next)->prev = chunk->prev;
+    memory->free_count--;
+}
+
+void
+pages_drain_free(struct pages *pages, struct item *chunk)
+{
+    struct class_memory *memory = &pages->class_memory[pages_class(pages, chunk)];
+
+    lock_take(&memory->lock);
+    if (item_traits(chunk) == CHUNK_FREE) {
+        free_remove_locked(pages, memory, chunk);
+        pages_keep_back_locked(pages, chunk);
+    }
+    lock_drop(&memory->lock);
+}
+
+uint32_t
+pages_drained(struct pages *pages)
+{
+    uint32_t             page = atomic_load(&pages->draining), drained;
+    struct class_memory *memory = &pages->class_memory[pages_class_of(pages, page)];
+
+    lock_take(&memory->lock);
+    drained = pages->drained;
+    lock_drop(&memory->lock);
+    return drained;
+}
+
+/* What was never used is the class's newest page again, unless it has another one by now.
+ * Its class lock is held. How many chunks have to go into the free list, from the first. */
+static uint32_t
+give_unused_back_locked(struct pages *pages, uint32_t page, unsigned size_class)
+{
+    struct class_memory *memory = &pages->class_memory[size_class];
+    uint32_t             chunks = pages_chunks(pages, size_class);
+    uint32_t             used = chunks - pages->unused, more;
+
+    if (pages->unused == 0)
+        return chunks;
+    if (memory->fresh == 0) {
+        memory->fresh = pages->unused;
+        memory->newest_strips = pages->draining_strips;
+        memory->fresh_at = (char *)pages_chunk(pages, page, size_class, used);
+        return used;
+    }
+    more = STRIPS - pages->draining_strips; /* all in the list have memory */
+    memory->strips += more;
+    lock_take(&pages->lock);
+    pages->used += more;
+    lock_drop(&pages->lock);
+    return chunks;
+}
+
+/* Some dozens at a time go back into the free list. */
+enum { BACK_AT_ONCE = 32 };
+
+void
+pages_drain_abandon(struct pages *pages)
+{
+    uint32_t             page = atomic_load(&pages->draining);
+    unsigned             size_class = pages_class_of(pages, page);
+    struct class_memory *memory = &pages->class_memory[size_class];
+    uint32_t             used = pages_chunks(pages, size_class) - pages->unused, chunks;
+
+    lock_take(&memory->lock);
+    atomic_store_explicit(&pages->draining, 0, memory_order_relaxed);
+    chunks = give_unused_back_locked(pages, page, size_class);
+    lock_drop(&memory->lock);
+    for (uint32_t from = 0; from < chunks; from += BACK_AT_ONCE) {
+        lock_take(&memory->lock);
+        for (uint32_t at = from; at < from + BACK_AT_ONCE && at < chunks; at++) {
+            struct item *chunk = pages_chunk(pages, page, size_class, at);
+
+            if (at >= used)
+                poison_lift(chunk, ITEM_HEADER);
+            else if (item_traits(chunk) != CHUNK_DRAINED)
+                continue;
+            pages_free_add_locked(pages, size_class, chunk);
+        }
+        lock_drop(&memory->lock);
+    }
+}
+
+/* ---- pages of no class ----------------------------------------------------------- */
+
+static void
+push_locked(struct pages *pages, uint32_t *list, uint32_t page)
+{
+    pages->next[page] = *list;
+    *list = page;
+}
+
+/* The first page of the pool, 0 when there is none. */
+static uint32_t
+pop_locked(struct pages *pages)
+{
+    uint32_t page = pages->pool;
+
+    if (page != 0) {
+        pages->pool = pages->next[page];
+        pages->pool_count--;
+    }
+    return page;
+}
+
+void
+pages_erase(struct pages *pages, uint32_t page)
+{
+    char *at = page_at(pages, page);
+    int   how = pages->file.head != NULL ? MADV_REMOVE : MADV_DONTNEED;
+
+    poison_lift(at, PAGE_BYTES);
+    if (madvise(at, PAGE_BYTES, how) != 0)
+        memset(at, 0, PAGE_BYTES);
+    poison_lay(at, PAGE_BYTES);
+}
+
+/* A page whose memory is no longer counted. */
+static void
+release(struct pages *pages, uint32_t page)
+{
+    pages_erase(pages, page);
+    lock_take(&pages->lock);
+    push_locked(pages, &pages->released, page);
+    lock_drop(&pages->lock);
+}
+
+/* Are there more than there may be? Then a page's strips are counted as gone. The pages
+ * lock is held. */
+static bool
+is_too_many_locked(struct pages *pages, uint32_t strips)
+{
+    if (pages->used <= pages->shrink_to) {
+        pages->shrink_to = UINT32_MAX;
+        return false;
+    }
+    pages->used -= strips;
+    return true;
+}
+
+void
+pages_trim_pool(struct pages *pages)
+{
+    for (;;) {
+        uint32_t page = 0;
+
+        lock_take(&pages->lock);
+        if (pages->pool != 0 && is_too_many_locked(pages, STRIPS))
+            page = pop_locked(pages);
+        lock_drop(&pages->lock);
+        if (page == 0)
+            return;
+        release(pages, page);
+    }
+}
+
+static void
+to_pool(struct pages *pages, uint32_t page)
+{
+    poison_lift(page_at(pages, page), PAGE_BYTES);
+    memset(page_at(pages, page), 0, PAGE_BYTES);
+    poison_lay(page_at(pages, page), PAGE_BYTES);
+    lock_take(&pages->lock);
+    push_locked(pages, &pages->pool, page);
+    pages->pool_count++;
+    lock_drop(&pages->lock);
+    pages_trim_pool(pages); /* somebody may have lowered the limit meanwhile */
+}
+
+/* Cut a page of no class into free chunks. Nobody knows of them until the end. */
+static void
+to_class(struct pages *pages, uint32_t page, unsigned size_class)
+{
+    struct class_memory *memory = &pages->class_memory[size_class];
+    uint32_t             chunks = pages_chunks(pages, size_class);
+    struct item         *last = pages_chunk(pages, page, size_class, chunks - 1);
+
+    poison_lay(page_at(pages, page), PAGE_BYTES);
+    for (uint32_t at = 0; at < chunks; at++) {
+        struct item *chunk = pages_chunk(pages, page, size_class, at);
+        handle_t     handle = pages_handle(pages, chunk);
+        handle_t     step = pages->classes.bytes[size_class] >> pages->unit_shift;
+
+        poison_lift(chunk, ITEM_HEADER);
+        item_set_traits(chunk, CHUNK_FREE);
+        chunk->prev = handle - step;
+        chunk->next = handle + step;
+    }
+    lock_take(&pages->lock);
+    pages_set_class_locked(pages, page, size_class);
+    lock_drop(&pages->lock);
+    lock_take(&memory->lock);
+    last->next = memory->free;
+    if (memory->free != 0)
+        pages_item(pages, memory->free)->prev = pages_handle(pages, last);
+    memory->free = pages_handle(pages, pages_chunk(pages, page, size_class, 0));
+    memory->free_count += chunks;
+    memory->pages++;
+    memory->strips += STRIPS;
+    lock_drop(&memory->lock);
+}
+
+/* Is the memory of the drained page given back? Otherwise it is whole: all is counted. The
+ * pages lock is held. */
+static bool
+goes_back_locked(struct pages *pages, unsigned to)
+{
+    uint32_t strips = pages->draining_strips;
+
+    if (is_too_many_locked(pages, strips))
+        return true;
+    if (to != 0 && pages_may_use_locked(pages, STRIPS - strips)) {
+        pages->used += STRIPS - strips;
+        return false;
+    }
+    if (strips == STRIPS)
+        return false;
+    pages->used -= strips; /* who wants memory may use as much */
+    return true;
+}
+
+void
+pages_drain_end(struct pages *pages, unsigned to)
+{
+    uint32_t             page = atomic_load(&pages->draining);
+    unsigned             size_class = pages_class_of(pages, page);
+    struct class_memory *memory = &pages->class_memory[size_class];
+    bool                 released;
+
+    lock_take(&memory->lock);
+    must(pages->drained == pages_chunks(pages, size_class));
+    atomic_store_explicit(&pages->draining, 0, memory_order_relaxed);
+    memory->pages--;
+    memory->strips -= pages->draining_strips;
+    lock_drop(&memory->lock);
+    lock_take(&pages->lock);
+    pages_set_class_locked(pages, page, 0);
+    released = goes_back_locked(pages, to);
+    lock_drop(&pages->lock);
+    if (released)
+        release(pages, page);
+    else if (to == 0)
+        to_pool(pages, page);
+    else
+        to_class(pages, page, to);
+}
+
+bool
+pages_give_from_pool(struct pages *pages, unsigned to)
+{
+    uint32_t page;
+
+    lock_take(&pages->lock);
+    page = pop_locked(pages);
+    lock_drop(&pages->lock);
+    if (page != 0)
+        to_class(pages, page, to);
+    return page != 0;
+}

@@ -1,0 +1,841 @@
+/* t/unit/test_slabs_mover.c - pages that go from one class to another.
+ *
+ * Every test ends with cache_check(), in fixture_fini() and often before: whatever becomes
+ * of a page, no chunk may be lost.
+ */
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+
+#include "slabs/cache_priv.h"
+
+#include "t/unit/fixture.h"
+
+enum {
+    SMALL = 200, /* a value of many a page; a page has some 4,000 */
+    LARGE = 100000,
+    STEPS_MOST = 1000000,
+    CHUNK = 64 << 10, /* the largest, where there are chains */
+    CHAIN = 300000,   /* four full pieces and a bit          */
+};
+
+static unsigned
+class_of_size(const struct fixture *f, size_t value_length)
+{
+    return cache_class_for(f->cache, 8, 0, value_length);
+}
+
+static const char *
+name_of(unsigned number)
+{
+    static char name[16];
+
+    snprintf(name, sizeof(name), "k%07u", number);
+    return name;
+}
+
+/* Values know their key, so that none can be taken for another's. */
+static enum cache_status
+put_number(struct fixture *f, unsigned number, size_t length)
+{
+    char *value = malloc(length);
+
+    pattern_fill(value, length, number);
+    enum cache_status status =
+        put_span(f, name_of(number), (struct span){ value, length }, 0);
+
+    free(value);
+    return status;
+}
+
+static void
+put_numbers(struct fixture *f, unsigned from, unsigned to, size_t length)
+{
+    for (unsigned number = from; number < to; number++)
+        quick_assert(put_number(f, number, length) == CACHE_OK);
+}
+
+/* Is all of it what pattern_fill() makes? It may be in pieces. */
+static bool
+reading_is(struct cache_reading *reading, uint64_t seed)
+{
+    char  *all = malloc(reading->value_length + 1);
+    size_t from = 0;
+    bool   right;
+
+    while (from < reading->value_length) {
+        struct span piece = cache_read_value(reading, from);
+
+        quick_assert(piece.length > 0);
+        memcpy(all + from, piece.at, piece.length);
+        from += piece.length;
+    }
+    right = pattern_holds((struct span){ all, from }, seed);
+    free(all);
+    return right;
+}
+
+/* Is it there? Then it has to be right. */
+static bool
+has_number(struct fixture *f, unsigned number, size_t length)
+{
+    struct cache_key     key = key_of(f, name_of(number));
+    struct cache_reading reading;
+
+    if (cache_read(f->thread, &key, &reading) != CACHE_OK)
+        return false;
+    quick_assert(reading.value_length == length);
+    quick_assert(reading_is(&reading, number));
+    cache_read_end(f->thread, &reading);
+    return true;
+}
+
+static unsigned
+count_numbers(struct fixture *f, unsigned from, unsigned to, size_t length)
+{
+    unsigned count = 0;
+
+    for (unsigned number = from; number < to; number++)
+        count += has_number(f, number, length);
+    return count;
+}
+
+/* Go on until there is nothing to do; what is in use is not waited for long. */
+static void
+move_all(struct fixture *f)
+{
+    unsigned steps = 0;
+
+    while (cache_move_step(f->thread) != CACHE_MOVE_NOTHING)
+        ck_assert_uint_lt(++steps, STEPS_MOST);
+    ck_assert(!cache_is_moving(f->cache));
+}
+
+static void
+move_page(struct fixture *f, unsigned from, unsigned to)
+{
+    ck_assert_int_eq(cache_move_ask(f->cache, from, to), CACHE_MOVE_OK);
+    move_all(f);
+    cache_check(f->cache, true);
+}
+
+static uint32_t
+pages_owned(const struct fixture *f, unsigned size_class)
+{
+    struct cache_class shown;
+
+    cache_class_show(f->cache, size_class, &shown);
+    return shown.pages;
+}
+
+static size_t
+memory_used(const struct fixture *f)
+{
+    return (size_t)f->cache->pages.used * STRIP_BYTES;
+}
+
+static unsigned
+a_page_of(const struct fixture *f, size_t value_length)
+{
+    return pages_chunks(&f->cache->pages, class_of_size(f, value_length));
+}
+
+START_TEST(a_page_with_room_elsewhere_goes_and_no_item_is_lost)
+{
+    struct fixture f;
+    unsigned       size_class, count;
+
+    fixture_init(&f);
+    size_class = class_of_size(&f, SMALL);
+    count = 3 * a_page_of(&f, SMALL);
+    put_numbers(&f, 0, count, SMALL);
+    for (unsigned number = 0; number < count; number += 2)
+        ck_assert_int_eq(drop(&f, name_of(number)), CACHE_OK);
+    ck_assert_uint_eq(pages_owned(&f, size_class), 3);
+    move_page(&f, size_class, CACHE_POOL);
+    ck_assert_uint_eq(pages_owned(&f, size_class), 2);
+    ck_assert_uint_eq(cache_pages_in_pool(f.cache), 1);
+    ck_assert_uint_eq(count_numbers(&f, 0, count, SMALL), count / 2);
+    ck_assert_uint_eq(counters_of(&f).pages_moved, 1);
+    ck_assert_uint_eq(counters_of(&f).evictions, 0);
+    fixture_fini(&f);
+}
+END_TEST
+
+START_TEST(a_full_class_loses_its_coldest_items_and_not_those_on_the_page)
+{
+    struct fixture f;
+    unsigned       size_class, a_page, count, lost;
+
+    fixture_init(&f);
+    size_class = class_of_size(&f, SMALL);
+    a_page = a_page_of(&f, SMALL);
+    count = 8 * a_page;
+    put_numbers(&f, 0, count, SMALL);
+    ck_assert_uint_eq(counters_of(&f).evictions, 0);
+    move_page(&f, size_class, class_of_size(&f, LARGE));
+    lost = count - count_numbers(&f, 0, count, SMALL);
+    ck_assert_uint_ge(lost, a_page);
+    ck_assert_uint_le(lost, a_page + a_page / 8);
+    ck_assert_uint_eq(count_numbers(&f, 0, lost, SMALL), 0); /* the oldest, all */
+    ck_assert_uint_eq(pages_owned(&f, size_class), 7);
+    ck_assert_uint_eq(pages_owned(&f, class_of_size(&f, LARGE)), 1);
+    put_numbers(&f, count, count + a_page_of(&f, LARGE), LARGE);
+    ck_assert_uint_eq(count_numbers(&f, lost, count, SMALL), count - lost);
+    fixture_fini(&f);
+}
+END_TEST
+
+START_TEST(a_page_goes_round_through_classes)
+{
+    struct fixture f;
+    unsigned       size_class;
+
+    fixture_init_with(&f, fixture_config((size_t)512 * MIB));
+    size_class = class_of_size(&f, SMALL);
+    put_numbers(&f, 0, 4 * a_page_of(&f, SMALL), SMALL);
+    for (unsigned i = 1; i <= cache_class_count(f.cache); i += 9) {
+        size_t length = cache_class_bytes(f.cache, i) - ITEM_HEADER - 8;
+
+        if (i == size_class || class_of_size(&f, length) != i)
+            continue;
+        move_page(&f, size_class, i);
+        put_numbers(&f, 0, pages_chunks(&f.cache->pages, i) + 1, length);
+        move_page(&f, i, CACHE_POOL);
+        put_numbers(&f, 0, 4 * a_page_of(&f, SMALL), SMALL);
+        ck_assert_uint_eq(count_numbers(&f, 0, 100, SMALL), 100);
+    }
+    ck_assert_uint_eq(counters_of(&f).evictions, 0);
+    fixture_fini(&f);
+}
+END_TEST
+
+static void
+store_with_everything(struct fixture *f, const char *name, size_t length)
+{
+    struct cache_store store = {
+        .mode = CACHE_SET,
+        .key = key_of(f, name),
+        .client_flags = 0xfeed,
+        .expiry = 1000,
+        .new_cas = 77,
+        .binary_key = true,
+    };
+    struct cache_result result;
+    char               *value = malloc(length);
+
+    pattern_fill(value, length, length);
+    ck_assert_int_eq(
+        cache_store(f->thread, &store, (struct span){ value, length }, &result),
+        CACHE_OK);
+    free(value);
+}
+
+static void
+check_everything(size_t length)
+{
+    struct fixture        f;
+    struct cache_read_how how = { .unnoticed = true };
+    struct cache_reading  reading;
+    struct item          *before;
+    struct cache_key      key;
+    size_t                alike = length + 8; /* flags and era take as much */
+    unsigned              size_class;
+
+    fixture_init(&f);
+    size_class = class_of_size(&f, alike);
+    key = key_of(&f, "the-item");
+    store_with_everything(&f, "the-item", length);
+    put_numbers(&f, 0, 2 * a_page_of(&f, alike) - 1, alike);
+    ck_assert_int_eq(cache_read_as(f.thread, &key, &how, &reading), CACHE_OK);
+    before = reading.item;
+    cache_read_end(f.thread, &reading);
+    move_page(&f, size_class, CACHE_POOL);
+    ck_assert_int_eq(cache_read_as(f.thread, &key, &how, &reading), CACHE_OK);
+    ck_assert_ptr_ne(reading.item, before);
+    ck_assert_uint_eq(reading.cas, 77);
+    ck_assert_uint_eq(reading.client_flags, 0xfeed);
+    ck_assert_int_eq(reading.ttl_s, 1000);
+    ck_assert(reading.binary_key && !reading.stale && !reading.fetched);
+    ck_assert_uint_eq(reading.value_length, length);
+    ck_assert(pattern_holds(cache_read_value(&reading, 0), length));
+    cache_read_end(f.thread, &reading);
+    cache_flush(f.thread); /* its era has come along */
+    ck_assert_int_eq(peek(&f, "the-item"), CACHE_MISS);
+    fixture_fini(&f);
+}
+
+START_TEST(an_item_takes_all_that_it_has_along)
+{
+    check_everything(SMALL);
+    check_everything(CACHE_COPY_MAX + 1);
+    check_everything(LARGE);
+}
+END_TEST
+
+START_TEST(dead_items_are_dropped_and_not_moved)
+{
+    struct fixture f;
+    unsigned       count;
+
+    fixture_init(&f);
+    count = 2 * a_page_of(&f, SMALL);
+    for (unsigned number = 0; number < count; number++)
+        ck_assert_int_eq(put_span(&f, name_of(number), text_span("v"), 10), CACHE_OK);
+    put_numbers(&f, 0, count, SMALL);
+    for (unsigned number = 0; number < count; number++) {
+        struct cache_key    key = key_of(&f, name_of(number));
+        struct cache_result result;
+
+        ck_assert_int_eq(cache_touch(f.thread, &key, 10, &result), CACHE_OK);
+    }
+    advance(&f, 11);
+    move_page(&f, class_of_size(&f, SMALL), CACHE_POOL);
+    ck_assert_uint_eq(counters_of(&f).items_rescued, 0);
+    ck_assert_uint_eq(counters_of(&f).rescue_reclaims, a_page_of(&f, SMALL));
+    fixture_fini(&f);
+}
+END_TEST
+
+/* The item under a key that is there. */
+static struct item *
+item_of(struct fixture *f, const char *name)
+{
+    struct cache_key     key = key_of(f, name);
+    struct cache_reading reading;
+    struct item         *item;
+
+    ck_assert_int_eq(cache_read(f->thread, &key, &reading), CACHE_OK);
+    item = reading.item;
+    cache_read_end(f->thread, &reading);
+    return item;
+}
+
+/* ---- what is in use -------------------------------------------------------------- */
+
+/* Pin this number; the reading is to be ended. */
+static struct cache_reading
+pin_number(struct fixture *f, unsigned number)
+{
+    struct cache_key     key = key_of(f, name_of(number));
+    struct cache_reading reading;
+
+    ck_assert_int_eq(cache_read(f->thread, &key, &reading), CACHE_OK);
+    ck_assert(reading.pinned);
+    return reading;
+}
+
+START_TEST(a_pinned_item_stays_and_another_page_goes)
+{
+    struct fixture       f;
+    struct cache_reading reading;
+    unsigned             size_class, count;
+
+    fixture_init(&f);
+    size_class = class_of_size(&f, LARGE);
+    count = 4 * a_page_of(&f, LARGE);
+    put_numbers(&f, 0, count, LARGE);
+    reading = pin_number(&f, 0); /* the coldest: its page is tried first */
+    ck_assert_int_eq(cache_move_ask(f.cache, size_class, CACHE_POOL), CACHE_MOVE_OK);
+    move_all(&f);
+    cache_check(f.cache, false);
+    ck_assert_uint_eq(pages_owned(&f, size_class), 4); /* one came for the rescued */
+    ck_assert_uint_eq(counters_of(&f).pages_moved, 1);
+    ck_assert_uint_gt(counters_of(&f).rescue_busy, 0);
+    ck_assert(pattern_holds((struct span){ reading.value, LARGE }, 0));
+    cache_read_end(f.thread, &reading);
+    ck_assert_uint_eq(count_numbers(&f, 0, count, LARGE), count);
+    fixture_fini(&f);
+}
+END_TEST
+
+START_TEST(where_everything_is_in_use_the_mover_gives_up_and_nothing_changes)
+{
+    enum { PAGES = 4 };
+    struct fixture       f;
+    struct cache_reading readings[PAGES * 16];
+    unsigned             size_class, a_page, count;
+
+    fixture_init(&f);
+    size_class = class_of_size(&f, LARGE);
+    a_page = a_page_of(&f, LARGE);
+    count = PAGES * a_page;
+    ck_assert_uint_le(a_page, 16);
+    put_numbers(&f, 0, count, LARGE);
+    for (unsigned number = 0; number < count; number++)
+        readings[number] = pin_number(&f, number);
+    ck_assert_int_eq(cache_move_ask(f.cache, size_class, CACHE_POOL), CACHE_MOVE_OK);
+    move_all(&f);
+    ck_assert_uint_eq(counters_of(&f).pages_moved, 0);
+    for (unsigned number = 0; number < count; number++)
+        cache_read_end(f.thread, &readings[number]);
+    cache_check(f.cache, true);
+    ck_assert_uint_eq(count_numbers(&f, 0, count, LARGE), count);
+    move_page(&f, size_class, CACHE_POOL); /* now it can */
+    ck_assert_uint_eq(counters_of(&f).pages_moved, 1);
+    fixture_fini(&f);
+}
+END_TEST
+
+START_TEST(a_pinned_item_that_is_deleted_meanwhile_lets_the_page_go)
+{
+    struct fixture       f;
+    struct cache_reading reading;
+    unsigned             size_class;
+
+    fixture_init(&f);
+    size_class = class_of_size(&f, LARGE);
+    put_numbers(&f, 0, 2 * a_page_of(&f, LARGE), LARGE);
+    reading = pin_number(&f, 0);
+    ck_assert_int_eq(cache_move_ask(f.cache, size_class, CACHE_POOL), CACHE_MOVE_OK);
+    for (unsigned i = 0; i < 10; i++)
+        cache_move_step(f.thread);
+    ck_assert(cache_is_moving(f.cache));
+    ck_assert_int_eq(drop(&f, name_of(0)), CACHE_OK);
+    cache_check(f.cache, false);
+    for (unsigned i = 0; i < 3; i++)
+        cache_move_step(f.thread);
+    cache_read_end(f.thread, &reading);
+    move_all(&f);
+    ck_assert_uint_eq(counters_of(&f).pages_moved, 1);
+    fixture_fini(&f);
+}
+END_TEST
+
+START_TEST(a_value_that_is_arriving_is_waited_for_and_then_the_page_is_given_up)
+{
+    struct fixture      f;
+    struct cache_store  store;
+    struct cache_upload upload;
+    struct cache_result result;
+    size_t              room;
+    unsigned            size_class;
+
+    fixture_init(&f);
+    size_class = class_of_size(&f, LARGE);
+    put_numbers(&f, 0, a_page_of(&f, LARGE) + 1, LARGE);
+    store = store_of(&f, CACHE_SET, "arriving");
+    ck_assert_int_eq(cache_upload_begin(f.thread, &store, LARGE, &upload), CACHE_OK);
+    /* The page with the upload goes last, when no other is left. */
+    for (unsigned i = 0; i < 3 && pages_owned(&f, size_class) > 1; i++) {
+        if (cache_move_ask(f.cache, size_class, CACHE_POOL) == CACHE_MOVE_OK)
+            move_all(&f);
+        cache_check(f.cache, false);
+    }
+    pattern_fill(cache_upload_room(f.thread, &upload, &room), LARGE, 1);
+    cache_upload_fill(&upload, LARGE);
+    ck_assert_int_eq(cache_upload_commit(f.thread, &store, &upload, &result), CACHE_OK);
+    ck_assert_int_eq(peek(&f, "arriving"), CACHE_OK);
+    fixture_fini(&f);
+}
+END_TEST
+
+START_TEST(what_another_thread_keeps_comes_back_although_it_does_nothing)
+{
+    struct fixture       f;
+    struct cache_thread *other, *mine;
+    unsigned             size_class, count;
+
+    fixture_init(&f);
+    mine = f.thread;
+    other = cache_thread_create(f.cache);
+    size_class = class_of_size(&f, SMALL);
+    count = 2 * a_page_of(&f, SMALL);
+    f.thread = other;
+    put_numbers(&f, 0, count, SMALL);
+    for (unsigned number = 0; number < 100; number++)
+        ck_assert_int_eq(drop(&f, name_of(number)), CACHE_OK);
+    ck_assert_uint_gt(other->magazine[size_class].count, 0);
+    f.thread = mine;
+    for (unsigned i = 0; i < 4; i++)
+        move_page(&f, size_class, CACHE_POOL);
+    ck_assert_uint_eq(counters_of(&f).pages_moved, 4);
+    cache_thread_destroy(&other);
+    fixture_fini(&f);
+}
+END_TEST
+
+/* ---- chains ---------------------------------------------------------------------- */
+
+static void
+fixture_init_chains(struct fixture *f, size_t memory_bytes)
+{
+    struct cache_config config = fixture_config(memory_bytes);
+
+    config.chunk_bytes_max = CHUNK;
+    fixture_init_with(f, config);
+}
+
+static unsigned
+class_of_pieces(const struct fixture *f)
+{
+    return cache_class_count(f->cache);
+}
+
+START_TEST(the_pieces_of_a_chain_move_one_by_one)
+{
+    struct fixture f;
+    unsigned       largest;
+
+    fixture_init_chains(&f, 32 * MIB);
+    largest = class_of_pieces(&f);
+    put_numbers(&f, 0, 40, CHAIN);
+    for (unsigned number = 0; number < 40; number += 2)
+        ck_assert_int_eq(drop(&f, name_of(number)), CACHE_OK);
+    while (pages_owned(&f, largest) > 6)
+        move_page(&f, largest, CACHE_POOL);
+    ck_assert_uint_eq(count_numbers(&f, 0, 40, CHAIN), 20);
+    ck_assert_uint_gt(counters_of(&f).pieces_rescued, 20);
+    ck_assert_uint_eq(counters_of(&f).evictions, 0);
+    fixture_fini(&f);
+}
+END_TEST
+
+START_TEST(the_head_of_a_chain_moves_and_its_pieces_follow)
+{
+    struct fixture f;
+    struct item   *head;
+    unsigned       size_class, number = 0;
+
+    fixture_init_chains(&f, 32 * MIB);
+    put_numbers(&f, 0, 10, CHAIN);
+    head = item_of(&f, name_of(0));
+    ck_assert(item_is_chained(head));
+    size_class = pages_class(&f.cache->pages, head);
+    for (number = 10; pages_owned(&f, size_class) < 3; number++)
+        ck_assert_int_eq(put_number(&f, number, 12), CACHE_OK);
+    put_numbers(&f, number, 4 * number / 3, 12); /* no page is hardly used */
+    move_page(&f, size_class, CACHE_POOL);
+    ck_assert_ptr_ne(item_of(&f, name_of(0)), head);
+    ck_assert_uint_eq(count_numbers(&f, 0, 10, CHAIN), 10);
+    ck_assert_int_eq(drop(&f, name_of(0)), CACHE_OK);
+    fixture_fini(&f);
+}
+END_TEST
+
+START_TEST(a_chain_that_is_read_stays_where_it_is)
+{
+    struct fixture       f;
+    struct cache_reading reading;
+    unsigned             largest;
+
+    fixture_init_chains(&f, 32 * MIB);
+    largest = class_of_pieces(&f);
+    put_numbers(&f, 0, 20, CHAIN);
+    reading = pin_number(&f, 0);
+    for (unsigned i = 0; i < 10; i++) {
+        if (cache_move_ask(f.cache, largest, CACHE_POOL) == CACHE_MOVE_OK)
+            move_all(&f);
+        cache_check(f.cache, false);
+    }
+    ck_assert(reading_is(&reading, 0));
+    cache_read_end(f.thread, &reading);
+    ck_assert_uint_gt(counters_of(&f).pages_moved, 3);
+    ck_assert_uint_eq(count_numbers(&f, 0, 20, CHAIN), 20);
+    fixture_fini(&f);
+}
+END_TEST
+
+START_TEST(chains_make_room_where_the_limit_is_lowered)
+{
+    struct fixture f;
+    unsigned       left;
+
+    fixture_init_chains(&f, 32 * MIB);
+    put_numbers(&f, 0, 100, CHAIN);
+    ck_assert(cache_memory_set_limit(f.cache, 10 * MIB));
+    move_all(&f);
+    ck_assert_uint_le(memory_used(&f), 10 * MIB);
+    cache_check(f.cache, true);
+    left = count_numbers(&f, 0, 100, CHAIN);
+    ck_assert_uint_gt(left, 20);
+    ck_assert_uint_eq(count_numbers(&f, 100 - left, 100, CHAIN), left);
+    fixture_fini(&f);
+}
+END_TEST
+
+/* ---- the limit ------------------------------------------------------------------- */
+
+START_TEST(a_lower_limit_is_met_and_the_warmest_items_stay)
+{
+    struct fixture f;
+    unsigned       count, left;
+
+    fixture_init(&f);
+    count = 8 * a_page_of(&f, SMALL);
+    put_numbers(&f, 0, count, SMALL);
+    ck_assert(cache_memory_set_limit(f.cache, 3 * MIB));
+    ck_assert_uint_ge(memory_used(&f), 8 * MIB);
+    move_all(&f);
+    ck_assert_uint_le(memory_used(&f), 3 * MIB);
+    ck_assert_uint_eq(cache_pages_in_pool(f.cache), 0);
+    cache_check(f.cache, true);
+    left = count_numbers(&f, 0, count, SMALL);
+    ck_assert_uint_ge(left, 5 * a_page_of(&f, SMALL) / 2);
+    ck_assert_uint_eq(count_numbers(&f, count - left, count, SMALL), left);
+    put_numbers(&f, 0, count, SMALL);
+    ck_assert_uint_le(memory_used(&f), 3 * MIB);
+    ck_assert(cache_memory_set_limit(f.cache, 6 * MIB));
+    put_numbers(&f, 0, count, SMALL);
+    ck_assert_uint_eq(memory_used(&f), 6 * MIB);
+    fixture_fini(&f);
+}
+END_TEST
+
+START_TEST(a_lower_limit_takes_from_the_pool_first)
+{
+    struct fixture f;
+    unsigned       size_class;
+
+    fixture_init(&f);
+    size_class = class_of_size(&f, SMALL);
+    put_numbers(&f, 0, 8 * a_page_of(&f, SMALL), SMALL);
+    for (unsigned i = 0; i < 3; i++)
+        move_page(&f, size_class, CACHE_POOL);
+    ck_assert_uint_eq(cache_pages_in_pool(f.cache), 3);
+    ck_assert(cache_memory_set_limit(f.cache, 6 * MIB));
+    ck_assert_uint_eq(cache_pages_in_pool(f.cache), 1);
+    ck_assert_int_eq(cache_move_step(f.thread), CACHE_MOVE_NOTHING);
+    cache_check(f.cache, true);
+    put_numbers(&f, 0, 8 * a_page_of(&f, SMALL), SMALL);
+    ck_assert_uint_eq(pages_owned(&f, size_class), 6);
+    fixture_fini(&f);
+}
+END_TEST
+
+START_TEST(what_is_granted_far_beyond_the_limit_is_paid_for_by_the_richest)
+{
+    struct fixture f;
+    unsigned       size_class;
+
+    fixture_init(&f);
+    size_class = class_of_size(&f, SMALL);
+    put_numbers(&f, 0, 8 * a_page_of(&f, SMALL), SMALL);
+    for (unsigned i = 1; i <= cache_class_count(f.cache); i += 2) {
+        size_t length = cache_class_bytes(f.cache, i) - ITEM_HEADER - 8;
+
+        if (i != size_class && class_of_size(&f, length) == i)
+            put_numbers(&f, 0, pages_chunks(&f.cache->pages, i), length);
+    }
+    ck_assert_uint_gt(memory_used(&f), 24 * MIB);
+    move_all(&f);
+    ck_assert_uint_gt(memory_used(&f), 24 * MIB); /* by what all are granted */
+    ck_assert_uint_eq(pages_owned(&f, size_class), 1);
+    fixture_fini(&f);
+}
+END_TEST
+
+START_TEST(where_nothing_is_evicted_the_limit_is_met_only_as_far_as_items_fit)
+{
+    struct fixture      f;
+    struct cache_config config = fixture_config(8 * MIB);
+    unsigned            count;
+
+    config.evicts = false;
+    fixture_init_with(&f, config);
+    count = 6 * a_page_of(&f, SMALL);
+    put_numbers(&f, 0, count, SMALL);
+    for (unsigned number = 0; number < count; number += 3)
+        ck_assert_int_eq(drop(&f, name_of(number)), CACHE_OK);
+    ck_assert(cache_memory_set_limit(f.cache, 2 * MIB));
+    for (unsigned i = 0; i < 100000; i++)
+        cache_move_step(f.thread);
+    ck_assert_uint_le(memory_used(&f), 5 * MIB);
+    ck_assert_uint_eq(count_numbers(&f, 0, count, SMALL), count - (count + 2) / 3);
+    ck_assert(cache_memory_set_limit(f.cache, 8 * MIB));
+    move_all(&f);
+    fixture_fini(&f);
+}
+END_TEST
+
+/* ---- asking ---------------------------------------------------------------------- */
+
+START_TEST(what_cannot_be_is_refused)
+{
+    struct fixture f;
+    unsigned       size_class;
+
+    fixture_init(&f);
+    size_class = class_of_size(&f, SMALL);
+    ck_assert_int_eq(cache_move_ask(f.cache, 3, 3), CACHE_MOVE_SAME);
+    ck_assert_int_eq(cache_move_ask(f.cache, 999, 999), CACHE_MOVE_SAME);
+    ck_assert_int_eq(cache_move_ask(f.cache, -2, 3), CACHE_MOVE_BAD_CLASS);
+    ck_assert_int_eq(cache_move_ask(f.cache, 3, cache_class_count(f.cache) + 1),
+                     CACHE_MOVE_BAD_CLASS);
+    ck_assert_int_eq(cache_move_ask(f.cache, CACHE_ANY_CLASS, 3), CACHE_MOVE_BAD_CLASS);
+    ck_assert_int_eq(cache_move_ask(f.cache, CACHE_POOL, 3), CACHE_MOVE_NO_SPARE);
+    put(&f, "k", "v", 0);
+    ck_assert_int_eq(cache_move_ask(f.cache, class_of_size(&f, 1), 3),
+                     CACHE_MOVE_NO_SPARE);
+    put_numbers(&f, 0, 2 * a_page_of(&f, SMALL), SMALL);
+    ck_assert_int_eq(cache_move_ask(f.cache, CACHE_ANY_CLASS, CACHE_POOL), CACHE_MOVE_OK);
+    ck_assert(cache_is_moving(f.cache));
+    ck_assert_int_eq(cache_move_ask(f.cache, size_class, CACHE_POOL), CACHE_MOVE_BUSY);
+    move_all(&f);
+    ck_assert_uint_eq(cache_pages_in_pool(f.cache), 1);
+    move_page(&f, CACHE_POOL, 1);
+    ck_assert_uint_eq(cache_pages_in_pool(f.cache), 0);
+    ck_assert_uint_eq(pages_owned(&f, 1), 2);
+    fixture_fini(&f);
+}
+END_TEST
+
+START_TEST(the_order_of_eviction_stays)
+{
+    struct fixture f;
+    unsigned       size_class, count, left;
+
+    fixture_init(&f);
+    size_class = class_of_size(&f, SMALL);
+    count = 6 * a_page_of(&f, SMALL);
+    put_numbers(&f, 0, count, SMALL);
+    for (unsigned i = 0; i < 6; i++)
+        move_page(&f, size_class, CACHE_POOL), put_number(&f, count + i, SMALL);
+    ck_assert(cache_memory_set_limit(f.cache, 4 * MIB));
+    move_all(&f);
+    left = count_numbers(&f, 0, count, SMALL);
+    ck_assert_uint_gt(left, 0);
+    ck_assert_uint_eq(count_numbers(&f, count - left, count, SMALL), left);
+    fixture_fini(&f);
+}
+END_TEST
+
+/* ---- threads --------------------------------------------------------------------- */
+
+static const size_t lengths[] = { 10, 100, 300, 1000, 3000, 9000, 50000, 200000 };
+
+/* A thread that stores, reads and deletes values that it can recognise. */
+struct client {
+    struct fixture *f;
+    struct dice     dice;
+    _Atomic bool   *stopping;
+    pthread_t       thread;
+};
+
+static void
+check_one(struct cache_thread *thread, const struct cache_key *key, unsigned number)
+{
+    struct cache_reading reading;
+
+    if (cache_read(thread, key, &reading) != CACHE_OK)
+        return;
+    quick_assert(reading_is(&reading, number * 1000003 + reading.value_length));
+    cache_read_end(thread, &reading);
+}
+
+static void
+store_one(struct cache_thread *thread, const struct cache_key *key, unsigned number,
+          size_t length)
+{
+    struct cache_store  store = { .mode = CACHE_SET, .key = *key };
+    struct cache_result result;
+    char               *value = malloc(length + 8);
+
+    pattern_fill(value, length, number * 1000003 + length);
+    quick_assert(cache_store(thread, &store, (struct span){ value, length }, &result) !=
+                 CACHE_TOO_LARGE);
+    free(value);
+}
+
+static void *
+be_client(void *arg)
+{
+    struct client       *client = arg;
+    struct cache_thread *thread = cache_thread_create(client->f->cache);
+
+    while (!atomic_load(client->stopping)) {
+        unsigned         number = (unsigned)dice_roll(&client->dice, 4000);
+        char             name[16];
+        struct cache_key key;
+
+        snprintf(name, sizeof(name), "c%u", number);
+        key = cache_key(client->f->cache, text_span(name));
+        if (dice_roll(&client->dice, 2) == 0) {
+            store_one(thread, &key, number,
+                      lengths[dice_roll(&client->dice, LENGTH(lengths))]);
+        } else if (dice_roll(&client->dice, 20) == 0) {
+            struct cache_drop_how plainly = { 0 };
+            struct cache_result   result;
+
+            cache_drop(thread, &key, &plainly, &result);
+        } else {
+            check_one(thread, &key, number);
+        }
+    }
+    cache_thread_destroy(&thread);
+    return NULL;
+}
+
+START_TEST(pages_move_under_load)
+{
+    struct fixture      f;
+    struct dice         dice = { 7 };
+    _Atomic bool        stopping = false;
+    struct client       clients[3];
+    struct cache_config config = fixture_config(24 * MIB);
+
+    config.chunk_bytes_max = CHUNK;
+    fixture_init_with(&f, config);
+    for (unsigned i = 0; i < LENGTH(clients); i++) {
+        clients[i] = (struct client){ &f, { i }, &stopping, 0 };
+        ck_assert_int_eq(pthread_create(&clients[i].thread, NULL, be_client, &clients[i]),
+                         0);
+    }
+    for (unsigned moves = 0, steps = 0; moves < 300 && steps < STEPS_MOST; steps++) {
+        unsigned to = class_of_size(&f, lengths[dice_roll(&dice, LENGTH(lengths))]);
+
+        if (dice_roll(&dice, 50) == 0)
+            cache_memory_set_limit(f.cache, (16 + dice_roll(&dice, 9)) * MIB);
+        if (dice_roll(&dice, 4) == 0)
+            to = CACHE_POOL;
+        moves += cache_move_ask(f.cache, CACHE_ANY_CLASS, to) == CACHE_MOVE_OK;
+        if (cache_move_step(f.thread) != CACHE_MOVE_MORE)
+            sched_yield();
+    }
+    atomic_store(&stopping, true);
+    for (unsigned i = 0; i < LENGTH(clients); i++)
+        pthread_join(clients[i].thread, NULL);
+    move_all(&f);
+    ck_assert_uint_gt(counters_of(&f).pages_moved, 100);
+    fixture_fini(&f);
+}
+END_TEST
+
+int
+main(void)
+{
+    Suite *suite = suite_create("slabs/mover");
+    TCase *tcase = fixture_case(suite, "mover");
+
+    tcase_add_test(tcase, a_page_with_room_elsewhere_goes_and_no_item_is_lost);
+    tcase_add_test(tcase, a_full_class_loses_its_coldest_items_and_not_those_on_the_page);
+    tcase_add_test(tcase, a_page_goes_round_through_classes);
+    tcase_add_test(tcase, an_item_takes_all_that_it_has_along);
+    tcase_add_test(tcase, dead_items_are_dropped_and_not_moved);
+    tcase_add_test(tcase, the_order_of_eviction_stays);
+    tcase = fixture_case(suite, "in use");
+    tcase_add_test(tcase, a_pinned_item_stays_and_another_page_goes);
+    tcase_add_test(tcase,
+                   where_everything_is_in_use_the_mover_gives_up_and_nothing_changes);
+    tcase_add_test(tcase, a_pinned_item_that_is_deleted_meanwhile_lets_the_page_go);
+    tcase_add_test(tcase,
+                   a_value_that_is_arriving_is_waited_for_and_then_the_page_is_given_up);
+    tcase_add_test(tcase, what_another_thread_keeps_comes_back_although_it_does_nothing);
+    tcase = fixture_case(suite, "chains");
+    tcase_add_test(tcase, the_pieces_of_a_chain_move_one_by_one);
+    tcase_add_test(tcase, the_head_of_a_chain_moves_and_its_pieces_follow);
+    tcase_add_test(tcase, a_chain_that_is_read_stays_where_it_is);
+    tcase_add_test(tcase, chains_make_room_where_the_limit_is_lowered);
+    tcase = fixture_case(suite, "limit");
+    tcase_add_test(tcase, a_lower_limit_is_met_and_the_warmest_items_stay);
+    tcase_add_test(tcase, a_lower_limit_takes_from_the_pool_first);
+    tcase_add_test(tcase,
+                   what_is_granted_far_beyond_the_limit_is_paid_for_by_the_richest);
+    tcase_add_test(tcase,
+                   where_nothing_is_evicted_the_limit_is_met_only_as_far_as_items_fit);
+    tcase = fixture_case(suite, "asking");
+    tcase_add_test(tcase, what_cannot_be_is_refused);
+    tcase = fixture_case(suite, "threads");
+    tcase_add_test(tcase, pages_move_under_load);
+    return fixture_run(suite);
+}
