@@ -191,29 +191,62 @@ is_fraction(struct span text)
     return digits > 0 && points <= 1 && points + digits == text.length;
 }
 
+bool
+admin_read_fraction(struct span text, double *number)
+{
+    bool   negative = text.length > 0 && text.at[0] == '-', small = false;
+    double value = 0, scale = 1;
+
+    if (negative)
+        text = (struct span){ text.at + 1, text.length - 1 };
+    if (!is_fraction(text) || text.length > FRACTION_MAX)
+        return false;
+    for (size_t i = 0; i < text.length; i++) {
+        if (text.at[i] == '.') {
+            small = true;
+            continue;
+        }
+        value = value * 10 + (text.at[i] - '0');
+        scale = small ? scale * 10 : scale;
+    }
+    *number = negative ? -value / scale : value / scale;
+    return true;
+}
+
+static void
+parse_ratio(struct span text, enum order order, struct request *request)
+{
+    double number;
+
+    if (!admin_read_fraction(text, &number)) {
+        text_say(request, TEXT_ERROR);
+        return;
+    }
+    take_order(request, order);
+    request->text = text;
+}
+
 static void
 parse_automove(const struct line *line, struct request *request)
 {
     struct span what = argument(line, 2), value = argument(line, 3);
-    uint32_t    number;
 
-    take_order(request, ORDER_SLABS_AUTOMOVE);
-    if (text_abbreviates(what, SPAN("ratio")) ||
-        text_abbreviates(what, SPAN("freeratio"))) {
-        if (!is_fraction(value))
-            text_say(request, TEXT_ERROR);
+    if (text_abbreviates(what, SPAN("ratio"))) {
+        parse_ratio(value, ORDER_AUTOMOVE_RATIO, request);
+    } else if (text_abbreviates(what, SPAN("freeratio"))) {
+        parse_ratio(value, ORDER_AUTOMOVE_FREE_RATIO, request);
     } else if (text_abbreviates(what, SPAN("window"))) {
-        if (!number_strict_u32(value, &number))
-            text_say(request, TEXT_BAD_FORMAT);
-        else if (number < WINDOW_LEAST_S || number > WINDOW_MOST_S)
+        take_number(request, ORDER_AUTOMOVE_WINDOW, value, TEXT_BAD_FORMAT);
+        if (request->operation == OP_ORDER &&
+            (request->delta < WINDOW_LEAST_S || request->delta > WINDOW_MOST_S))
             text_say(request,
                      SPAN("CLIENT_ERROR automove window too low or too high\r\n"));
     } else if (what.length == 0) {
         text_say(request, TEXT_ERROR);
-    } else if (!number_strict_u32(what, &number)) {
-        text_say(request, TEXT_BAD_FORMAT);
-    } else if (number > 2) {
-        text_say(request, TEXT_ERROR);
+    } else {
+        take_number(request, ORDER_AUTOMOVE, what, TEXT_BAD_FORMAT);
+        if (request->operation == OP_ORDER && request->delta > 2)
+            text_say(request, TEXT_ERROR);
     }
 }
 
@@ -375,29 +408,6 @@ take_word(struct span *text)
     return word;
 }
 
-/* Read a fraction, which may have a minus. */
-static bool
-read_fraction(struct span text, double *number)
-{
-    bool   negative = text.length > 0 && text.at[0] == '-', small = false;
-    double value = 0, scale = 1;
-
-    if (negative)
-        text = (struct span){ text.at + 1, text.length - 1 };
-    if (!is_fraction(text) || text.length > FRACTION_MAX)
-        return false;
-    for (size_t i = 0; i < text.length; i++) {
-        if (text.at[i] == '.') {
-            small = true;
-            continue;
-        }
-        value = value * 10 + (text.at[i] - '0');
-        scale = small ? scale * 10 : scale;
-    }
-    *number = negative ? -value / scale : value / scale;
-    return true;
-}
-
 struct span
 admin_read_tuning(struct span text, struct cache_lru *lru)
 {
@@ -406,8 +416,8 @@ admin_read_tuning(struct span text, struct cache_lru *lru)
 
     if (!number_strict_u32(hot, &lru->hot_percent) ||
         !number_strict_u32(warm, &lru->warm_percent) ||
-        !read_fraction(hot_factor, &lru->hot_factor) ||
-        !read_fraction(warm_factor, &lru->warm_factor))
+        !admin_read_fraction(hot_factor, &lru->hot_factor) ||
+        !admin_read_fraction(warm_factor, &lru->warm_factor))
         return TEXT_ERROR;
     if ((uint64_t)lru->hot_percent + lru->warm_percent > SEGMENTS_PERCENT)
         return SPAN("ERROR hot and warm pcts must not exceed 80\r\n");

@@ -55,6 +55,8 @@ enum admin_classes admin_read_classes(struct span text, unsigned count,
 /* Read the shares of HOT and WARM and their factors, as in `20 40 0.2 2.0`; what is wrong
  * with them, or nothing. */
 struct span admin_read_tuning(struct span text, struct cache_lru *lru);
+/* Read a number with a point or without, as in `0.8`; it may have a minus. */
+bool admin_read_fraction(struct span text, double *number);
 
 /* ---- dumps ----------------------------------------------------------------------- */
 

@@ -63,9 +63,12 @@ enum dump_kind { DUMP_META, DUMP_KEYS, DUMP_CACHE };
 
 /* What an administrator tells the server to do; numbers are in delta and initial. */
 enum order {
-    ORDER_MEMORY_LIMIT,   /* MiB: delta                                     */
-    ORDER_SLABS_REASSIGN, /* a page of class delta (-1: any) for `initial`  */
-    ORDER_SLABS_AUTOMOVE,
+    ORDER_MEMORY_LIMIT,        /* MiB: delta                                     */
+    ORDER_SLABS_REASSIGN,      /* a page of class delta (-1: any) for `initial`  */
+    ORDER_AUTOMOVE,            /* 0 not, 1 when it pays, 2 at every eviction: delta */
+    ORDER_AUTOMOVE_RATIO,      /* text                                          */
+    ORDER_AUTOMOVE_FREE_RATIO, /* text                                          */
+    ORDER_AUTOMOVE_WINDOW,     /* seconds: delta                                */
     ORDER_CRAWLER_ENABLE,
     ORDER_CRAWLER_DISABLE,
     ORDER_CRAWLER_SLEEP, /* microseconds between steps: delta              */

@@ -14,50 +14,39 @@ set_memory_limit(struct server *server, uint64_t mib)
 {
     if (!cache_memory_set_limit(server->cache, (size_t)mib << 20))
         return SPAN("MEMLIMIT_ADJUST_FAILED out of bounds or unable to adjust\r\n");
+    upkeep_look(&server->upkeep);
     return done;
 }
 
-static bool
-has_spare_page(struct server *server, int64_t size_class)
-{
-    struct cache_class class;
-
-    if (size_class == 0) /* no class gives pages back */
-        return false;
-    cache_class_show(server->cache, (unsigned)size_class, &class);
-    return class.pages > 1;
-}
-
-/* A class with a page to spare, or -1. */
-static int64_t
-any_with_spare_page(struct server *server)
-{
-    for (int64_t i = cache_class_count(server->cache); i > 0; i--) {
-        if (has_spare_page(server, i))
-            return i;
-    }
-    return -1;
-}
-
-/* Pages stay with the class that they were given to. */
 static struct span
 reassign_page(struct server *server, int64_t from, int64_t to)
 {
-    static const struct span disabled =
-        SPAN("CLIENT_ERROR slab reassignment disabled\r\n");
-    int64_t count = cache_class_count(server->cache);
-
     if (!server->options.slab_reassign)
-        return disabled;
-    if (from == to)
+        return SPAN("CLIENT_ERROR slab reassignment disabled\r\n");
+    switch (upkeep_move(&server->upkeep, from, to)) {
+    case CACHE_MOVE_SAME:
         return SPAN("SAME src and dst class are identical\r\n");
-    if (from == -1)
-        from = any_with_spare_page(server);
-    if (from < 0 || from > count || to < 0 || to > count)
+    case CACHE_MOVE_BAD_CLASS:
         return SPAN("BADCLASS invalid src or dst class id\r\n");
-    if (!has_spare_page(server, from))
+    case CACHE_MOVE_NO_SPARE:
         return SPAN("NOSPARE source class has no spare pages\r\n");
-    return disabled;
+    case CACHE_MOVE_BUSY:
+        return SPAN("BUSY currently processing reassign request\r\n");
+    case CACHE_MOVE_OK:
+        break;
+    }
+    return done;
+}
+
+static struct span
+set_ratio(_Atomic double *ratio, struct span text)
+{
+    double number;
+
+    if (!admin_read_fraction(text, &number))
+        return SPAN("ERROR\r\n");
+    atomic_store(ratio, number);
+    return done;
 }
 
 static struct span
@@ -143,8 +132,17 @@ orders_run(void *arg, const struct request *order)
         return set_memory_limit(server, order->delta);
     case ORDER_SLABS_REASSIGN:
         return reassign_page(server, (int64_t)order->delta, (int64_t)order->initial);
-    case ORDER_SLABS_AUTOMOVE:
-        return SPAN("CLIENT_ERROR slab reassignment disabled\r\n");
+    case ORDER_AUTOMOVE:
+        atomic_store(&server->upkeep.mover.automove, (unsigned)order->delta);
+        upkeep_look(&server->upkeep);
+        return done;
+    case ORDER_AUTOMOVE_RATIO:
+        return set_ratio(&server->upkeep.mover.ratio, order->text);
+    case ORDER_AUTOMOVE_FREE_RATIO:
+        return set_ratio(&server->upkeep.mover.free_ratio, order->text);
+    case ORDER_AUTOMOVE_WINDOW:
+        atomic_store(&server->upkeep.mover.window_s, (unsigned)order->delta);
+        return done;
     case ORDER_CRAWLER_ENABLE:
         return crawler_enable(&server->upkeep.crawler, true)
                    ? done

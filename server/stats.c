@@ -87,8 +87,7 @@
     X(REASSIGN, slab_reassign_chunk_rescues, "page mover: chunks moved")                 \
     X(REASSIGN, slab_reassign_inline_reclaim, "page mover: dead items dropped")          \
     X(REASSIGN, slab_reassign_busy_items, "page mover: items in use")                    \
-    X(REASSIGN, slab_reassign_busy_deletes,                                              \
-      "page mover: items dropped for being in use")                                      \
+    X(REASSIGN, slab_reassign_busy_deletes, "always 0: what is in use stays")            \
     X(REASSIGN, slab_reassign_busy_nomem, "page mover: no room for an item")             \
     X(BUSY, slab_reassign_last_busy_status, "page mover: why it last waited")            \
     X(REASSIGN, slab_reassign_running, "page mover: 1 while at work")                    \
@@ -301,7 +300,15 @@ fill_cache(const struct server *server, const struct cache_counters *all,
     f->crawler_items_checked.number = since->crawler_items_checked;
     f->lru_crawler_running.number = atomic_load(&server->upkeep.crawler.running);
     f->lru_crawler_starts.number = atomic_load(&server->upkeep.crawler.starts);
+    f->slab_reassign_rescues.number = since->items_rescued;
+    f->slab_reassign_chunk_rescues.number = since->pieces_rescued;
+    f->slab_reassign_inline_reclaim.number = since->rescue_reclaims;
+    f->slab_reassign_busy_items.number = since->rescue_busy;
+    f->slab_reassign_busy_nomem.number = since->rescue_no_memory;
     f->slab_reassign_last_busy_status.text = "none";
+    f->slab_reassign_running.number = cache_is_moving(server->cache);
+    f->slabs_moved.number = since->pages_moved;
+    f->slab_global_page_pool.number = cache_pages_in_pool(server->cache);
 }
 
 static void
@@ -402,6 +409,10 @@ stats_settings(struct server *server, host_emit *emit, void *ctx)
     now.lru_crawler = atomic_load(&server->upkeep.crawler.enabled);
     now.lru_crawler_sleep_us = atomic_load(&server->upkeep.crawler.sleep_us);
     now.lru_crawler_tocrawl = atomic_load(&server->upkeep.crawler.most);
+    now.slab_automove = atomic_load(&server->upkeep.mover.automove);
+    now.slab_automove_ratio = atomic_load(&server->upkeep.mover.ratio);
+    now.slab_automove_freeratio = atomic_load(&server->upkeep.mover.free_ratio);
+    now.slab_automove_window = atomic_load(&server->upkeep.mover.window_s);
     options_emit_settings(&now, emit, ctx);
 }
 

@@ -54,29 +54,53 @@ sleep_until(struct upkeep *upkeep, uint64_t us)
     pthread_cond_timedwait(&upkeep->told, &upkeep->mutex, &until);
 }
 
+/* When the duties want their next turns. */
+struct due {
+    uint64_t lists_us;
+    uint64_t crawler_us;
+    uint64_t mover_us;
+};
+
+static uint64_t
+earlier(uint64_t one, uint64_t other)
+{
+    return one < other ? one : other;
+}
+
+/* A turn for each that is due. */
+static void
+take_turns(struct upkeep *upkeep, struct due *due, uint64_t now_us)
+{
+    if (now_us >= due->lists_us)
+        due->lists_us = lists_turn(upkeep, now_us);
+    if (now_us >= due->crawler_us)
+        due->crawler_us = crawler_turn(&upkeep->crawler, upkeep->cache_thread, now_us);
+    if (now_us >= due->mover_us)
+        due->mover_us = mover_turn(&upkeep->mover, upkeep->cache_thread, now_us);
+}
+
 static void *
 run(void *arg)
 {
     struct upkeep *upkeep = arg;
-    uint64_t       lists_due_us = 0, crawler_due_us = 0;
+    struct due     due = { 0 };
 
     pthread_mutex_lock(&upkeep->mutex);
     while (!upkeep->stopping) {
         uint64_t now_us = monotonic_us();
+        uint64_t next_us = earlier(due.lists_us, earlier(due.crawler_us, due.mover_us));
 
-        if (upkeep->hurries)
-            crawler_due_us = now_us;
-        upkeep->hurries = false;
-        if (now_us < lists_due_us && now_us < crawler_due_us) {
-            sleep_until(upkeep,
-                        lists_due_us < crawler_due_us ? lists_due_us : crawler_due_us);
+        if (upkeep->crawls)
+            due.crawler_us = now_us;
+        if (upkeep->moves)
+            due.mover_us = now_us;
+        if (now_us < next_us && !upkeep->crawls && !upkeep->moves) {
+            sleep_until(upkeep, next_us);
             continue;
         }
+        upkeep->crawls = upkeep->moves = false;
         pthread_mutex_unlock(&upkeep->mutex);
-        if (now_us >= lists_due_us)
-            lists_due_us = lists_turn(upkeep, now_us);
-        if (now_us >= crawler_due_us)
-            crawler_due_us = crawler_turn(&upkeep->crawler, upkeep->cache_thread, now_us);
+        take_turns(upkeep, &due, now_us);
         pthread_mutex_lock(&upkeep->mutex);
     }
     pthread_mutex_unlock(&upkeep->mutex);
@@ -108,6 +132,7 @@ upkeep_start(struct upkeep *upkeep, struct cache *cache, struct watch_ring *ring
     upkeep->keeps_lists = options->lru_maintainer;
     upkeep->lists_pause_us = PAUSE_LEAST_US;
     crawler_init(&upkeep->crawler, cache, ring, options, monotonic_us());
+    mover_init(&upkeep->mover, cache, options);
     upkeep->cache_thread = cache_thread_create(cache);
     if (upkeep->cache_thread == NULL || !init_told(&upkeep->told))
         goto fail;
@@ -154,6 +179,21 @@ upkeep_crawl(struct upkeep *upkeep, const bool classes[CACHE_CLASS_MAX + 1])
 {
     if (!crawler_ask(&upkeep->crawler, classes))
         return false;
-    tell(upkeep, &upkeep->hurries);
+    tell(upkeep, &upkeep->crawls);
     return true;
+}
+
+void
+upkeep_look(struct upkeep *upkeep)
+{
+    tell(upkeep, &upkeep->moves);
+}
+
+enum cache_move_answer
+upkeep_move(struct upkeep *upkeep, int64_t from, int64_t to)
+{
+    enum cache_move_answer answer = cache_move_ask(upkeep->cache, from, to);
+
+    upkeep_look(upkeep);
+    return answer;
 }

@@ -1,8 +1,9 @@
 /* server/upkeep.h - the thread that does what nobody should wait for.
  *
- * It has two duties: to let items move on from segment to segment (`lru_maintainer`), and
- * to drop dead ones (`lru_crawler`, see crawler.h). A turn of either is short, and says
- * when it wants the next one; between them the thread sleeps.
+ * It has three duties: to let items move on from segment to segment (`lru_maintainer`), to
+ * drop dead ones (`lru_crawler`, see crawler.h), and to move memory between size classes
+ * (`slab_reassign`, see mover.h). A turn of each is short, and says when it wants the next
+ * one; between them the thread sleeps.
  */
 #ifndef LARDER_SERVER_UPKEEP_H
 #define LARDER_SERVER_UPKEEP_H
@@ -13,6 +14,7 @@
 #include <stdint.h>
 
 #include "server/crawler.h"
+#include "server/mover.h"
 #include "server/options.h"
 #include "server/watch.h"
 #include "slabs/cache.h"
@@ -21,6 +23,7 @@ struct upkeep {
     struct cache        *cache;
     struct cache_thread *cache_thread; /* its own */
     struct crawler       crawler;
+    struct mover         mover;
     bool                 keeps_lists; /* frozen */
     uint64_t             lists_pause_us;
     _Atomic uint64_t     juggles; /* times that it looked at all lists */
@@ -30,7 +33,8 @@ struct upkeep {
     pthread_mutex_t mutex; /* guards the rest */
     pthread_cond_t  told;
     bool            stopping;
-    bool            hurries; /* the crawler has got something to do */
+    bool            crawls; /* the crawler has got something to do */
+    bool            moves;  /* the mover may have                  */
 };
 
 /* Start the thread; false where it cannot be had. The ring is its own, for `watch
@@ -38,6 +42,10 @@ struct upkeep {
 bool upkeep_start(struct upkeep *upkeep, struct cache *cache, struct watch_ring *ring,
                   const struct options *options);
 void upkeep_stop(struct upkeep *upkeep);
+/* There may be memory to move: look now. Any thread. */
+void upkeep_look(struct upkeep *upkeep);
+/* Move a page, as cache_move_ask() does. Any thread. */
+enum cache_move_answer upkeep_move(struct upkeep *upkeep, int64_t from, int64_t to);
 /* Crawl these classes now; false while the crawler is at work. Any thread. */
 bool upkeep_crawl(struct upkeep *upkeep, const bool classes[CACHE_CLASS_MAX + 1]);
 
