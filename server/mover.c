@@ -3,14 +3,16 @@
 
 enum {
     STEPS_A_TURN = 32,
-    NOTHING_US = 1000000, /* where there is nothing to do        */
-    WAITS_US = 10000,     /* for what is in use                  */
+    WAITS_US = 10000,      /* for what is in use                  */
+    LOOK_LEAST_US = 20000, /* from one look to the next           */
+    LOOK_MOST_US = 1000000,
 };
 
 void
 mover_init(struct mover *mover, struct cache *cache, const struct options *options)
 {
     mover->cache = cache;
+    mover->pause_us = LOOK_LEAST_US;
     mover->moves = options->slab_reassign;
     atomic_init(&mover->automove, options->slab_automove);
     atomic_init(&mover->ratio, options->slab_automove_ratio);
@@ -18,11 +20,30 @@ mover_init(struct mover *mover, struct cache *cache, const struct options *optio
     atomic_init(&mover->window_s, options->slab_automove_window);
 }
 
+/* See whether something ought to move; seldom, where nothing is evicted anyway. */
+static void
+look(struct mover *mover, struct cache_thread *thread, uint64_t now_us)
+{
+    const struct cache_automove how = {
+        .mode = atomic_load(&mover->automove),
+        .ratio = atomic_load(&mover->ratio),
+        .window_s = atomic_load(&mover->window_s),
+    };
+
+    if (cache_balance(thread, &how))
+        mover->pause_us = LOOK_LEAST_US;
+    else if (mover->pause_us < LOOK_MOST_US)
+        mover->pause_us *= 2;
+    mover->look_us = now_us + mover->pause_us;
+}
+
 uint64_t
 mover_turn(struct mover *mover, struct cache_thread *thread, uint64_t now_us)
 {
     if (!mover->moves)
         return UINT64_MAX;
+    if (now_us >= mover->look_us)
+        look(mover, thread, now_us);
     for (unsigned i = 0; i < STEPS_A_TURN; i++) {
         switch (cache_move_step(thread)) {
         case CACHE_MOVE_MORE:
@@ -30,7 +51,7 @@ mover_turn(struct mover *mover, struct cache_thread *thread, uint64_t now_us)
         case CACHE_MOVE_WAITS:
             return now_us + WAITS_US;
         case CACHE_MOVE_NOTHING:
-            return now_us + NOTHING_US;
+            return mover->look_us;
         }
     }
     return now_us;

@@ -17,7 +17,9 @@
 
 struct mover {
     struct cache *cache;
-    bool          moves; /* slab_reassign; frozen */
+    bool          moves;    /* slab_reassign; frozen             */
+    uint64_t      look_us;  /* when to look again what to move   */
+    uint64_t      pause_us; /* between two looks                 */
     /* What clients can change: */
     _Atomic unsigned automove;
     _Atomic double   ratio;

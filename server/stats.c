@@ -106,7 +106,8 @@
     X(NUMBER, bytes, "bytes of all items, headers included")                             \
     X(NUMBER, curr_items, "items now")                                                   \
     X(NUMBER, total_items, "items stored")                                               \
-    X(NUMBER, slab_global_page_pool, "pages that were given back by a class")            \
+    X(NUMBER, slab_global_page_pool,                                                     \
+      "pages that a class has given back and any may have")                              \
     X(NUMBER, expired_unfetched, "items that expired and were never read")               \
     X(NUMBER, evicted_unfetched, "items evicted that were never read")                   \
     X(MAINTAINER, evicted_active, "items evicted that were in use")                      \

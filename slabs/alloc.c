@@ -42,7 +42,7 @@ policy_of(struct cache_thread *thread, unsigned size_class)
 }
 
 static void
-count_eviction(struct cache_thread *thread, struct item *item)
+count_eviction(struct cache_thread *thread, uint64_t hash, struct item *item)
 {
     struct cache_class_counters *counters = item_counters(thread, item);
     uint8_t                      marks = item_marks(item);
@@ -59,10 +59,11 @@ count_eviction(struct cache_thread *thread, struct item *item)
         thread->on_eviction(thread->on_eviction_ctx, item_key(item), &reading);
     }
     counter_add(&counters->evictions, 1);
+    ghosts_note(&thread->cache->ghosts, hash, item_class(thread->cache, item));
     if (item_deadline(item) != CLOCK_NEVER)
         counter_add(&counters->evicted_nonzero, 1);
     lru_note_eviction(&thread->cache->lru[item_class(thread->cache, item)],
-                      item_idle_s(item, clock_now(thread->cache->clock)));
+                      clock_now(thread->cache->clock) - item_accessed(item));
     if (!(marks & ITEM_FETCHED))
         counter_add(&counters->evicted_unfetched, 1);
     if (marks & ITEM_ACTIVE)
@@ -81,7 +82,7 @@ evict(struct cache_thread *thread, struct victim victim, bool dead_only)
         struct item *item = pages_item(&cache->pages, victim.handle);
 
         if (!item_is_pinned(item) && (!dead_only || item_is_dead(cache, item))) {
-            count_eviction(thread, item);
+            count_eviction(thread, victim.hash, item);
             item_unlink_locked(thread, victim.hash, item);
         }
     }

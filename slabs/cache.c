@@ -98,8 +98,10 @@ cache_create(const struct cache_config *config)
     if (!table_init(&cache->table, items_max,
                     file->head != NULL ? file->head->hash_seed : config->hash_seed))
         goto fail_pages;
-    if (file->head != NULL && config->file->found == CACHE_FILE_WARM && !resume(cache))
+    if (!ghosts_init(&cache->ghosts, &cache->pages.classes, PAGE_BYTES))
         goto fail_table;
+    if (file->head != NULL && config->file->found == CACHE_FILE_WARM && !resume(cache))
+        goto fail_ghosts;
     for (unsigned size_class = 1; size_class <= cache->pages.classes.count; size_class++)
         lru_init(&cache->lru[size_class]);
     page_mover_init(&cache->mover);
@@ -109,6 +111,8 @@ cache_create(const struct cache_config *config)
         begin_file(cache);
     return cache;
 
+fail_ghosts:
+    ghosts_fini(&cache->ghosts);
 fail_table:
     table_fini(&cache->table);
 fail_pages:
@@ -143,6 +147,7 @@ cache_destroy(struct cache **cache)
     for (unsigned size_class = 1; size_class <= dead->pages.classes.count; size_class++)
         lru_fini(&dead->lru[size_class]);
     page_mover_fini(&dead->mover);
+    ghosts_fini(&dead->ghosts);
     free(dead->ended_sizes);
     lock_fini(&dead->threads_lock);
     lock_fini(&dead->flush_lock);
@@ -501,7 +506,7 @@ cache_class_show(struct cache *cache, unsigned size_class, struct cache_class *s
 
     *shown = (struct cache_class){ .chunk_bytes = pages->classes.bytes[size_class] };
     lock_take(&lru->lock);
-    shown->evicted_idle_s = lru->evicted_idle_s;
+    shown->evicted_idle_s = lru->evicted_idle / CLOCK_HZ;
     for (unsigned i = 0; i < CACHE_SEGMENTS; i++) {
         const struct lru_list *list = &lru->list[i];
 

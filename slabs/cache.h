@@ -473,6 +473,25 @@ enum cache_move_state {
     CACHE_MOVE_WAITS,   /* for what is in use; a moment later, maybe  */
 };
 
+/* When pages are to move without being asked for. */
+enum cache_automove_mode {
+    CACHE_AUTOMOVE_NEVER,
+    CACHE_AUTOMOVE_SURE,  /* when it is sure that it pays */
+    CACHE_AUTOMOVE_EAGER, /* at the first sign            */
+};
+
+struct cache_automove {
+    enum cache_automove_mode mode;
+    double                   ratio;    /* one class is to lose at most so much of what
+                                          another gains                               */
+    uint32_t                 window_s; /* after that what was counted says half as much */
+};
+
+/* Look whether memory is where it brings most hits, and if not, ask for a page to move. To
+ * be called some times a second, by the thread that calls cache_move_step(). False if
+ * nothing was evicted since the last time. */
+bool cache_balance(struct cache_thread *thread, const struct cache_automove *how);
+
 /* Go on with what was asked for, or with giving up memory above the limit: some dozens of
  * items. Only one thread may call it at a time. */
 enum cache_move_state cache_move_step(struct cache_thread *thread);

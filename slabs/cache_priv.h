@@ -18,9 +18,11 @@
 #ifndef LARDER_SLABS_CACHE_PRIV_H
 #define LARDER_SLABS_CACHE_PRIV_H
 
+#include "slabs/automove_priv.h"
 #include "slabs/cache.h"
 #include "slabs/clock.h"
 #include "slabs/counters.h"
+#include "slabs/ghosts_priv.h"
 #include "slabs/item_priv.h"
 #include "slabs/lock.h"
 #include "slabs/lru_priv.h"
@@ -94,6 +96,9 @@ struct cache {
     struct lru           lru[CLASS_MAX + 1];
     struct lru_tuning    tuning;
     struct page_mover    mover;
+    struct ghosts        ghosts;
+    struct automove      automove; /* of the thread that calls cache_move_step(), and: */
+    uint32_t             window_began;
     struct lock          threads_lock; /* RANK_THREADS; guards the next three */
     struct cache_thread *threads;
     struct cache_counts  ended;       /* what destroyed handles have counted */
@@ -139,6 +144,11 @@ bool spare_has(struct spare *spare, unsigned size_class);
 /* Get the chunk that is wanted, in place of what the spare has. */
 bool spare_fetch(struct cache_thread *thread, struct spare *spare);
 void spare_return(struct cache_thread *thread, struct spare *spare);
+
+/* ---- balance.c ------------------------------------------------------------------- */
+
+/* The class that loses least by a page less; 0: none can give any. */
+unsigned balance_give(struct cache *cache);
 
 /* ---- mover.c ---------------------------------------------------------------------- */
 

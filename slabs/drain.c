@@ -182,26 +182,6 @@ pages_drain_abandon(struct pages *pages)
 
 /* ---- pages of no class ----------------------------------------------------------- */
 
-static void
-push_locked(struct pages *pages, uint32_t *list, uint32_t page)
-{
-    pages->next[page] = *list;
-    *list = page;
-}
-
-/* The first page of the pool, 0 when there is none. */
-static uint32_t
-pop_locked(struct pages *pages)
-{
-    uint32_t page = pages->pool;
-
-    if (page != 0) {
-        pages->pool = pages->next[page];
-        pages->pool_count--;
-    }
-    return page;
-}
-
 void
 pages_erase(struct pages *pages, uint32_t page)
 {
@@ -216,54 +196,14 @@ pages_erase(struct pages *pages, uint32_t page)
 
 /* A page whose memory is no longer counted. */
 static void
-release(struct pages *pages, uint32_t page)
+to_pool(struct pages *pages, uint32_t page)
 {
     pages_erase(pages, page);
     lock_take(&pages->lock);
-    push_locked(pages, &pages->released, page);
-    lock_drop(&pages->lock);
-}
-
-/* Are there more than there may be? Then a page's strips are counted as gone. The pages
- * lock is held. */
-static bool
-is_too_many_locked(struct pages *pages, uint32_t strips)
-{
-    if (pages->used <= pages->shrink_to) {
-        pages->shrink_to = UINT32_MAX;
-        return false;
-    }
-    pages->used -= strips;
-    return true;
-}
-
-void
-pages_trim_pool(struct pages *pages)
-{
-    for (;;) {
-        uint32_t page = 0;
-
-        lock_take(&pages->lock);
-        if (pages->pool != 0 && is_too_many_locked(pages, STRIPS))
-            page = pop_locked(pages);
-        lock_drop(&pages->lock);
-        if (page == 0)
-            return;
-        release(pages, page);
-    }
-}
-
-static void
-to_pool(struct pages *pages, uint32_t page)
-{
-    poison_lift(page_at(pages, page), PAGE_BYTES);
-    memset(page_at(pages, page), 0, PAGE_BYTES);
-    poison_lay(page_at(pages, page), PAGE_BYTES);
-    lock_take(&pages->lock);
-    push_locked(pages, &pages->pool, page);
+    pages->next[page] = pages->pool;
+    pages->pool = page;
     pages->pool_count++;
     lock_drop(&pages->lock);
-    pages_trim_pool(pages); /* somebody may have lowered the limit meanwhile */
 }
 
 /* Cut a page of no class into free chunks. Nobody knows of them until the end. */
@@ -299,23 +239,21 @@ to_class(struct pages *pages, uint32_t page, unsigned size_class)
     lock_drop(&memory->lock);
 }
 
-/* Is the memory of the drained page given back? Otherwise it is whole: all is counted. The
- * pages lock is held. */
+/* Does the memory of the drained page stay with it? Then all of it is counted, otherwise none.
+ * The pages lock is held. */
 static bool
-goes_back_locked(struct pages *pages, unsigned to)
+keeps_memory_locked(struct pages *pages, unsigned to)
 {
     uint32_t strips = pages->draining_strips;
+    bool     shrinks = pages->used > pages->shrink_to;
 
-    if (is_too_many_locked(pages, strips))
-        return true;
-    if (to != 0 && pages_may_use_locked(pages, STRIPS - strips)) {
+    if (to != 0 && !shrinks &&
+        (strips == STRIPS || pages_may_use_locked(pages, STRIPS - strips))) {
         pages->used += STRIPS - strips;
-        return false;
+        return true;
     }
-    if (strips == STRIPS)
-        return false;
-    pages->used -= strips; /* who wants memory may use as much */
-    return true;
+    pages->used -= strips; /* who wants memory may use as much, below the limit */
+    return false;
 }
 
 void
@@ -324,7 +262,7 @@ pages_drain_end(struct pages *pages, unsigned to)
     uint32_t             page = atomic_load(&pages->draining);
     unsigned             size_class = pages_class_of(pages, page);
     struct class_memory *memory = &pages->class_memory[size_class];
-    bool                 released;
+    bool                 kept;
 
     lock_take(&memory->lock);
     must(pages->drained == pages_chunks(pages, size_class));
@@ -334,14 +272,12 @@ pages_drain_end(struct pages *pages, unsigned to)
     lock_drop(&memory->lock);
     lock_take(&pages->lock);
     pages_set_class_locked(pages, page, 0);
-    released = goes_back_locked(pages, to);
+    kept = keeps_memory_locked(pages, to);
     lock_drop(&pages->lock);
-    if (released)
-        release(pages, page);
-    else if (to == 0)
-        to_pool(pages, page);
-    else
+    if (kept)
         to_class(pages, page, to);
+    else
+        to_pool(pages, page);
 }
 
 bool
@@ -350,7 +286,9 @@ pages_give_from_pool(struct pages *pages, unsigned to)
     uint32_t page;
 
     lock_take(&pages->lock);
-    page = pop_locked(pages);
+    page = pages_pool_take_locked(pages, STRIPS);
+    if (page != 0)
+        pages->used += STRIPS;
     lock_drop(&pages->lock);
     if (page != 0)
         to_class(pages, page, to);

@@ -169,10 +169,10 @@ lru_swap(struct lru *lru, const struct pages *pages, struct item *from, struct i
 }
 
 void
-lru_note_eviction(struct lru *lru, uint32_t idle_s)
+lru_note_eviction(struct lru *lru, uint32_t idle)
 {
     lock_take(&lru->lock);
-    lru->evicted_idle_s = idle_s;
+    lru->evicted_idle = idle;
     lock_drop(&lru->lock);
 }
 
@@ -207,18 +207,41 @@ oldest_locked(const struct lru *lru, const struct pages *pages,
     return oldest != 0 ? pages_item(pages, oldest) : NULL;
 }
 
-const struct item *
-lru_coldest(struct lru *lru, const struct pages *pages)
+/* The item that would go first. */
+static const struct item *
+coldest_locked(const struct lru *lru, const struct pages *pages)
 {
     static const enum cache_segment order[] = { CACHE_COLD, CACHE_HOT, CACHE_WARM,
                                                 CACHE_TEMP };
     const struct item              *item = NULL;
 
-    lock_take(&lru->lock);
     for (size_t i = 0; i < CACHE_SEGMENTS && item == NULL; i++)
         item = oldest_locked(lru, pages, order[i]);
+    return item;
+}
+
+const struct item *
+lru_coldest(struct lru *lru, const struct pages *pages)
+{
+    const struct item *item;
+
+    lock_take(&lru->lock);
+    item = coldest_locked(lru, pages);
     lock_drop(&lru->lock);
     return item;
+}
+
+void
+lru_idle(struct lru *lru, const struct pages *pages, uint32_t now, uint32_t *coldest,
+         uint32_t *evicted)
+{
+    const struct item *item;
+
+    lock_take(&lru->lock);
+    item = coldest_locked(lru, pages);
+    *coldest = item != NULL ? now - item_accessed(item) : UINT32_MAX;
+    *evicted = lru->evicted_idle;
+    lock_drop(&lru->lock);
 }
 
 /* Where an item goes from the tail of a segment. */

@@ -41,8 +41,8 @@ struct lru_list {
 struct lru {
     _Alignas(64) struct lock lock; /* guards the rest, RANK_LRU */
     struct lru_list list[CACHE_SEGMENTS];
-    uint32_t        evicted_idle_s; /* of the last one that was evicted            */
-    uint32_t        turn;           /* segment to look through next for dead items */
+    uint32_t        evicted_idle; /* ticks, of the last one that was evicted     */
+    uint32_t        turn;         /* segment to look through next for dead items */
 };
 
 /* An item that may be evicted; by the time it is looked at it may be another's. */
@@ -92,8 +92,12 @@ bool lru_is_temporary(const struct cache_lru *lru, uint32_t deadline, uint32_t n
 void lru_swap(struct lru *lru, const struct pages *pages, struct item *from,
               struct item *to);
 
-/* Note that an item is evicted that has been idle for so long. */
-void lru_note_eviction(struct lru *lru, uint32_t idle_s);
+/* Note that an item is evicted that has been idle for so many ticks. */
+void lru_note_eviction(struct lru *lru, uint32_t idle);
+/* How long the coldest item has been idle, UINT32_MAX: there is none; and the last one that
+ * was evicted. */
+void lru_idle(struct lru *lru, const struct pages *pages, uint32_t now, uint32_t *coldest,
+              uint32_t *evicted);
 
 /* The item that would go first, by now maybe gone; NULL: none. */
 const struct item *lru_coldest(struct lru *lru, const struct pages *pages);

@@ -472,19 +472,19 @@ spare_pages(struct cache *cache, unsigned size_class)
 }
 
 /* The class that misses a page least: with most free chunks, or else, where items may be
- * evicted, with most pages. 0: none, where each is to keep what it is granted, if it is. */
+ * evicted, with most pages. 0: none. */
 static unsigned
-richest_class(struct cache *cache, bool keeps_granted)
+richest_class(struct cache *cache)
 {
     struct pages *pages = &cache->pages;
     uint64_t      most = 0;
     unsigned      richest = 0;
 
     for (unsigned i = 1; i <= pages->classes.count; i++) {
-        uint32_t owned, least = keeps_granted ? pages_granted(pages, i) : 1;
+        uint32_t owned;
         uint64_t free = pages_free_chunks(pages, i, &owned) / pages_chunks(pages, i);
 
-        if (owned > least && (cache->evicts || free > 0) && (free << 32 | owned) > most) {
+        if (owned > 1 && (cache->evicts || free > 0) && (free << 32 | owned) > most) {
             most = free << 32 | owned;
             richest = i;
         }
@@ -497,7 +497,7 @@ cache_move_ask(struct cache *cache, int64_t from, int64_t to)
 {
     struct page_mover     *mover = &cache->mover;
     int64_t                count = cache->pages.classes.count;
-    unsigned               richest = richest_class(cache, false);
+    unsigned               richest = richest_class(cache);
     enum cache_move_answer answer = CACHE_MOVE_BUSY;
 
     if (from == to)
@@ -543,7 +543,7 @@ find_work(struct cache *cache)
 
     if (!pages_must_shrink(&cache->pages))
         return false;
-    mover->from = richest_class(cache, true);
+    mover->from = balance_give(cache);
     mover->to = CACHE_POOL;
     if (mover->from == 0)
         pages_stop_shrinking(&cache->pages);

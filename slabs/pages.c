@@ -141,8 +141,9 @@ keep_pages(struct pages *pages)
         atomic_init(&pages->class_of[page], (uint8_t)size_class);
         if (size_class == 0) {
             pages_erase(pages, page);
-            pages->next[page] = pages->released;
-            pages->released = page;
+            pages->next[page] = pages->pool;
+            pages->pool = page;
+            pages->pool_count++;
         } else {
             pages->used += STRIPS;
         }
@@ -211,7 +212,6 @@ pages_set_limit(struct pages *pages, size_t limit_bytes)
     lock_take(&pages->lock);
     shrink_locked(pages, (uint64_t)limit * STRIPS);
     lock_drop(&pages->lock);
-    pages_trim_pool(pages);
     return true;
 }
 
@@ -253,9 +253,20 @@ pages_are_full(struct pages *pages)
     bool full;
 
     lock_take(&pages->lock);
-    full = pages->pool == 0 && !pages_may_use_locked(pages, 1);
+    full = !pages_may_use_locked(pages, 1);
     lock_drop(&pages->lock);
     return full;
+}
+
+/* The pages lock is held. */
+static uint32_t
+in_pool_locked(const struct pages *pages)
+{
+    uint64_t limit = (uint64_t)atomic_load_explicit(&pages->limit, memory_order_relaxed);
+    uint64_t most =
+        limit * STRIPS > pages->used ? limit - (pages->used + STRIPS - 1) / STRIPS : 0;
+
+    return pages->pool_count < most ? pages->pool_count : (uint32_t)most;
 }
 
 uint32_t
@@ -264,9 +275,21 @@ pages_in_pool(struct pages *pages)
     uint32_t count;
 
     lock_take(&pages->lock);
-    count = pages->pool_count;
+    count = in_pool_locked(pages);
     lock_drop(&pages->lock);
     return count;
+}
+
+/* Fresh chunks that have memory. The class lock is held. */
+static uint32_t
+backed_locked(const struct pages *pages, unsigned size_class)
+{
+    const struct class_memory *memory = &pages->class_memory[size_class];
+    uint32_t                   used = pages_chunks(pages, size_class) - memory->fresh;
+    uint32_t                   chunks =
+        memory->newest_strips * STRIP_BYTES / pages->classes.bytes[size_class];
+
+    return memory->fresh > 0 && chunks > used ? chunks - used : 0;
 }
 
 uint32_t
@@ -276,20 +299,10 @@ pages_free_chunks(struct pages *pages, unsigned size_class, uint32_t *owned)
     uint32_t             count;
 
     lock_take(&memory->lock);
-    count = memory->free_count + memory->fresh;
+    count = memory->free_count + backed_locked(pages, size_class);
     *owned = memory->pages;
     lock_drop(&memory->lock);
     return count;
-}
-
-/* Take the first page of a list; there is one. */
-static uint32_t
-first_page_locked(struct pages *pages, uint32_t *list)
-{
-    uint32_t page = *list;
-
-    *list = pages->next[page];
-    return page;
 }
 
 /* Is one of the class's pages on its way out? Then it is not to get another one for it. */
@@ -301,11 +314,14 @@ is_shrinking(const struct pages *pages, unsigned size_class)
     return page != 0 && pages_class_of(pages, page) == size_class;
 }
 
-/* May the class use so many strips more? */
+/* May the class use so many strips more? While one of its pages leaves it, it is not to take
+ * what is in the pool in exchange. */
 static bool
 may_grow_locked(const struct pages *pages, unsigned size_class, uint32_t strips)
 {
-    return pages_may_use_locked(pages, strips) ||
+    uint32_t kept = is_shrinking(pages, size_class) ? in_pool_locked(pages) * STRIPS : 0;
+
+    return pages_may_use_locked(pages, kept + strips) ||
            pages->class_memory[size_class].strips + strips <=
                pages_granted(pages, size_class) * STRIPS;
 }
@@ -319,46 +335,36 @@ strips_for(const struct pages *pages, unsigned size_class, uint32_t chunks)
     return (chunks * pages->classes.bytes[size_class] + STRIP_BYTES - 1) / STRIP_BYTES;
 }
 
-/* A page that the class may have: of the pool, with its memory, else one without; 0 when it
- * may not grow. *strips have memory then. The pages lock is held. */
-static uint32_t
-page_to_take_locked(struct pages *pages, unsigned size_class, uint32_t *strips)
+/* What the file system does not give is not asked for again. */
+static bool
+file_gives_locked(struct pages *pages, uint32_t page)
 {
-    bool     in_file = pages->file.head != NULL;
-    uint32_t least = in_file ? STRIPS : strips_for(pages, size_class, 1);
-
-    *strips = STRIPS;
-    if (pages->pool != 0 && !is_shrinking(pages, size_class))
-        return pages->pool;
-    if (!may_grow_locked(pages, size_class, least))
-        return 0;
-    if (!in_file)
-        *strips = 0;
-    return pages->released != 0 ? pages->released : pages->numbered;
+    if (pages->file.head == NULL || file_reserve_page(&pages->file, page))
+        return true;
+    if (pages->used / STRIPS < atomic_load(&pages->limit))
+        atomic_store(&pages->limit, pages->used / STRIPS);
+    return false;
 }
 
-/* Let the class have a page that it may have, page_to_take_locked()'s. False where the
- * file system does not give the memory: it is not asked again. */
-static bool
-page_take_locked(struct pages *pages, unsigned size_class, uint32_t page)
+uint32_t
+pages_pool_take_locked(struct pages *pages, uint32_t strips)
 {
-    if (pages->file.head != NULL && page != pages->pool &&
-        !file_reserve_page(&pages->file, page)) {
-        if (pages->used / STRIPS < atomic_load(&pages->limit))
-            atomic_store(&pages->limit, pages->used / STRIPS);
-        return false;
-    }
-    if (page == pages->pool) {
-        first_page_locked(pages, &pages->pool);
-        pages->pool_count--;
-    } else if (page == pages->released) {
-        first_page_locked(pages, &pages->released);
-    } else {
-        must(page < pages->capacity);
+    uint32_t page = pages->pool;
+
+    if (strips > 0 && (page == 0 || !pages_may_use_locked(pages, strips)))
+        return 0;
+    if (page == 0)
+        page = pages->numbered;
+    must(page < pages->capacity);
+    if (!file_gives_locked(pages, page))
+        return 0;
+    if (page == pages->numbered) {
         pages->numbered++;
+    } else {
+        pages->pool = pages->next[page];
+        pages->pool_count--;
     }
-    pages_set_class_locked(pages, page, size_class);
-    return true;
+    return page;
 }
 
 /* Give the class one more page; false when there is none. Its class lock is held. */
@@ -366,16 +372,17 @@ static bool
 class_grow_locked(struct pages *pages, unsigned size_class)
 {
     struct class_memory *memory = &pages->class_memory[size_class];
-    uint32_t             page, strips;
-    bool                 counted;
+    bool                 in_file = pages->file.head != NULL; /* which gives all at once */
+    uint32_t             least = in_file ? STRIPS : strips_for(pages, size_class, 1);
+    uint32_t             strips = in_file ? STRIPS : 0, page = 0;
 
     lock_take(&pages->lock);
-    page = page_to_take_locked(pages, size_class, &strips);
-    counted = page == pages->pool;
-    if (page != 0 && !page_take_locked(pages, size_class, page))
-        page = 0;
-    if (page != 0 && !counted)
+    if (may_grow_locked(pages, size_class, least))
+        page = pages_pool_take_locked(pages, 0);
+    if (page != 0) {
+        pages_set_class_locked(pages, page, size_class);
         pages->used += strips;
+    }
     lock_drop(&pages->lock);
     if (page == 0)
         return false;
@@ -422,7 +429,7 @@ pages_reach(struct pages *pages, unsigned size_class)
     lock_take(&memory->lock);
     strips = memory->strips;
     lock_take(&pages->lock);
-    used = pages->used - pages->pool_count * STRIPS;
+    used = pages->used;
     lock_drop(&pages->lock);
     lock_drop(&memory->lock);
     if (used < limit)

@@ -9,9 +9,9 @@
  * A page comes to another class, or to none, once it is empty (drain.c): it is declared to
  * be draining, and from then on no chunk of it is handed out, and each that comes back is
  * kept back, until all have. That they come back is the work of mover.c. Pages of no class
- * are in the pool, where any class may take them, or, where the limit was lowered, have no
- * memory any more. Bytes of a page that a class has not written to are zero, so a chunk has
- * no traits before it is used.
+ * are in the pool: their memory has gone back to the system, and below the limit any class may
+ * use as much. Bytes of a page that a class has not written to are zero, so a chunk has no
+ * traits before it is used.
  *
  * With a memory file (file_priv.h) all pages but the first are mapped from there, and a
  * class gets a page only if the file has room for it, which is taken, and counted, for the
@@ -80,14 +80,13 @@ struct pages {
                                bind a class that has less than it is granted    */
 
     struct lock lock;    /* RANK_PAGES; guards the next seven                     */
-    uint32_t    used;    /* strips that have memory, those in the pool included   */
+    uint32_t    used;    /* strips that have memory                               */
     uint32_t  shrink_to; /* strips are to go until there are so many, UINT32_MAX: none */
     uint32_t  numbered;  /* pages that ever were some class's, and the first      */
-    uint32_t  pool;      /* list of pages of no class that have memory, as a whole; */
+    uint32_t  pool;      /* list of pages of no class; they have no memory         */
     uint32_t  pool_count;
-    uint32_t  released; /* list of pages of no class that have none any more     */
-    uint32_t *next;     /* by page number: what links these lists                */
-    struct file file;   /* of the memory; its head is NULL: none                 */
+    uint32_t *next;   /* by page number: what links the list                    */
+    struct file file; /* of the memory; its head is NULL: none                 */
 
     uint32_t drained; /* chunks of the draining page that are kept back; under the lock
                          of its class                                                   */
@@ -140,14 +139,18 @@ void pages_stop_shrinking(struct pages *pages);
 bool pages_are_full(struct pages *pages);
 /* Let a page be of this class, 0: of none, for a rebuild as well. The pages lock is held. */
 void pages_set_class_locked(struct pages *pages, uint32_t page, unsigned size_class);
+/* Take a page off the pool, or one that never was a class's, if the file has room for it; 0
+ * when there is none. With `strips` only one of the pool, and only where there may be so many
+ * more. The pages lock is held. */
+uint32_t pages_pool_take_locked(struct pages *pages, uint32_t strips);
 /* Take away the memory of a page of no class, or at least what is in it. */
 void pages_erase(struct pages *pages, uint32_t page);
 /* May there be so many strips more with memory? The pages lock is held. */
 bool pages_may_use_locked(const struct pages *pages, uint32_t strips);
-/* Pages of no class that have memory. */
+/* How many pages in the pool a class could have. */
 uint32_t pages_in_pool(struct pages *pages);
-/* Free chunks of the class, with or without memory, and its pages; those that threads keep
- * are not counted. */
+/* Free chunks of the class that have memory, and its pages; those that threads keep are not
+ * counted. */
 uint32_t pages_free_chunks(struct pages *pages, unsigned size_class, uint32_t *owned);
 
 /* ---- drain.c: emptying a page; one thread at a time ------------------------------ */
@@ -163,18 +166,16 @@ void pages_drain_free(struct pages *pages, struct item *chunk);
 uint32_t pages_drained(struct pages *pages);
 /* Leave the page to its class after all. */
 void pages_drain_abandon(struct pages *pages);
-/* All chunks are kept back: give the page to a class, or with 0 to the pool, or to the
- * system where there is more memory than there may be. */
+/* All chunks are kept back: give the page to a class, or with 0, or where there is more memory
+ * than there may be, to the pool. */
 void pages_drain_end(struct pages *pages, unsigned to_class);
-/* A page of the pool for a class; false when there is none. */
+/* Give a class a page of the pool, with memory; false when that is not to be had. */
 bool pages_give_from_pool(struct pages *pages, unsigned to_class);
 /* Keep back a chunk of the draining page that nobody uses any more; false if the page is
  * not draining. The lock of its class is held. */
 bool pages_keep_back_locked(struct pages *pages, struct item *chunk);
 void pages_free_add_locked(struct pages *pages, unsigned size_class, struct item *chunk);
 struct item *pages_free_take_locked(struct pages *pages, unsigned size_class);
-/* Give memory above the limit back to the system, as far as it is in the pool. */
-void pages_trim_pool(struct pages *pages);
 
 static inline struct item *
 pages_item(const struct pages *pages, handle_t handle)

@@ -700,6 +700,97 @@ START_TEST(the_order_of_eviction_stays)
 }
 END_TEST
 
+/* ---- without being asked --------------------------------------------------------- */
+
+/* Ask for values of this size, some more often than others, and store what is missing; how
+ * many of a thousand were there at the end. */
+static unsigned
+load(struct fixture *f, struct dice *dice, unsigned keys, size_t length, unsigned rounds,
+     enum cache_automove_mode mode)
+{
+    const struct cache_automove how = { .mode = mode, .ratio = 0.8, .window_s = 10 };
+    unsigned                    there = 0;
+
+    for (unsigned round = 0; round < rounds; round++) {
+        there = 0;
+        for (unsigned i = 0; i < 1000; i++) {
+            unsigned number =
+                (unsigned)(dice_roll(dice, keys) * dice_roll(dice, keys) / keys);
+
+            if (peek(f, name_of(number + (unsigned)length * 100000)) == CACHE_OK)
+                there++;
+            else
+                put_number(f, number + (unsigned)length * 100000, length);
+        }
+        advance_ticks(f, 1);
+        cache_balance(f->thread, &how);
+        move_all(f);
+    }
+    return there;
+}
+
+static void
+follow_a_shift(enum cache_automove_mode mode, unsigned *before, unsigned *after,
+               uint32_t *pages)
+{
+    struct fixture f;
+    struct dice    dice = { 5 };
+
+    fixture_init(&f);
+    *before = load(&f, &dice, 40000, SMALL, 300, mode);
+    *after = load(&f, &dice, 4000, 2000, 500, mode);
+    *pages = pages_owned(&f, class_of_size(&f, 2000));
+    fixture_fini(&f);
+}
+
+START_TEST(memory_follows_a_shift_of_sizes)
+{
+    unsigned before, after;
+    uint32_t pages;
+
+    follow_a_shift(CACHE_AUTOMOVE_SURE, &before, &after, &pages);
+    ck_assert_uint_gt(before, 850);
+    ck_assert_uint_gt(after, 850);
+    ck_assert_uint_ge(pages, 7);
+    follow_a_shift(CACHE_AUTOMOVE_EAGER, &before, &after, &pages);
+    ck_assert_uint_ge(pages, 7);
+}
+END_TEST
+
+START_TEST(memory_stays_where_it_is_if_so_told)
+{
+    unsigned before, after;
+    uint32_t pages;
+
+    follow_a_shift(CACHE_AUTOMOVE_NEVER, &before, &after, &pages);
+    ck_assert_uint_lt(after, 600);
+    ck_assert_uint_eq(pages, 1);
+}
+END_TEST
+
+START_TEST(a_class_with_much_free_memory_gives_it_to_the_pool)
+{
+    struct fixture              f;
+    const struct cache_automove how = { .mode = CACHE_AUTOMOVE_SURE,
+                                        .ratio = 0.8,
+                                        .window_s = 10 };
+    unsigned                    count;
+
+    fixture_init(&f);
+    count = 8 * a_page_of(&f, SMALL);
+    put_numbers(&f, 0, count, SMALL);
+    for (unsigned number = 0; number < count; number += 2)
+        ck_assert_int_eq(drop(&f, name_of(number)), CACHE_OK);
+    for (unsigned i = 0; i < 10; i++) {
+        cache_balance(f.thread, &how);
+        move_all(&f);
+    }
+    ck_assert_uint_eq(cache_pages_in_pool(f.cache), 1); /* then memory is not full */
+    ck_assert_uint_eq(count_numbers(&f, 0, count, SMALL), count / 2);
+    fixture_fini(&f);
+}
+END_TEST
+
 /* ---- threads --------------------------------------------------------------------- */
 
 static const size_t lengths[] = { 10, 100, 300, 1000, 3000, 9000, 50000, 200000 };
@@ -835,6 +926,10 @@ main(void)
                    where_nothing_is_evicted_the_limit_is_met_only_as_far_as_items_fit);
     tcase = fixture_case(suite, "asking");
     tcase_add_test(tcase, what_cannot_be_is_refused);
+    tcase = fixture_case(suite, "without being asked");
+    tcase_add_test(tcase, memory_follows_a_shift_of_sizes);
+    tcase_add_test(tcase, memory_stays_where_it_is_if_so_told);
+    tcase_add_test(tcase, a_class_with_much_free_memory_gives_it_to_the_pool);
     tcase = fixture_case(suite, "threads");
     tcase_add_test(tcase, pages_move_under_load);
     return fixture_run(suite);

@@ -1,0 +1,68 @@
+/* slabs/balance.c - what automove.c is to decide by, and what becomes of it.
+ *
+ * Threads: the one that calls cache_move_step().
+ */
+#include "slabs/cache_priv.h"
+
+static void
+fill(struct cache *cache, struct automove_class classes[CLASS_MAX + 1])
+{
+    struct ghosts *ghosts = &cache->ghosts;
+    uint32_t       now = clock_now(cache->clock);
+
+    for (unsigned i = 1; i <= cache->pages.classes.count; i++) {
+        struct automove_class *class = &classes[i];
+
+        *class = (struct automove_class){
+            .least = pages_granted(&cache->pages, i),
+            .a_page = pages_chunks(&cache->pages, i),
+            .hits = atomic_load_explicit(&ghosts->hits[i], memory_order_relaxed),
+            .evicted = atomic_load_explicit(&ghosts->evicted[i], memory_order_relaxed),
+            .shift = ghosts->shift[i],
+        };
+        lru_idle(&cache->lru[i], &cache->pages, now, &class->idle, &class->evicted_idle);
+        class->free = pages_free_chunks(&cache->pages, i, &class->pages);
+    }
+}
+
+unsigned
+balance_give(struct cache *cache)
+{
+    struct automove_class classes[CLASS_MAX + 1];
+
+    fill(cache, classes);
+    return automove_give(&cache->automove, classes, cache->pages.classes.count);
+}
+
+/* Ask for what automove.c finds right. */
+static void
+balance(struct cache *cache, const struct automove_class *classes,
+        const struct cache_automove *how)
+{
+    const struct automove_how plainly = { how->mode == CACHE_AUTOMOVE_EAGER, how->ratio };
+    unsigned                  count = cache->pages.classes.count;
+    unsigned                  from = automove_spare(classes, count), to = CACHE_POOL;
+
+    if (from != 0 || (cache->evicts && automove_decide(&cache->automove, classes, count,
+                                                       &plainly, &from, &to)))
+        (void)cache_move_ask(cache, from,
+                             to); /* whoever is faster has asked for another */
+}
+
+bool
+cache_balance(struct cache_thread *thread, const struct cache_automove *how)
+{
+    struct cache         *cache = thread->cache;
+    struct automove_class classes[CLASS_MAX + 1];
+    uint32_t              now = clock_now(cache->clock);
+    bool over = now - cache->window_began >= how->window_s * CLOCK_HZ, busy;
+
+    fill(cache, classes);
+    busy = automove_look(&cache->automove, classes, cache->pages.classes.count, over);
+    if (over)
+        cache->window_began = now;
+    if (how->mode != CACHE_AUTOMOVE_NEVER && pages_are_full(&cache->pages) &&
+        !cache_is_moving(cache))
+        balance(cache, classes, how);
+    return busy;
+}

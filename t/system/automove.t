@@ -1,0 +1,56 @@
+# Memory goes where it brings hits: values become ten times as large under a steady load, and
+# the cache hits as often as before. bench/shift shows how fast, and with memcached beside it.
+use v5.36;
+use Test::More;
+use lib 't/lib';
+use Daemon;
+
+my $BATCH = 100;
+
+# Ask for a batch of keys, the first of them more often, and set what is missing; which part
+# of them was there.
+sub ask_batch ($c, $name, $keys, $length) {
+    my @keys  = map { $name . int($keys * rand() * rand()) } 1 .. $BATCH;
+    my $reply = $c->ask("get @keys\r\n", qr/END\r\n\z/);
+    my %there = map { $_ => 1 } $reply =~ /^VALUE (\S+)/mg;
+    my %wants = map { $_ => 1 } grep { !$there{$_} } @keys;
+
+    $c->ask(join('', map { set($_ => 'v' x $length) } keys %wants) . "mn\r\n", qr/MN\r\n\z/);
+    return scalar(grep { $there{$_} } @keys) / @keys;
+}
+
+# Of some batches.
+sub hits ($c, @what) {
+    my $sum = 0;
+    $sum += ask_batch($c, @what) for 1 .. 50;
+    return $sum / 50;
+}
+
+srand 1;
+my $d = Daemon->start('-m' => 8);
+my $c = $d->connect;
+my $before;
+ok(eventually(sub { ($before = hits($c, 's', 30_000, 200)) > 0.9 }, 60),
+    "small values come to be there");
+my $shifted = hits($c, 'L', 4_000, 2000);
+cmp_ok($shifted, '<', $before, "larger ones are not, at first");
+my $after;
+ok(eventually(sub { ($after = hits($c, 'L', 4_000, 2000)) > 0.85 }, 60),
+    "but in the end, as memory follows");
+note("$before before, $shifted at the shift, $after in the end");
+cmp_ok($d->stat('slabs_moved'), '>', 2, "from class to class");
+my $slabs = $d->stats('slabs');
+my $pages = 0;
+$pages += $slabs->{$_} for grep { /total_pages/ } keys %$slabs;
+cmp_ok($pages, '<=', 12, "and there is no more of it than before");
+$d->stop_clean;
+
+$d = Daemon->start('-m' => 8, '-o' => 'no_slab_automove');
+$c = $d->connect;
+hits($c, 's', 60_000, 200) for 1 .. 20;
+my $still = 0;
+$still = hits($c, 'L', 4_000, 2000) for 1 .. 10;
+is($d->stat('slabs_moved'), 0, "with no_slab_automove nothing moves");
+$d->stop_clean;
+
+done_testing;

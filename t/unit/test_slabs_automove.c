@@ -1,0 +1,346 @@
+/* t/unit/test_slabs_automove.c - which class should give a page to which, by made-up counts. */
+#include "slabs/automove_priv.h"
+
+#include "t/unit/fixture.h"
+
+enum { CLASSES = 4, A_PAGE = 1000, PAGES = 10 };
+
+/* Counts as they are found at one look after the other. */
+struct scene {
+    struct automove       automove;
+    struct automove_class classes[CLASS_MAX + 1];
+    struct automove_how   how;
+    unsigned              from, to;
+};
+
+static void
+scene_init(struct scene *s)
+{
+    *s = (struct scene){ .how = { .ratio = 0.8 } };
+    for (unsigned i = 1; i <= CLASSES; i++)
+        s->classes[i] =
+            (struct automove_class){ .pages = PAGES, .least = 1, .a_page = A_PAGE };
+}
+
+/* In one class a page's worth has been evicted, of which so many of the sample are missed. */
+static void
+misses(struct scene *s, unsigned size_class, uint32_t hits)
+{
+    s->classes[size_class].hits += hits;
+    s->classes[size_class].evicted += A_PAGE;
+}
+
+static bool
+look(struct scene *s)
+{
+    return automove_look(&s->automove, s->classes, CLASSES, false);
+}
+
+/* A look, and does a page move? It does, then. */
+static bool
+moves(struct scene *s)
+{
+    look(s);
+    if (!automove_decide(&s->automove, s->classes, CLASSES, &s->how, &s->from, &s->to))
+        return false;
+    s->classes[s->from].pages--;
+    s->classes[s->to].pages++;
+    return true;
+}
+
+START_TEST(nothing_moves_where_nothing_is_missed)
+{
+    struct scene s;
+
+    scene_init(&s);
+    ck_assert(!moves(&s));
+    for (unsigned i = 1; i <= CLASSES; i++)
+        misses(&s, i, 0);
+    ck_assert(!moves(&s));
+}
+END_TEST
+
+START_TEST(who_loses_least_gives_to_who_gains_most)
+{
+    struct scene s;
+
+    scene_init(&s);
+    misses(&s, 1, 30);
+    misses(&s, 2, 5);
+    misses(&s, 3, 60);
+    misses(&s, 4, 20);
+    ck_assert(moves(&s));
+    ck_assert_uint_eq(s.from, 2);
+    ck_assert_uint_eq(s.to, 3);
+}
+END_TEST
+
+START_TEST(alike_classes_leave_each_other_alone)
+{
+    struct scene s;
+
+    scene_init(&s);
+    for (unsigned look = 0; look < 100; look++) {
+        for (unsigned i = 1; i <= CLASSES; i++)
+            misses(&s, i, 10 + (look + i) % 3);
+        ck_assert(!moves(&s));
+    }
+}
+END_TEST
+
+START_TEST(a_sample_stands_for_all_that_were_not_taken)
+{
+    struct scene s;
+
+    scene_init(&s);
+    s.classes[1].shift = 4; /* one of 16 */
+    misses(&s, 1, 30);
+    misses(&s, 2, 60);
+    misses(&s, 3, 60);
+    misses(&s, 4, 60);
+    ck_assert(moves(&s));
+    ck_assert_uint_eq(s.to, 1);
+}
+END_TEST
+
+START_TEST(what_may_be_chance_moves_nothing)
+{
+    struct scene s;
+
+    scene_init(&s);
+    misses(&s, 1, 3);
+    ck_assert(!moves(&s)); /* too few */
+    scene_init(&s);
+    misses(&s, 1, 12);
+    for (unsigned i = 2; i <= CLASSES; i++)
+        misses(&s, i, 6);
+    ck_assert(!moves(&s)); /* too close */
+    for (unsigned look = 0; look < 5 && !moves(&s); look++) {
+        misses(&s, 1, 12);
+        for (unsigned i = 2; i <= CLASSES; i++)
+            misses(&s, i, 3);
+    }
+    ck_assert_uint_eq(s.to, 1); /* but it is no chance if it goes on so */
+}
+END_TEST
+
+START_TEST(the_ratio_binds)
+{
+    struct scene s;
+
+    scene_init(&s);
+    s.how.ratio = 0.3;
+    for (unsigned look = 0; look < 50; look++) {
+        misses(&s, 1, 100);
+        for (unsigned i = 2; i <= CLASSES; i++)
+            misses(&s, i, 50);
+        ck_assert(!moves(&s));
+    }
+    s.how.ratio = 0.8;
+    ck_assert(moves(&s));
+}
+END_TEST
+
+START_TEST(the_fewer_pages_a_class_has_the_dearer_they_are)
+{
+    struct scene s;
+
+    scene_init(&s);
+    s.classes[1].pages = 2;
+    misses(&s, 1, 10);
+    for (unsigned i = 2; i <= CLASSES; i++)
+        misses(&s, i, i == 4 ? 100 : 12);
+    ck_assert(moves(&s));
+    ck_assert_uint_ne(s.from, 1);
+}
+END_TEST
+
+START_TEST(a_class_keeps_the_least_that_it_is_granted)
+{
+    struct scene s;
+
+    scene_init(&s);
+    for (unsigned i = 1; i <= CLASSES; i++)
+        s.classes[i].least = PAGES;
+    misses(&s, 1, 100);
+    ck_assert(!moves(&s));
+    ck_assert_uint_eq(automove_give(&s.automove, s.classes, CLASSES), 0);
+    s.classes[3].least = PAGES - 1;
+    ck_assert(moves(&s));
+    ck_assert_uint_eq(s.from, 3);
+}
+END_TEST
+
+START_TEST(free_chunks_are_given_first)
+{
+    struct scene s;
+
+    scene_init(&s);
+    for (unsigned i = 1; i <= CLASSES; i++)
+        misses(&s, i, i == 1 ? 100 : 1);
+    misses(&s, 3, 20);
+    s.classes[3].free = 2 * A_PAGE;
+    ck_assert(moves(&s));
+    ck_assert_uint_eq(s.from, 3);
+}
+END_TEST
+
+START_TEST(more_than_two_pages_and_a_half_of_free_chunks_are_too_many)
+{
+    struct scene s;
+
+    scene_init(&s);
+    s.classes[2].free = 5 * A_PAGE / 2;
+    ck_assert_uint_eq(automove_spare(s.classes, CLASSES), 0);
+    s.classes[2].free++;
+    ck_assert_uint_eq(automove_spare(s.classes, CLASSES), 2);
+    s.classes[2].least = PAGES;
+    ck_assert_uint_eq(automove_spare(s.classes, CLASSES), 0);
+}
+END_TEST
+
+START_TEST(who_evicts_nothing_gives_only_what_is_older_than_what_others_evict)
+{
+    struct scene s;
+
+    scene_init(&s);
+    misses(&s, 1, 100);
+    s.classes[1].evicted_idle = 50;
+    for (unsigned i = 2; i <= CLASSES; i++)
+        s.classes[i].idle = 49;
+    ck_assert(!moves(&s));
+    s.classes[3].idle = 50;
+    ck_assert(moves(&s));
+    ck_assert_uint_eq(s.from, 3);
+}
+END_TEST
+
+/* Let class 1 be hungry until it gets a page. */
+static void
+feed_class_1(struct scene *s)
+{
+    do
+        misses(s, 1, 50);
+    while (!moves(s));
+    ck_assert_uint_eq(s->to, 1);
+}
+
+START_TEST(who_needs_back_what_it_gave_is_left_alone_for_a_while)
+{
+    struct scene s;
+
+    scene_init(&s);
+    for (unsigned i = 3; i <= CLASSES; i++)
+        s.classes[i].least = PAGES;
+    s.classes[2].idle = 100;
+    feed_class_1(
+        &s); /* class 2 has evicted nothing, so nobody knows what it would miss */
+    ck_assert_uint_eq(s.from, 2);
+    do
+        misses(&s, 2, 50), misses(&s, 1, 0);
+    while (!moves(&s));
+    ck_assert_uint_eq(s.to, 2);
+    for (unsigned looks = 0; looks < 10; looks++) {
+        misses(&s, 1, 50);
+        ck_assert(!moves(&s));
+    }
+    feed_class_1(&s); /* but not for ever */
+}
+END_TEST
+
+START_TEST(what_a_class_missed_when_it_still_evicted_is_soon_of_no_account)
+{
+    struct scene s;
+    unsigned     looks = 0;
+
+    scene_init(&s);
+    for (unsigned i = 3; i <= CLASSES; i++)
+        s.classes[i].least = PAGES;
+    for (unsigned i = 0; i < 20; i++) {
+        misses(&s, 2, 40);
+        misses(&s, 1, 40);
+        ck_assert(!moves(&s));
+    }
+    s.classes[2].idle = 1000; /* nobody asks for it any more */
+    do
+        misses(&s, 1, 40);
+    while (!moves(&s) && ++looks < 1000);
+    ck_assert_uint_lt(looks, 200);
+    ck_assert_uint_eq(s.from, 2);
+}
+END_TEST
+
+START_TEST(the_eager_do_not_wait_to_be_sure)
+{
+    struct scene s;
+
+    scene_init(&s);
+    s.how.eager = true;
+    misses(&s, 1, 2);
+    for (unsigned i = 2; i <= CLASSES; i++)
+        misses(&s, i, 1);
+    ck_assert(moves(&s));
+    ck_assert_uint_eq(s.to, 1);
+}
+END_TEST
+
+START_TEST(a_look_tells_whether_anything_was_evicted)
+{
+    struct scene s;
+
+    scene_init(&s);
+    ck_assert(!look(&s));
+    misses(&s, 2, 0);
+    ck_assert(look(&s));
+    ck_assert(!look(&s));
+}
+END_TEST
+
+/* Two classes of 20 pages together, one with twice the requests: each page more brings it
+ * less, as 1/pages. */
+START_TEST(memory_comes_to_rest_where_a_page_is_worth_the_same_everywhere)
+{
+    struct scene s;
+    unsigned     late = 0;
+
+    scene_init(&s);
+    s.classes[3].least = s.classes[4].least = PAGES;
+    s.classes[1].pages = 2;
+    s.classes[2].pages = 18;
+    for (unsigned look = 0; look < 2000; look++) {
+        misses(&s, 1, 400 / s.classes[1].pages);
+        misses(&s, 2, 200 / s.classes[2].pages);
+        late += moves(&s) && look >= 1000;
+    }
+    ck_assert_uint_ge(s.classes[1].pages, 11);
+    ck_assert_uint_le(s.classes[1].pages, 15);
+    ck_assert_uint_eq(late, 0);
+}
+END_TEST
+
+int
+main(void)
+{
+    Suite *suite = suite_create("slabs/automove");
+    TCase *tcase = fixture_case(suite, "automove");
+
+    tcase_add_test(tcase, nothing_moves_where_nothing_is_missed);
+    tcase_add_test(tcase, who_loses_least_gives_to_who_gains_most);
+    tcase_add_test(tcase, alike_classes_leave_each_other_alone);
+    tcase_add_test(tcase, a_sample_stands_for_all_that_were_not_taken);
+    tcase_add_test(tcase, what_may_be_chance_moves_nothing);
+    tcase_add_test(tcase, the_ratio_binds);
+    tcase_add_test(tcase, the_fewer_pages_a_class_has_the_dearer_they_are);
+    tcase_add_test(tcase, a_class_keeps_the_least_that_it_is_granted);
+    tcase_add_test(tcase, free_chunks_are_given_first);
+    tcase_add_test(tcase, more_than_two_pages_and_a_half_of_free_chunks_are_too_many);
+    tcase_add_test(tcase,
+                   who_evicts_nothing_gives_only_what_is_older_than_what_others_evict);
+    tcase_add_test(tcase, who_needs_back_what_it_gave_is_left_alone_for_a_while);
+    tcase_add_test(tcase,
+                   what_a_class_missed_when_it_still_evicted_is_soon_of_no_account);
+    tcase_add_test(tcase, the_eager_do_not_wait_to_be_sure);
+    tcase_add_test(tcase, a_look_tells_whether_anything_was_evicted);
+    tcase_add_test(tcase, memory_comes_to_rest_where_a_page_is_worth_the_same_everywhere);
+    return fixture_run(suite);
+}
