@@ -1,0 +1,290 @@
+/* bench/growth.c - how long the slowest request takes while a cache grows.
+ *
+ * One connection reads, one key at a time, at a steady rate; another one sets items in
+ * pipelines, as fast as the server takes them. There are three phases, and the same is done
+ * in all of them, but to other keys:
+ *
+ *   before   sets overwrite the few items that are there
+ *   growth   each set adds an item, until there are ITEMS
+ *   after    sets overwrite the last ones
+ *
+ * So what growth costs is the difference of its times to those before and after. A reading
+ * counts from the time when it was due, so that a server that stands still is charged for
+ * all that wait. Every reply is looked at.
+ *
+ * usage: growth PORT [ITEMS [READS A SECOND [SECONDS BEFORE AND AFTER]]]
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    FIRST_ITEMS = 20000, /* that are there from the start; these are read */
+    PIPELINE = 16,
+    KEEP_MOST = 1 << 22, /* times, of a phase */
+};
+
+static const char VALUE[] = "a value of 20 bytes.";
+
+struct phase {
+    const char *name;
+    uint64_t    from, to; /* items that are set */
+    uint64_t    lasts_ns; /* 0: until they all are set */
+    uint32_t   *times_ns;
+    size_t      count;
+    uint64_t    sets, took_ns;
+};
+
+struct run {
+    int      reader, writer;
+    uint64_t every_ns;
+    uint64_t due_ns; /* when the next reading is to be sent, or was */
+    bool     reading;
+    char     reply[512];
+    size_t   reply_length;
+    size_t   pending; /* bytes of replies to sets that are to come */
+    uint64_t dice;
+};
+
+static uint64_t
+now_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+static void
+die(const char *what)
+{
+    fprintf(stderr, "growth: %s%s%s\n", what, errno != 0 ? ": " : "",
+            errno != 0 ? strerror(errno) : "");
+    exit(1);
+}
+
+static int
+connect_to(uint16_t port)
+{
+    struct sockaddr_in at = { .sin_family = AF_INET,
+                              .sin_port = htons(port),
+                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    int                fd = socket(AF_INET, SOCK_STREAM, 0), yes = 1;
+
+    if (fd < 0 || connect(fd, (struct sockaddr *)&at, sizeof(at)) != 0)
+        die("no connection");
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
+    return fd;
+}
+
+static void
+send_all(int fd, const char *bytes, size_t length)
+{
+    for (ssize_t sent; length > 0; bytes += sent, length -= (size_t)sent) {
+        sent = send(fd, bytes, length, MSG_NOSIGNAL);
+        if (sent < 0)
+            die("cannot send");
+    }
+}
+
+static uint64_t
+throw_dice(struct run *run)
+{
+    run->dice ^= run->dice << 13;
+    run->dice ^= run->dice >> 7;
+    run->dice ^= run->dice << 17;
+    return run->dice;
+}
+
+/* ---- one reading, one pipeline --------------------------------------------------- */
+
+static void
+begin_reading(struct run *run)
+{
+    char request[64];
+    int  length = snprintf(request, sizeof(request), "get %012" PRIu64 "\r\n",
+                           throw_dice(run) % FIRST_ITEMS);
+
+    send_all(run->reader, request, (size_t)length);
+    run->reading = true;
+    run->reply_length = 0;
+}
+
+static void
+take_reading(struct run *run, struct phase *phase)
+{
+    ssize_t  got = recv(run->reader, run->reply + run->reply_length,
+                        sizeof(run->reply) - run->reply_length, 0);
+    uint64_t now = now_ns(), took = now - run->due_ns;
+
+    if (got <= 0)
+        die("the reader is cut off");
+    run->reply_length += (size_t)got;
+    if (run->reply_length < 5 ||
+        memcmp(run->reply + run->reply_length - 5, "END\r\n", 5) != 0)
+        return;
+    if (run->reply_length == 5 || memcmp(run->reply, "VALUE ", 6) != 0)
+        die("an item is not there: is there memory for all?");
+    run->reading = false;
+    if (phase->count < KEEP_MOST)
+        phase->times_ns[phase->count++] = took < UINT32_MAX ? (uint32_t)took : UINT32_MAX;
+    run->due_ns += run->every_ns;
+}
+
+static void
+begin_sets(struct run *run, struct phase *phase)
+{
+    char   requests[PIPELINE * 64];
+    size_t length = 0;
+
+    for (unsigned i = 0; i < PIPELINE; i++, phase->sets++)
+        length += (size_t)snprintf(requests + length, sizeof(requests) - length,
+                                   "set %012" PRIu64 " 0 0 %zu\r\n%s\r\n",
+                                   phase->from + phase->sets % (phase->to - phase->from),
+                                   sizeof(VALUE) - 1, VALUE);
+    send_all(run->writer, requests, length);
+    run->pending = PIPELINE * sizeof("STORED\r\n") - PIPELINE;
+}
+
+static void
+take_stored(struct run *run)
+{
+    char    replies[PIPELINE * 8];
+    ssize_t got = recv(run->writer, replies, sizeof(replies), 0);
+
+    if (got <= 0)
+        die("the writer is cut off");
+    if ((size_t)got > run->pending || memchr(replies, '_', (size_t)got) != NULL ||
+        memchr(replies, ' ', (size_t)got) != NULL) /* of NOT_STORED, SERVER_ERROR ... */
+        die("unexpected replies to sets");
+    run->pending -= (size_t)got;
+}
+
+/* ---- phases ---------------------------------------------------------------------- */
+
+/* What is read has to be there. */
+static void
+fill(struct run *run)
+{
+    struct phase first = { .from = 0, .to = FIRST_ITEMS };
+
+    while (first.sets < FIRST_ITEMS) {
+        begin_sets(run, &first);
+        while (run->pending > 0)
+            take_stored(run);
+    }
+}
+
+static bool
+is_over(const struct phase *phase, uint64_t began)
+{
+    return phase->lasts_ns > 0 ? now_ns() - began >= phase->lasts_ns
+                               : phase->sets >= phase->to - phase->from;
+}
+
+static void
+play(struct run *run, struct phase *phase)
+{
+    uint64_t began = now_ns();
+
+    phase->times_ns = malloc(KEEP_MOST * sizeof(*phase->times_ns));
+    if (phase->times_ns == NULL)
+        die("no memory");
+    run->due_ns = began;
+    for (;;) {
+        struct pollfd polls[] = { { .fd = run->reader, .events = POLLIN },
+                                  { .fd = run->writer, .events = POLLIN } };
+        bool          over = is_over(phase, began);
+
+        if (over && run->pending == 0 && !run->reading)
+            break;
+        if (!over && run->pending == 0)
+            begin_sets(run, phase);
+        if (!over && !run->reading && now_ns() >= run->due_ns)
+            begin_reading(run);
+        if (poll(polls, 2, 0) < 0 && errno != EINTR)
+            die("cannot wait");
+        if (polls[0].revents)
+            take_reading(run, phase);
+        if (polls[1].revents)
+            take_stored(run);
+    }
+    phase->took_ns = now_ns() - began;
+}
+
+static int
+compare(const void *one, const void *other)
+{
+    uint32_t a = *(const uint32_t *)one, b = *(const uint32_t *)other;
+
+    return (a > b) - (a < b);
+}
+
+static double
+percentile_us(const struct phase *phase, double share)
+{
+    size_t at = (size_t)((double)phase->count * share);
+
+    return phase->times_ns[at < phase->count ? at : phase->count - 1] / 1e3;
+}
+
+static void
+tell(const struct phase *phase)
+{
+    if (phase->count == 0)
+        die("nothing was read");
+    qsort(phase->times_ns, phase->count, sizeof(*phase->times_ns), compare);
+    printf("%-8s %8.1f %10zu %10" PRIu64 " %8.0f %8.0f %8.0f %8.0f\n", phase->name,
+           (double)phase->took_ns / 1e9, phase->count, phase->sets,
+           percentile_us(phase, 0.5), percentile_us(phase, 0.999),
+           percentile_us(phase, 0.9999), percentile_us(phase, 1));
+    fflush(stdout);
+    free(phase->times_ns);
+}
+
+int
+main(int argc, char **argv)
+{
+    uint64_t     items = argc > 2 ? strtoull(argv[2], NULL, 10) : 20000000;
+    uint64_t     rate = argc > 3 ? strtoull(argv[3], NULL, 10) : 5000;
+    uint64_t     seconds = argc > 4 ? strtoull(argv[4], NULL, 10) : 20;
+    struct phase phases[] = {
+        { .name = "before",
+          .from = 0,
+          .to = FIRST_ITEMS,
+          .lasts_ns = seconds * 1000000000 },
+        { .name = "growth", .from = FIRST_ITEMS, .to = items },
+        { .name = "after",
+          .from = items - FIRST_ITEMS,
+          .to = items,
+          .lasts_ns = seconds * 1000000000 },
+    };
+    struct run run = { .dice = 88172645463325252 };
+
+    if (port == 0 || port > UINT16_MAX || items < 2 * FIRST_ITEMS || rate == 0) {
+        fprintf(stderr, "usage: growth PORT [ITEMS [READS A SECOND [SECONDS BEFORE AND "
+                        "AFTER]]]\n");
+        return 2;
+    }
+    run.every_ns = 1000000000 / rate;
+    run.reader = connect_to((uint16_t)port);
+    run.writer = connect_to((uint16_t)port);
+    printf("%-8s %8s %10s %10s %8s %8s %8s %8s\n", "phase", "s", "reads", "sets", "p50us",
+           "p99.9us", "p99.99us", "maxus");
+    fill(&run);
+    for (unsigned i = 0; i < sizeof(phases) / sizeof(phases[0]); i++) {
+        play(&run, &phases[i]);
+        tell(&phases[i]);
+    }
+    return 0;
+}
