@@ -288,6 +288,7 @@ struct cache_upload {
     struct item *piece; /* the last one of a chain */
     char        *to;    /* where the next bytes go */
     size_t       room;  /* how many                */
+    size_t       first; /* bytes for the first piece of a chain, 0: as for the others */
 };
 
 /* The size class that such an item would be of; 0 if it is too large to be stored. */

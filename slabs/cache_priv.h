@@ -232,8 +232,12 @@ void item_write_head(struct item *item, const struct item_shape *shape);
 /* Begin to fill a new item of this shape: OK, TOO_LARGE or NO_MEMORY. */
 enum cache_status upload_begin(struct cache_thread *thread, struct item_shape *shape,
                                struct cache_upload *upload);
-/* Fill in the value of a reading; false when there is no memory. */
+/* Fill in a part of a value; false when there is no memory. */
+struct value_part {
+    struct cache_reading *of;
+    size_t                from, to; /* bytes of the value */
+};
 bool upload_copy(struct cache_thread *thread, struct cache_upload *upload,
-                 struct cache_reading *reading);
+                 struct value_part part);
 
 #endif

@@ -24,6 +24,12 @@ chain_first(const struct cache *cache, const struct item *item)
 }
 
 static void
+set_first(struct item *item, handle_t first)
+{
+    item_set_chain(item, (struct item_chain){ first, item_get_chain(item).length });
+}
+
+static void
 write_head(struct item *piece, handle_t of, size_t bytes)
 {
     poison_lift(piece, ITEM_HEADER + bytes);
@@ -54,7 +60,7 @@ chain_add(struct cache_thread *thread, struct item *item, struct item *last, siz
     if (last != NULL)
         last->next = handle;
     else
-        item_set_chain(item, (struct item_chain){ handle, item_get_chain(item).length });
+        set_first(item, handle);
     return piece;
 }
 
@@ -105,7 +111,50 @@ chain_replace(const struct cache *cache, struct item *item, struct item *before,
     if (before != NULL)
         before->next = handle;
     else
-        item_set_chain(item, (struct item_chain){ handle, item_get_chain(item).length });
+        set_first(item, handle);
+}
+
+size_t
+chain_rest(const struct cache *cache, const struct item *item, enum chain_end end)
+{
+    size_t full = chain_piece_bytes(cache), length = item_value_length(item);
+    size_t first = item_value_length(chain_first(cache, item));
+    size_t last = (length - first) % full;
+
+    if (end == CHAIN_FIRST || first == length)
+        return length - first;
+    return length - (last > 0 ? last : full);
+}
+
+static struct item *
+last_piece(const struct cache *cache, const struct item *item, struct item **before)
+{
+    struct item *piece = chain_first(cache, item), *next;
+
+    for (*before = NULL; (next = piece_at(cache, piece->next)) != NULL; piece = next)
+        *before = piece;
+    return piece;
+}
+
+void
+chain_hand_over(const struct cache *cache, struct item *from, struct item *to,
+                enum chain_end end)
+{
+    struct item *stays = chain_first(cache, from), *before;
+
+    if (end == CHAIN_FIRST) {
+        last_piece(cache, to, &before)->next = stays->next;
+        stays->next = 0;
+    } else {
+        handle_t first = item_get_chain(from).first;
+
+        stays = last_piece(cache, from, &before);
+        must(before != NULL);
+        before->next = item_get_chain(to).first;
+        set_first(to, first);
+        set_first(from, pages_handle(&cache->pages, stays));
+    }
+    chain_follow(cache, to);
 }
 
 struct span

@@ -7,13 +7,14 @@
  *    +--------+-----+----+   +--------+----------+   +--------+------+
  *       a small class           the largest class      any class
  *
- * The item has a chunk of the class that fits, and so has the last piece; where there was
- * none, it has one of the largest. The pieces between are full. item_priv.h draws both.
+ * The item has a chunk of the class that fits, and so have the first and the last piece;
+ * where there was none, they have one of the largest. The pieces between are full, and the
+ * first is unless something was put before it. item_priv.h draws both.
  *
  * Threads: a chain is made by one thread, which alone knows it. Once the item is linked
  * nothing in it changes until the last reference to the item goes, but that the mover lets
  * other chunks take the place of some while nobody has a pin: who has one may walk it without
- * a lock.
+ * a lock. What nobody else has a pin on may be taken apart.
  */
 #ifndef LARDER_SLABS_CHAIN_PRIV_H
 #define LARDER_SLABS_CHAIN_PRIV_H
@@ -38,6 +39,16 @@ bool chain_has(const struct cache *cache, struct item *item, const struct item *
 /* Let one piece take the place of another. */
 void chain_replace(const struct cache *cache, struct item *item, struct item *before,
                    const struct item *from, struct item *to);
+
+/* What is added to a value goes before its first piece, or behind its last one. */
+enum chain_end { CHAIN_FIRST, CHAIN_LAST };
+
+/* How many bytes of the value are in other pieces than that one. */
+size_t chain_rest(const struct cache *cache, const struct item *item, enum chain_end end);
+/* Let these other pieces be pieces of `to`, next to those that it has. Stripe held; no one
+ * else has a pin on `from`. */
+void chain_hand_over(const struct cache *cache, struct item *from, struct item *to,
+                     enum chain_end end);
 
 struct item *chain_first(const struct cache *cache, const struct item *item);
 /* What cache_read_value() does for a chain. */

@@ -58,7 +58,8 @@ check_chain(struct census *census, const struct item *item)
         census->used[size_class]++;
         must(piece->traits == (ITEM_TAKEN | ITEM_PIECE));
         must(piece->prev == pages_handle(&cache->pages, item));
-        must(bytes == (left < full ? left : full));
+        must(bytes > 0 && bytes <= left && bytes <= full);
+        must(bytes == left || bytes == full || handle == item_get_chain(item).first);
         must(ITEM_HEADER + bytes <= cache->pages.classes.bytes[size_class]);
         left -= bytes;
         handle = piece->next;

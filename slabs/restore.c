@@ -171,17 +171,19 @@ static bool
 claim_chain(const struct cache *cache, const struct item *item)
 {
     struct item_chain chain = item_get_chain(item);
-    size_t            left = chain.length, full = chain_piece_bytes(cache);
+    size_t            left = chain.length, full = chain_piece_bytes(cache), bytes;
     handle_t          handle = chain.first;
 
     if (left == 0)
         return false;
     while (left > 0) {
         struct item *piece = piece_of(cache, item, handle);
-        size_t       bytes = left < full ? left : full;
 
-        if (piece == NULL || item_marks(piece) & PIECE_CLAIMED ||
-            item_value_length(piece) != bytes)
+        if (piece == NULL || item_marks(piece) & PIECE_CLAIMED)
+            return false;
+        bytes = item_value_length(piece);
+        if (bytes == 0 || bytes > left || bytes > full ||
+            (bytes < full && bytes < left && handle != chain.first))
             return false;
         item_mark(piece, PIECE_CLAIMED);
         left -= bytes;

@@ -8,9 +8,11 @@
  *
  * A value that takes a chain is filled in beforehand, like one that arrives. Where append
  * or prepend make a large value, the old one is pinned and the joined one is made while
- * no lock is held; it is stored if the old item is still there then.
+ * no lock is held; it is stored if the old item is still there then. Of a chain it takes the
+ * pieces over, so that only what is added, and one piece, is copied.
  */
 #include "slabs/cache_priv.h"
+#include "slabs/chain_priv.h"
 #include "slabs/must.h"
 #include "slabs/poison_priv.h"
 
@@ -28,6 +30,8 @@ struct joining {
     size_t               copied;
     struct cache_reading base; /* what is joined to, pinned; base.item NULL: nothing */
     struct item         *made; /* the two together, or NULL                          */
+    size_t               kept; /* but for so many bytes, in pieces that the old one has */
+    bool                 whole; /* nothing is to be kept: somebody else reads it       */
 };
 
 /* What a store knows while it runs. */
@@ -229,6 +233,29 @@ is_large_join(const struct storing *s, const struct item *old)
                         s->shape.value_length > JOIN_LOCKED_MAX);
 }
 
+static enum chain_end
+join_end(const struct storing *s)
+{
+    return s->store->mode == CACHE_PREPEND ? CHAIN_FIRST : CHAIN_LAST;
+}
+
+/* Take the pieces that are kept over from the old value. Not when others read that. */
+static bool
+complete_locked(struct storing *s, struct item *old)
+{
+    enum { TABLE_AND_WE = 2 };
+    struct joining *join = s->join;
+
+    if (join->kept == 0)
+        return true;
+    join->whole = atomic_load(&old->references) > TABLE_AND_WE;
+    if (join->whole)
+        return false;
+    item_hide(old);
+    chain_hand_over(s->thread->cache, old, join->made, join_end(s));
+    return true;
+}
+
 /* Store what was made, if it was made of `old`; otherwise note what to make it of. A pinned
  * item is not written to, and its chunk is no other's: it is the same if it is there. */
 static enum cache_status
@@ -236,7 +263,7 @@ join_locked(struct storing *s, struct item *old)
 {
     struct joining *join = s->join;
 
-    if (join->made != NULL && join->base.item == old)
+    if (join->made != NULL && join->base.item == old && complete_locked(s, old))
         return place_locked(s, old, &join->made);
     join->wanted = true;
     if (join->base.item == NULL && item_pin_locked(old)) {
@@ -265,19 +292,33 @@ added_value(const struct storing *s)
                                    .value_length = s->value.length };
 }
 
-/* False when there is no memory. */
+/* Of a chain only the piece next to what is added is copied; this one is then as full as it
+ * was, or more. False when there is no memory. */
 static bool
 join_make(struct storing *s)
 {
+    struct cache        *cache = s->thread->cache;
     struct joining      *join = s->join;
-    bool                 before = s->store->mode == CACHE_PREPEND;
-    struct cache_reading added = added_value(s);
+    struct cache_reading added = added_value(s), *base = &join->base;
+    bool                 before = join_end(s) == CHAIN_FIRST;
+    struct value_part    new = { &added, 0, added.value_length };
+    struct value_part    old = { base, 0, base->value_length };
     struct cache_upload  upload;
 
     if (upload_begin(s->thread, &s->shape, &upload) != CACHE_OK)
         return false;
-    if (!upload_copy(s->thread, &upload, before ? &added : &join->base) ||
-        !upload_copy(s->thread, &upload, before ? &join->base : &added)) {
+    join->kept = !join->whole && item_is_chained(base->item)
+                     ? chain_rest(cache, base->item, join_end(s))
+                     : 0;
+    upload.length -= join->kept;
+    if (before && join->kept > 0) {
+        old.to -= join->kept;
+        upload.first = upload.length % chain_piece_bytes(cache);
+    } else {
+        old.from = join->kept;
+    }
+    if (!upload_copy(s->thread, &upload, before ? new : old) ||
+        !upload_copy(s->thread, &upload, before ? old : new)) {
         cache_upload_abandon(s->thread, &upload);
         return false;
     }
@@ -385,7 +426,7 @@ store_chain(struct cache_thread *thread, const struct cache_store *store,
 
     if (status != CACHE_OK)
         return status;
-    if (upload_copy(thread, &upload, &reading))
+    if (upload_copy(thread, &upload, (struct value_part){ &reading, 0, value.length }))
         return cache_upload_commit(thread, store, &upload, result);
     cache_upload_abandon(thread, &upload);
     return CACHE_NO_MEMORY;

@@ -68,8 +68,11 @@ add_piece(struct cache_thread *thread, struct cache_upload *upload)
     size_t       most = chain_piece_bytes(thread->cache);
     size_t       left = upload->length - upload->filled;
     size_t       bytes = left < most ? left : most;
-    struct item *piece = chain_add(thread, upload->item, upload->piece, bytes);
+    struct item *piece;
 
+    if (upload->piece == NULL && upload->first > 0)
+        bytes = upload->first;
+    piece = chain_add(thread, upload->item, upload->piece, bytes);
     if (piece == NULL)
         return;
     upload->piece = piece;
@@ -97,20 +100,22 @@ cache_upload_fill(struct cache_upload *upload, size_t bytes)
 
 bool
 upload_copy(struct cache_thread *thread, struct cache_upload *upload,
-            struct cache_reading *reading)
+            struct value_part part)
 {
-    for (size_t from = 0; from < reading->value_length;) {
-        struct span part = cache_read_value(reading, from);
+    while (part.from < part.to) {
+        struct span bytes = cache_read_value(part.of, part.from);
         size_t      room;
         char       *to = cache_upload_room(thread, upload, &room);
 
         if (room == 0)
             return false;
-        if (room > part.length)
-            room = part.length;
-        memcpy(to, part.at, room);
+        if (room > bytes.length)
+            room = bytes.length;
+        if (room > part.to - part.from)
+            room = part.to - part.from;
+        memcpy(to, bytes.at, room);
         cache_upload_fill(upload, room);
-        from += room;
+        part.from += room;
     }
     return true;
 }
