@@ -307,7 +307,7 @@ join_make(struct storing *s)
 
     if (upload_begin(s->thread, &s->shape, &upload) != CACHE_OK)
         return false;
-    join->kept = !join->whole && item_is_chained(base->item)
+    join->kept = !join->whole && base->chained != NULL
                      ? chain_rest(cache, base->item, join_end(s))
                      : 0;
     upload.length -= join->kept;
