@@ -28,9 +28,9 @@ struct joining {
     bool                 wanted;
     unsigned             tries;
     size_t               copied;
-    struct cache_reading base; /* what is joined to, pinned; base.item NULL: nothing */
-    struct item         *made; /* the two together, or NULL                          */
-    size_t               kept; /* but for so many bytes, in pieces that the old one has */
+    struct cache_reading base;  /* what is joined to, pinned; base.item NULL: nothing */
+    struct item         *made;  /* the two together, or NULL                          */
+    size_t               kept;  /* but for so many bytes: those pieces are handed over */
     bool                 whole; /* nothing is to be kept: somebody else reads it       */
 };
 
@@ -269,6 +269,9 @@ join_locked(struct storing *s, struct item *old)
     if (join->base.item == NULL && item_pin_locked(old)) {
         join->base = item_describe_locked(s->thread->cache, old);
         join->base.pinned = true;
+        join->kept = !join->whole && item_is_chained(old)
+                         ? chain_rest(s->thread->cache, old, join_end(s))
+                         : 0;
     }
     return CACHE_NOT_STORED;
 }
@@ -297,7 +300,6 @@ added_value(const struct storing *s)
 static bool
 join_make(struct storing *s)
 {
-    struct cache        *cache = s->thread->cache;
     struct joining      *join = s->join;
     struct cache_reading added = added_value(s), *base = &join->base;
     bool                 before = join_end(s) == CHAIN_FIRST;
@@ -307,13 +309,10 @@ join_make(struct storing *s)
 
     if (upload_begin(s->thread, &s->shape, &upload) != CACHE_OK)
         return false;
-    join->kept = !join->whole && base->chained != NULL
-                     ? chain_rest(cache, base->item, join_end(s))
-                     : 0;
     upload.length -= join->kept;
     if (before && join->kept > 0) {
         old.to -= join->kept;
-        upload.first = upload.length % chain_piece_bytes(cache);
+        upload.first = upload.length % chain_piece_bytes(s->thread->cache);
     } else {
         old.from = join->kept;
     }

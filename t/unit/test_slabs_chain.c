@@ -587,8 +587,10 @@ START_TEST(a_chain_that_grows_bit_by_bit_has_no_more_pieces_than_it_needs)
         from -= i % 3 == 0 ? 0 : 37;
         to += i % 3 == 0 ? 29 : 0;
         ck_assert_uint_le(pieces_of(&f, "key"), (to - from) / FULL + 2);
-        cache_check(f.cache, true);
+        if (i % 32 == 0)
+            cache_check(f.cache, true);
     }
+    cache_check(f.cache, true);
     assert_value_span(&f, "key", (struct span){ whole + from, to - from });
     free(whole);
     fixture_fini(&f);
