@@ -32,16 +32,18 @@ struct mutations {
     } kinds[16];
 };
 
-/* Some operation for which `is` says so, from a random one on; NULL if there is none. */
+/* Some operation of the first half for which `is` says so, from a random one on; NULL if
+ * there is none. It was over before the last one began: what is not known of later ones
+ * cannot explain it. */
 static struct op *
 pick(struct dice *dice, struct op *ops, size_t count, bool (*is)(const struct op *op))
 {
-    size_t from = dice_below(dice, count);
+    size_t half = count / 2, from = dice_below(dice, half);
 
-    for (size_t i = 0; i < count; i++) {
-        struct op *op = &ops[(from + i) % count];
+    for (size_t i = 0; i < half; i++) {
+        struct op *op = &ops[(from + i) % half];
 
-        if (is(op))
+        if (is(op) && op->returned < ops[count - 1].invoked)
             return op;
     }
     return NULL;
@@ -81,7 +83,7 @@ pick_other(struct dice *dice, struct op *ops, size_t count, const struct op *tha
 static bool
 two_replies_change_places(struct dice *dice, struct op *ops, size_t count)
 {
-    struct op *a = pick(dice, ops, count / 2, is_hit_with_id);
+    struct op *a = pick(dice, ops, count, is_hit_with_id);
     struct op *b = a != NULL ? pick_other(dice, ops, count, a, false) : NULL;
     struct op  first;
 
@@ -98,7 +100,7 @@ two_replies_change_places(struct dice *dice, struct op *ops, size_t count)
 static bool
 an_old_value_is_read(struct dice *dice, struct op *ops, size_t count)
 {
-    struct op *op = pick(dice, ops, count / 2, is_hit_with_id);
+    struct op *op = pick(dice, ops, count, is_hit_with_id);
     struct op *old = op != NULL ? pick_other(dice, ops, count, op, true) : NULL;
 
     if (old == NULL)
@@ -111,7 +113,7 @@ an_old_value_is_read(struct dice *dice, struct op *ops, size_t count)
 static bool
 an_id_comes_back(struct dice *dice, struct op *ops, size_t count)
 {
-    struct op *op = pick(dice, ops, count / 2, is_hit_with_id);
+    struct op *op = pick(dice, ops, count, is_hit_with_id);
     struct op *old = op != NULL ? pick_other(dice, ops, count, op, true) : NULL;
 
     if (old == NULL)
@@ -123,7 +125,7 @@ an_id_comes_back(struct dice *dice, struct op *ops, size_t count)
 static bool
 a_value_is_damaged(struct dice *dice, struct op *ops, size_t count)
 {
-    struct op *op = pick(dice, ops, count / 2, is_hit);
+    struct op *op = pick(dice, ops, count, is_hit);
 
     if (op != NULL)
         op->got.hash ^= 1;
@@ -139,7 +141,7 @@ tells_flags(const struct op *op)
 static bool
 flags_change(struct dice *dice, struct op *ops, size_t count)
 {
-    struct op *op = pick(dice, ops, count / 2, tells_flags);
+    struct op *op = pick(dice, ops, count, tells_flags);
 
     if (op != NULL)
         op->got_flags ^= 1;
@@ -156,7 +158,7 @@ is_counted(const struct op *op)
 static bool
 an_increment_is_lost(struct dice *dice, struct op *ops, size_t count)
 {
-    struct op *op = pick(dice, ops, count / 2, is_counted);
+    struct op *op = pick(dice, ops, count, is_counted);
 
     if (op != NULL)
         op->got = value_count(op->got.number - op->delta, 0);
@@ -172,7 +174,7 @@ is_lost_cas(const struct op *op)
 static bool
 a_lost_cas_wins(struct dice *dice, struct op *ops, size_t count)
 {
-    struct op *op = pick(dice, ops, count / 2, is_lost_cas);
+    struct op *op = pick(dice, ops, count, is_lost_cas);
 
     if (op != NULL)
         op->outcome = OUT_OK;
@@ -188,7 +190,7 @@ is_lost_add(const struct op *op)
 static bool
 two_adds_win(struct dice *dice, struct op *ops, size_t count)
 {
-    struct op *op = pick(dice, ops, count / 2, is_lost_add);
+    struct op *op = pick(dice, ops, count, is_lost_add);
 
     if (op != NULL)
         op->outcome = OUT_OK;
@@ -205,7 +207,7 @@ is_set(const struct op *op)
 static bool
 a_value_comes_from_nowhere(struct dice *dice, struct op *ops, size_t count)
 {
-    struct op *set = pick(dice, ops, count / 2, is_set);
+    struct op *set = pick(dice, ops, count, is_set);
 
     for (size_t i = 0; set != NULL && i < count; i++) {
         if (is_hit(&ops[i]) && value_equal(&ops[i].got, &set->value)) {
@@ -225,7 +227,7 @@ is_token(const struct op *op)
 static bool
 two_readers_win(struct dice *dice, struct op *ops, size_t count)
 {
-    struct op *op = pick(dice, ops, count / 2, is_token);
+    struct op *op = pick(dice, ops, count, is_token);
 
     if (op != NULL)
         op->tells ^= TELL_LEASED | TELL_WON;
@@ -242,7 +244,7 @@ is_gone(const struct op *op)
 static bool
 an_item_comes_back(struct dice *dice, struct op *ops, size_t count)
 {
-    struct op *op = pick(dice, ops, count / 2, is_gone), *last = NULL;
+    struct op *op = pick(dice, ops, count, is_gone), *last = NULL;
 
     for (size_t i = 0; op != NULL && i < count; i++) {
         if (is_hit_with_id(&ops[i]) && ops[i].returned < op->invoked &&
