@@ -261,18 +261,22 @@ compile_commands.json: Makefile config.mk $(filter %.c,$(LAYOUT))
 
 # ---- Installation ----------------------------------------------------------------
 
-DOCS := README COPYING $(filter-out %.1,$(wildcard doc/*))
-MAN  := doc/larder.1
+MAN1 := doc/larder.1
+MAN5 := doc/larder.conf.5
+DOCS := README COPYING $(filter-out $(MAN1) $(MAN5),$(wildcard doc/*))
 
 install: $(PROGRAM)
-	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(mandir)/man1 $(DESTDIR)$(docdir)
+	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(mandir)/man1 $(DESTDIR)$(mandir)/man5 \
+	    $(DESTDIR)$(docdir)
 	install -m 755 $(PROGRAM) $(DESTDIR)$(bindir)/larder
-	install -m 644 $(MAN) $(DESTDIR)$(mandir)/man1
+	install -m 644 $(MAN1) $(DESTDIR)$(mandir)/man1
+	install -m 644 $(MAN5) $(DESTDIR)$(mandir)/man5
 	install -m 644 $(DOCS) $(DESTDIR)$(docdir)
 
 uninstall:
 	rm -f $(DESTDIR)$(bindir)/larder
-	rm -f $(addprefix $(DESTDIR)$(mandir)/man1/,$(notdir $(MAN)))
+	rm -f $(addprefix $(DESTDIR)$(mandir)/man1/,$(notdir $(MAN1)))
+	rm -f $(addprefix $(DESTDIR)$(mandir)/man5/,$(notdir $(MAN5)))
 	rm -f $(addprefix $(DESTDIR)$(docdir)/,$(notdir $(DOCS)))
 	-rmdir $(DESTDIR)$(docdir)
 

@@ -1,25 +1,33 @@
-/* server/options.c - from argv to struct options, by the table in options_table.c.
+/* server/options.c - from a file, the environment and argv to struct options, by the table
+ * in options_table.c.
  *
  * Every value goes through options_set_value(), defaults too. What concerns more than one
  * option is looked at once everything has been read, in finish(): all that the order of
- * options decides is which of two values for one option counts. It is the last.
+ * options decides is which of two values for one option counts. It is the last; and what
+ * the command line says counts before the environment, and that before a file.
  */
 #include "server/options.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "server/listen.h"
+#include "server/options_file.h"
 #include "server/options_priv.h"
 
 enum {
     LETTERS_BYTES = 256,     /* for getopt's list of letters                  */
     LISTEN_TEXT_BYTES = 256, /* for what is wrong with -l                     */
     LONG_BASE = 256,         /* getopt's value of a long option: this + row   */
+    FILE_WORDS = 16,         /* of options in a line of a file                */
+    VARIABLE_WORDS = 256,    /* of LARDER_OPTIONS                             */
     THREADS_USUAL = 64,      /* above it there is a warning                   */
     SEGMENTS_PERCENT = 80,   /* hot and warm together                         */
 };
+
+static const char usual_file[] = "/etc/larder/larder.conf";
 
 static enum options_status
 set_presets(const struct parser *p)
@@ -76,8 +84,6 @@ take(const struct parser *p, const struct option_row *row, const char *text, boo
         return refuse_later(p, row);
     if (row->state == OPTION_LEFT_OUT)
         return refuse_left_out(p, row);
-    p->said[row - p->rows] = true;
-
     if (row->argument == NULL)
         status = options_set_value(p, row, on == (row->type != TYPE_OFF) ? "on" : "off",
                                    false);
@@ -85,7 +91,8 @@ take(const struct parser *p, const struct option_row *row, const char *text, boo
         status = options_set_value(p, row, text, false);
     else if (!row->optional && on)
         status = options_bad_value(p, row, "");
-    if (status == OPTIONS_OK && row->then != NULL)
+    p->source[row - p->rows] = p->now;
+    if (status == OPTIONS_OK && row->then != NULL && (on || row->negatable))
         row->then(p->o, on);
     return status;
 }
@@ -159,8 +166,11 @@ take_suboption(const struct parser *p, const char *name, const char *value)
             row = NULL;
     }
     if (row == NULL) {
+        row = options_nearest(p, name, 1u << PLACE_EXTENDED);
         fprintf(p->err, "Illegal suboption \"%s%s%s\"\n", name, value == NULL ? "" : "=",
                 value == NULL ? "" : value);
+        if (row != NULL)
+            options_complain(p, "did you mean -o %s?", row->name);
         return OPTIONS_BAD_VALUE;
     }
     return take(p, row, on ? value : NULL, on);
@@ -190,10 +200,24 @@ take_extended(const struct parser *p, const char *text)
 
 /* ---- The command line ------------------------------------------------------------ */
 
+/* What makes sense on the command line alone. */
+static bool
+is_for_people(const struct option_row *row)
+{
+    return row->type >= TYPE_CONFIG;
+}
+
 static enum options_status
 take_option(const struct parser *p, const struct option_row *row, const char *text)
 {
+    if (is_for_people(row) && p->now != SOURCE_COMMAND_LINE) {
+        options_complain(p, "--%s is for the command line alone", row->name);
+        return OPTIONS_BAD_VALUE;
+    }
     switch (row->type) {
+    case TYPE_CONFIG:
+    case TYPE_CHECK_CONFIG:
+        return OPTIONS_OK; /* find_file() has seen them */
     case TYPE_HELP:
         options_print_help(p->out);
         return OPTIONS_DONE;
@@ -210,12 +234,12 @@ take_option(const struct parser *p, const struct option_row *row, const char *te
     }
 }
 
-/* getopt_long()'s two lists, made from the table. `longs` has room for a row each and an
- * end. */
+/* getopt_long()'s two lists, made from the table. */
 static void
-build_lists(const struct parser *p, char letters[LETTERS_BYTES], struct option *longs)
+build_lists(const struct parser *p, char letters[LETTERS_BYTES])
 {
-    size_t used = 0;
+    struct option *longs = p->longs;
+    size_t         used = 0;
 
     letters[used++] = ':'; /* tell a missing argument from an unknown letter */
     for (size_t i = 0; i < p->row_count; i++) {
@@ -223,8 +247,9 @@ build_lists(const struct parser *p, char letters[LETTERS_BYTES], struct option *
 
         if (row->place != PLACE_COMMAND_LINE)
             continue;
-        letters[used++] = row->letter;
-        if (row->argument != NULL)
+        if (row->letter != '\0')
+            letters[used++] = row->letter;
+        if (row->letter != '\0' && row->argument != NULL)
             letters[used++] = ':';
         if (row->name != NULL)
             *longs++ = (struct option){
@@ -243,10 +268,22 @@ find_row(const struct parser *p, int value)
     if (value >= LONG_BASE)
         return &p->rows[value - LONG_BASE];
     for (size_t i = 0; i < p->row_count; i++) {
-        if (p->rows[i].place == PLACE_COMMAND_LINE && p->rows[i].letter == value)
+        if (p->rows[i].place == PLACE_COMMAND_LINE && value != 0 &&
+            p->rows[i].letter == value)
             return &p->rows[i];
     }
     return NULL;
+}
+
+/* An option of the command line that is much like this word of it, NULL: none. */
+static const struct option_row *
+nearest_to(const struct parser *p, const char *word)
+{
+    char name[NAME_BYTES];
+
+    word += strspn(word, "-");
+    snprintf(name, sizeof(name), "%.*s", (int)strcspn(word, "="), word);
+    return options_nearest(p, name, 1u << PLACE_COMMAND_LINE);
 }
 
 /* getopt_long() is told to be silent; this says what it would have said. */
@@ -255,10 +292,14 @@ complain_getopt(const struct parser *p, bool missing, char **argv)
 {
     const struct option_row *row = find_row(p, optopt);
     const char              *word = argv[optind - 1];
+    const struct option_row *nearest = nearest_to(p, word);
     char                     name[NAME_BYTES];
 
     if (row == NULL && optopt != 0) {
         options_complain(p, "invalid option -- '%c'", optopt);
+    } else if (row == NULL && nearest != NULL) {
+        options_complain(p, "unrecognized or ambiguous option '%s'; did you mean --%s?",
+                         word, nearest->name);
     } else if (row == NULL) {
         options_complain(p, "unrecognized or ambiguous option '%s'", word);
     } else {
@@ -270,23 +311,272 @@ complain_getopt(const struct parser *p, bool missing, char **argv)
 }
 
 static enum options_status
-read_arguments(const struct parser *p, int argc, char **argv, struct option *longs)
+read_arguments(const struct parser *p, int argc, char **argv)
 {
     enum options_status status = OPTIONS_OK;
     char                letters[LETTERS_BYTES];
     int                 value;
 
-    build_lists(p, letters, longs);
+    build_lists(p, letters);
     opterr = 0;
     optind = 0; /* glibc: start afresh */
     while (status == OPTIONS_OK &&
-           (value = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
+           (value = getopt_long(argc, argv, letters, p->longs, NULL)) != -1) {
         if (value == '?' || value == ':')
             status = complain_getopt(p, value == ':', argv);
         else
             status = take_option(p, find_row(p, value), optarg);
     }
     return status;
+}
+
+/* See whether a file is to be read, and whether that is all. What is wrong with the rest
+ * shows when it is read. */
+static void
+find_file(struct parser *p, int argc, char **argv)
+{
+    char letters[LETTERS_BYTES];
+    int  value;
+
+    build_lists(p, letters);
+    opterr = 0;
+    optind = 0;
+    while ((value = getopt_long(argc, argv, letters, p->longs, NULL)) != -1) {
+        const struct option_row *row = value == ':' ? NULL : find_row(p, value);
+
+        if (row != NULL && row->type == TYPE_CONFIG)
+            p->file = optarg;
+        if (row != NULL && row->type == TYPE_CHECK_CONFIG)
+            p->checks = true;
+    }
+    if (p->checks && p->file == NULL)
+        p->file = usual_file;
+}
+
+/* ---- A file, and the environment ------------------------------------------------- */
+
+/* Options as on the command line; `words` has the first one in [1]. */
+static enum options_status
+read_words(const struct parser *p, int count, char **words)
+{
+    enum options_status status;
+
+    words[0] = p->program;
+    words[count + 1] = NULL;
+    status = read_arguments(p, count + 1, words);
+    if (status == OPTIONS_OK && optind <= count) {
+        options_complain(p, "\"%s\" is no option", words[optind]);
+        return OPTIONS_BAD_VALUE;
+    }
+    return status;
+}
+
+static bool
+is_called(const char *name, const char *row_name)
+{
+    for (; *name != '\0' && *row_name != '\0'; name++, row_name++) {
+        if ((*name == '_' ? '-' : *name) != (*row_name == '_' ? '-' : *row_name))
+            return false;
+    }
+    return *name == *row_name;
+}
+
+/* The option that a file calls so: by its long name, or the name of a sub-option. */
+static const struct option_row *
+find_named(const struct parser *p, const char *name)
+{
+    for (size_t i = 0; i < p->row_count; i++) {
+        if (p->rows[i].place != PLACE_SETTING && p->rows[i].name != NULL &&
+            is_called(name, p->rows[i].name))
+            return &p->rows[i];
+    }
+    return NULL;
+}
+
+static bool
+read_switch(const char *text, bool *on)
+{
+    static const char *const words[] = { "no", "yes", "off", "on", "false", "true" };
+
+    for (unsigned i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (strcmp(text, words[i]) == 0) {
+            *on = i % 2;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Take an option that is on or off. */
+static enum options_status
+take_switch(const struct parser *p, const struct option_row *row, const char *value)
+{
+    bool on = true;
+
+    if (value == NULL || read_switch(value, &on))
+        return take(p, row, NULL, on);
+    options_complain(p, "%s is on or off, not \"%s\"", row->name, value);
+    return OPTIONS_BAD_VALUE;
+}
+
+/* Take an option that counts how often it was said. */
+static enum options_status
+take_counted(const struct parser *p, const struct option_row *row, const char *value)
+{
+    enum options_status status = OPTIONS_OK;
+
+    if (value != NULL && (value[0] < '0' || value[0] > '9' || value[1] != '\0')) {
+        options_complain(p, "%s takes a number from 0 to 9, not \"%s\"", row->name,
+                         value);
+        return OPTIONS_BAD_VALUE;
+    }
+    for (int i = value == NULL ? 1 : value[0] - '0'; i > 0 && status == OPTIONS_OK; i--)
+        status = take(p, row, NULL, true);
+    return status;
+}
+
+static enum options_status
+refuse_unknown(const struct parser *p, const char *name)
+{
+    const struct option_row *row =
+        options_nearest(p, name, 1u << PLACE_COMMAND_LINE | 1u << PLACE_EXTENDED);
+
+    if (row != NULL)
+        options_complain(p, "unknown option \"%s\"; did you mean \"%s\"?", name,
+                         row->name);
+    else
+        options_complain(p, "unknown option \"%s\"", name);
+    return OPTIONS_BAD_VALUE;
+}
+
+static enum options_status
+take_setting(const struct parser *p, const char *name, const char *value)
+{
+    const struct option_row *row = find_named(p, name);
+    bool                     on = true;
+
+    if (row == NULL && (strncmp(name, "no_", 3) == 0 || strncmp(name, "no-", 3) == 0)) {
+        row = find_named(p, name + 3);
+        if (row != NULL && row->negatable && value == NULL)
+            return take(p, row, NULL, false);
+        row = NULL;
+    }
+    if (row == NULL)
+        return refuse_unknown(p, name);
+    if (is_for_people(row) || row->type == TYPE_EXTENDED)
+        return take_option(p, row, value != NULL ? value : "");
+    if (row->type == TYPE_COUNTED)
+        return take_counted(p, row, value);
+    if (row->argument == NULL)
+        return take_switch(p, row, value);
+    if (row->negatable && value != NULL && read_switch(value, &on))
+        return take(p, row, NULL, on);
+    return take(p, row, value, true);
+}
+
+static enum options_status
+take_line(const struct parser *p, char *line, size_t length)
+{
+    char       *words[FILE_WORDS + 2], *name, *value;
+    const char *wrong;
+    int         count;
+
+    if (strlen(line) != length) {
+        options_complain(p, "a character of code 0");
+        return OPTIONS_BAD_VALUE;
+    }
+    switch (options_take_line(line, &name, &value, &wrong)) {
+    case OPTIONS_LINE_EMPTY:
+        return OPTIONS_OK;
+    case OPTIONS_LINE_SETTING:
+        return take_setting(p, name, value);
+    case OPTIONS_LINE_WORDS:
+        count = options_split(name, words + 1, FILE_WORDS);
+        if (count >= 0)
+            return read_words(p, count, words);
+        options_complain(p, "a quote is not closed, or these are too many words");
+        return OPTIONS_BAD_VALUE;
+    case OPTIONS_LINE_BAD:
+        break;
+    }
+    options_complain(p, "%s", wrong);
+    return OPTIONS_BAD_VALUE;
+}
+
+static enum options_status
+read_lines(struct parser *p, FILE *file)
+{
+    enum options_status status = OPTIONS_OK;
+    char               *line = NULL;
+    size_t              room = 0;
+    ssize_t             length;
+
+    for (p->line = 1; status == OPTIONS_OK; p->line++) {
+        errno = 0;
+        length = getline(&line, &room, file);
+        if (length < 0)
+            break;
+        status = take_line(p, line, (size_t)length);
+    }
+    p->line = 0;
+    if (status == OPTIONS_OK && !feof(file)) {
+        options_complain(p, "%s", strerror(errno));
+        status = OPTIONS_BAD_VALUE;
+    }
+    free(line);
+    return status;
+}
+
+static enum options_status
+read_file(struct parser *p)
+{
+    enum options_status status;
+    FILE               *file;
+
+    if (p->file == NULL)
+        return OPTIONS_OK;
+    p->now = SOURCE_FILE;
+    p->where = p->file;
+    file = fopen(p->file, "re");
+    if (file == NULL) {
+        options_complain(p, "%s", strerror(errno));
+        return OPTIONS_BAD_VALUE;
+    }
+    status = read_lines(p, file);
+    fclose(file);
+    return status;
+}
+
+static enum options_status
+read_variable_options(struct parser *p)
+{
+    const char         *text = getenv("LARDER_OPTIONS");
+    char               *copy, *words[VARIABLE_WORDS + 2];
+    int                 count;
+    enum options_status status = OPTIONS_BAD_VALUE;
+
+    if (text == NULL)
+        return OPTIONS_OK;
+    p->now = SOURCE_ENVIRONMENT;
+    p->where = "LARDER_OPTIONS";
+    copy = strdup(text);
+    if (copy == NULL)
+        return OPTIONS_NO_MEMORY;
+    count = options_split(copy, words + 1, VARIABLE_WORDS);
+    if (count < 0)
+        options_complain(p, "a quote is not closed, or these are too many words");
+    else
+        status = read_words(p, count, words);
+    free(copy);
+    return status;
+}
+
+static enum options_status
+read_command_line(struct parser *p, int argc, char **argv)
+{
+    p->now = SOURCE_COMMAND_LINE;
+    p->where = NULL;
+    return read_arguments(p, argc, argv);
 }
 
 /* ---- All together ---------------------------------------------------------------- */
@@ -341,7 +631,7 @@ set_listeners(const struct parser *p)
     struct options *o = p->o;
 
     /* Who asks for UDP alone gets TCP on the same port, as memcached does it. */
-    if (o->udp_port != 0 && !p->said[find_row(p, 'p') - p->rows])
+    if (o->udp_port != 0 && p->source[find_row(p, 'p') - p->rows] == SOURCE_PRESET)
         o->tcp_port = (int)o->udp_port;
     o->threads_per_udp =
         o->listen != NULL && strchr(o->listen, ',') != NULL ? 1 : o->threads;
@@ -395,7 +685,7 @@ note_ignored(const struct parser *p)
     char name[NAME_BYTES];
 
     for (size_t i = 0; i < p->row_count; i++) {
-        if (p->rows[i].state != OPTION_IGNORED || !p->said[i])
+        if (p->rows[i].state != OPTION_IGNORED || p->source[i] == SOURCE_PRESET)
             continue;
         options_name_row(&p->rows[i], name, sizeof(name));
         options_complain(p, "%s has no effect: %s", name, p->rows[i].help);
@@ -436,25 +726,41 @@ finish(const struct parser *p)
     return status;
 }
 
+/* All sources, in the order in which one overrides another. */
+static enum options_status
+read_all(struct parser *p, int argc, char **argv)
+{
+    enum options_status status = set_presets(p);
+
+    find_file(p, argc, argv);
+    if (status == OPTIONS_OK)
+        status = read_file(p);
+    if (status == OPTIONS_OK)
+        status = read_variable_options(p);
+    if (status == OPTIONS_OK)
+        status = read_command_line(p, argc, argv);
+    if (status == OPTIONS_OK)
+        status = finish(p);
+    if (status != OPTIONS_OK || !p->checks)
+        return status;
+    fprintf(p->out, "%s: good\n", p->file);
+    return OPTIONS_DONE;
+}
+
 enum options_status
 options_parse(struct options *o, int argc, char **argv, FILE *out, FILE *err)
 {
-    struct parser       p = { .o = o, .out = out, .err = err };
-    struct option      *longs;
+    struct parser       p = { .o = o, .program = argv[0], .out = out, .err = err };
     enum options_status status = OPTIONS_NO_MEMORY;
 
     *o = (struct options){ 0 };
     p.rows = options_table(&p.row_count);
-    p.said = calloc(p.row_count, sizeof(*p.said));
-    longs = calloc(p.row_count + 1, sizeof(*longs));
-    if (p.said != NULL && longs != NULL)
-        status = set_presets(&p);
-    if (status == OPTIONS_OK)
-        status = read_arguments(&p, argc, argv, longs);
-    if (status == OPTIONS_OK)
-        status = finish(&p);
-    free(longs);
-    free(p.said);
+    p.source = calloc(p.row_count, sizeof(*p.source));
+    p.longs = calloc(p.row_count + 1, sizeof(*p.longs));
+    if (p.source != NULL && p.longs != NULL)
+        status = read_all(&p, argc, argv);
+    free(p.longs);
+    free(p.source);
     return status;
 }
 

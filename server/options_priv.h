@@ -10,12 +10,27 @@
 
 enum { NAME_BYTES = 64 }; /* for an option's name in a message */
 
+/* Where an option was said. What comes later here overrides what comes before. */
+enum option_source {
+    SOURCE_PRESET,
+    SOURCE_FILE,
+    SOURCE_ENVIRONMENT,
+    SOURCE_COMMAND_LINE,
+};
+
 /* One run of options_parse(). */
 struct parser {
     struct options          *o;
     const struct option_row *rows;
     size_t                   row_count;
-    bool                    *said; /* by row: to be noted at -v if it has no effect */
+    char                    *program; /* argv[0]                                       */
+    struct option           *longs;   /* for getopt_long()                              */
+    enum option_source      *source;  /* by row: where its value is from                */
+    enum option_source       now;     /* what is being read                             */
+    const char              *where;  /* what to call that in a message, NULL: not       */
+    unsigned                 line;   /* of a file                                      */
+    const char              *file;   /* that is to be read; NULL: none                 */
+    bool                     checks; /* to say whether all is good is all that is asked */
     FILE                    *out;
     FILE                    *err;
 };
@@ -31,5 +46,10 @@ enum options_status options_bad_value(const struct parser     *p,
 enum options_status options_set_value(const struct parser     *p,
                                       const struct option_row *row, const char *text,
                                       bool is_preset);
+
+/* The option whose name is most like this one; NULL if none is much like it. `places` has a
+ * bit for each enum option_place in which to look. */
+const struct option_row *options_nearest(const struct parser *p, const char *name,
+                                         unsigned places);
 
 #endif

@@ -38,6 +38,8 @@ left_side(const struct option_row *row, char *text, size_t text_bytes)
                  row->name, equals, argument);
     else if (row->name == NULL)
         snprintf(text, text_bytes, "-%c %s", row->letter, argument);
+    else if (row->letter == '\0')
+        snprintf(text, text_bytes, "--%s%s%s", row->name, equals, argument);
     else
         snprintf(text, text_bytes, "-%c, --%s%s%s", row->letter, row->name, equals,
                  argument);
@@ -128,6 +130,10 @@ options_print_help(FILE *out)
     fputs("\nEnvironment:\n", out);
     fprintf(out, " %-*s%s\n", HELP_COLUMN - 1, "MEMCACHED_PORT_FILENAME",
             "write the ports to this file");
+    fprintf(out, " %-*s%s\n", HELP_COLUMN - 1, "MEMCACHED_SASL_PWDB",
+            "passwords for -S, where -Y names no file");
+    fprintf(out, " %-*s%s\n", HELP_COLUMN - 1, "LARDER_OPTIONS",
+            "options; the command line overrides them");
 }
 
 void

@@ -378,6 +378,14 @@ static const struct option_row rows[] = {
       .type = TYPE_EXTENDED,
       .help = "more options, shown here with -o, separated by commas; a "
               "value with a comma in it stands in quotes" },
+    { COMMAND('\0', "config"), .argument = "<file>", .section = SECTION_HELP,
+      .type = TYPE_CONFIG,
+      .help = "read options from this file, which the environment and the "
+              "command line override" },
+    { COMMAND('\0', "check-config"), .section = SECTION_HELP,
+      .type = TYPE_CHECK_CONFIG,
+      .help = "say whether the options are good, those of /etc/larder/larder.conf "
+              "or the file too, and end" },
     { COMMAND('h', "help"), .section = SECTION_HELP, .type = TYPE_HELP,
       .help = "print this and end" },
     { COMMAND('i', "license"), .section = SECTION_HELP, .type = TYPE_LICENSE,

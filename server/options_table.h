@@ -19,7 +19,7 @@
 struct options;
 
 enum option_place {
-    PLACE_COMMAND_LINE, /* has a letter, and but for -D a long name */
+    PLACE_COMMAND_LINE, /* has a letter or a long name, or both     */
     PLACE_EXTENDED,     /* a sub-option of -o                       */
     PLACE_SETTING,      /* shown, not set                           */
 };
@@ -47,6 +47,9 @@ enum option_type {
     TYPE_LIST,     /* char *: what is said twice is joined by a comma   */
     TYPE_LETTER,   /* char[2]: the first character of what is said      */
     TYPE_EXTENDED, /* -o itself                                         */
+    /* These are for people at a command line alone: */
+    TYPE_CONFIG,
+    TYPE_CHECK_CONFIG,
     TYPE_HELP,
     TYPE_LICENSE,
     TYPE_VERSION,

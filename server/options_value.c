@@ -12,6 +12,10 @@ options_complain(const struct parser *p, const char *format, ...)
     va_list arguments;
 
     fputs("larder: ", p->err);
+    if (p->line > 0)
+        fprintf(p->err, "%s:%u: ", p->where, p->line);
+    else if (p->where != NULL)
+        fprintf(p->err, "%s: ", p->where);
     va_start(arguments, format);
     vfprintf(p->err, format, arguments);
     va_end(arguments);
@@ -25,6 +29,8 @@ options_name_row(const struct option_row *row, char *text, size_t text_bytes)
         snprintf(text, text_bytes, "-o %s", row->name);
     else if (row->name == NULL)
         snprintf(text, text_bytes, "-%c", row->letter);
+    else if (row->letter == '\0')
+        snprintf(text, text_bytes, "--%s", row->name);
     else
         snprintf(text, text_bytes, "-%c, --%s", row->letter, row->name);
 }
@@ -184,7 +190,7 @@ list_has(const char *list, const char *element)
     return false;
 }
 
-/* Put `text` behind what is there, or in its place. */
+/* Put `text` behind what was said in the same place before, or instead of what is there. */
 static enum options_status
 set_text(const struct parser *p, const struct option_row *row, char **field,
          const char *text)
@@ -194,7 +200,7 @@ set_text(const struct parser *p, const struct option_row *row, char **field,
 
     if (*text == '\0')
         return options_bad_value(p, row, text);
-    if (row->type == TYPE_LIST && *field != NULL) {
+    if (row->type == TYPE_LIST && *field != NULL && p->source[row - p->rows] == p->now) {
         if (list_has(*field, text))
             return OPTIONS_OK;
         made = asprintf(&value, "%s,%s", *field, text);
@@ -273,7 +279,9 @@ options_set_value(const struct parser *p, const struct option_row *row, const ch
         *(bool *)field = strcmp(text, "on") == 0;
         return OPTIONS_OK;
     case TYPE_COUNTED:
-        *(unsigned *)field = is_preset ? 0 : *(unsigned *)field + 1;
+        *(unsigned *)field = is_preset                            ? 0
+                             : p->source[row - p->rows] == p->now ? *(unsigned *)field + 1
+                                                                  : 1;
         return OPTIONS_OK;
     case TYPE_NUMBER:
     case TYPE_SIGNED:

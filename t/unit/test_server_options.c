@@ -123,6 +123,7 @@ static const struct {
     { 'h', "help", NULL, SHOWN },
     { 'i', "license", NULL, SHOWN },
     { 'V', "version", NULL, SHOWN },
+    { '\0', "config", "/dev/null", WORKS },
     { 'P', "pidfile", "/tmp/p", WORKS },
     { 'f', "slab-growth-factor", "1.5", WORKS },
     { 'n', "slab-min-size", "72", WORKS },
@@ -274,7 +275,8 @@ START_TEST(every_option_of_the_command_line_is_answered_as_designed)
     char        letter[] = { '-', command_line[_i].letter, '\0' };
     char        name[64], both[128];
 
-    assert_answer(RUN("-v", letter, value), letter, command_line[_i].answer);
+    if (letter[1] != '\0')
+        assert_answer(RUN("-v", letter, value), letter, command_line[_i].answer);
     if (command_line[_i].name == NULL)
         return;
     snprintf(name, sizeof(name), "--%s", command_line[_i].name);
@@ -313,15 +315,19 @@ START_TEST(every_suboption_is_answered_as_designed)
 }
 END_TEST
 
+/* --check-config looks at a file: test_server_config.c. */
 static bool
 is_listed(const struct option_row *row)
 {
+    if (row->type == TYPE_CHECK_CONFIG)
+        return true;
     for (size_t i = 0; i < LENGTH(command_line); i++) {
         const char *name = command_line[i].name;
 
-        if (row->letter == command_line[i].letter)
-            return name == NULL ? row->name == NULL
-                                : row->name != NULL && strcmp(name, row->name) == 0;
+        if (row->place == PLACE_COMMAND_LINE && row->letter == command_line[i].letter &&
+            (name == NULL ? row->name == NULL
+                          : row->name != NULL && strcmp(name, row->name) == 0))
+            return true;
     }
     for (size_t i = 0; i < LENGTH(extended); i++) {
         if (row->place == PLACE_EXTENDED && strcmp(row->name, extended[i].name) == 0)
@@ -1210,6 +1216,8 @@ write_usage(const struct option_row *row, char *text, size_t text_bytes)
                  row->name, open, equals, argument, close);
     else if (row->name == NULL)
         snprintf(text, text_bytes, "-%c %s", row->letter, argument);
+    else if (row->letter == '\0')
+        snprintf(text, text_bytes, "--%s%s%s", row->name, equals, argument);
     else
         snprintf(text, text_bytes, "-%c, --%s%s%s", row->letter, row->name, equals,
                  argument);
@@ -1406,7 +1414,10 @@ START_TEST(every_row_is_made_as_its_kind_demands)
     for (size_t i = 0; i < count; i++) {
         const struct option_row *row = &rows[i];
 
-        ck_assert_int_eq(row->place == PLACE_COMMAND_LINE, row->letter != '\0');
+        if (row->place != PLACE_COMMAND_LINE)
+            ck_assert_int_eq(row->letter, '\0');
+        else if (row->letter == '\0')
+            ck_assert_ptr_nonnull(row->name);
         ck_assert_int_eq(row->place == PLACE_SETTING, row->help == NULL);
         if (row->place == PLACE_EXTENDED)
             ck_assert_ptr_nonnull(row->name);

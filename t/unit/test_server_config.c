@@ -1,0 +1,372 @@
+/* t/unit/test_server_config.c - options from a file and from the environment. */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "server/options.h"
+#include "server/options_file.h"
+#include "server/options_table.h"
+
+enum { ARGUMENTS_MAX = 16 };
+
+#define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
+
+/* ---- Fixture --------------------------------------------------------------------- */
+
+/* What a file, and a command line, led to. */
+struct run {
+    struct options      o;
+    enum options_status status;
+    char                path[32];
+    char               *out;
+    char               *err;
+};
+
+static struct run
+run_bytes(const char *text, size_t length, const char *const *words)
+{
+    struct run run = { .path = "/tmp/larder-conf-XXXXXX" };
+    char      *argv[ARGUMENTS_MAX + 1] = { (char *)(uintptr_t) "larder" };
+    int        argc = 1, fd = mkstemp(run.path);
+    size_t     out_bytes, err_bytes;
+    FILE      *out = open_memstream(&run.out, &out_bytes);
+    FILE      *err = open_memstream(&run.err, &err_bytes);
+
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(write(fd, text, length), (ssize_t)length);
+    close(fd);
+    for (; *words != NULL; words++)
+        argv[argc++] = (char *)(uintptr_t)*words;
+    argv[argc++] = (char *)(uintptr_t) "--config";
+    argv[argc++] = run.path;
+    run.status = options_parse(&run.o, argc, argv, out, err);
+    fclose(out);
+    fclose(err);
+    unlink(run.path);
+    return run;
+}
+
+#define RUN(text, ...)                                                                   \
+    run_bytes(text, strlen(text),                                                        \
+              (const char *const[]){ __VA_ARGS__ __VA_OPT__(, ) NULL })
+
+static void
+drop(struct run *run)
+{
+    options_fini(&run->o);
+    free(run->out);
+    free(run->err);
+}
+
+/* It is refused, with this line number and reason. */
+static void
+assert_refused(struct run run, unsigned line, const char *reason)
+{
+    char wanted[256];
+
+    ck_assert_int_eq(options_exit_code(run.status), 1);
+    snprintf(wanted, sizeof(wanted), "larder: %s:%u: %s\n", run.path, line, reason);
+    ck_assert_str_eq(run.err, wanted);
+    drop(&run);
+}
+
+/* ---- Settings -------------------------------------------------------------------- */
+
+START_TEST(settings_have_the_names_of_options_and_of_suboptions)
+{
+    struct run run = RUN("# a comment\n"
+                         "\n"
+                         "  memory-limit = 128  # another one\n"
+                         "conn_limit=77\n"
+                         "listen = \"127.0.0.1,::1\"\n"
+                         "listen = '127.0.0.2'\n"
+                         "idle-timeout = 60\t\r\n"
+                         "hot_lru_pct = 30\n"
+                         "pidfile = \"/run/a # b\"\n"
+                         "unix-mask = 770");
+
+    ck_assert_str_eq(run.err, "");
+    ck_assert_int_eq(run.status, OPTIONS_OK);
+    ck_assert_uint_eq(run.o.memory_bytes, 128 << 20);
+    ck_assert_uint_eq(run.o.connections_max, 77);
+    ck_assert_str_eq(run.o.listen, "127.0.0.1,::1,127.0.0.2");
+    ck_assert_uint_eq(run.o.idle_timeout_s, 60);
+    ck_assert_uint_eq(run.o.lru_hot_percent, 30);
+    ck_assert_str_eq(run.o.pid_file, "/run/a # b");
+    ck_assert_uint_eq(run.o.unix_mode, 0770);
+    drop(&run);
+}
+END_TEST
+
+START_TEST(switches_are_on_or_off)
+{
+    struct run run = RUN("disable-cas\n"
+                         "disable-evictions = no\n"
+                         "enable-shutdown = yes\n"
+                         "disable-dumping = on\n"
+                         "no_slab_reassign\n"
+                         "slab_automove = off\n"
+                         "maxconns_fast = false\n"
+                         "lru_maintainer = true\n"
+                         "verbose = 2\n");
+
+    ck_assert_str_eq(run.err, "");
+    ck_assert_int_eq(run.status, OPTIONS_OK);
+    ck_assert(!run.o.cas);
+    ck_assert(run.o.evicts);
+    ck_assert(run.o.shutdown_command);
+    ck_assert(!run.o.dump);
+    ck_assert(!run.o.slab_reassign);
+    ck_assert_uint_eq(run.o.slab_automove, 0);
+    ck_assert(!run.o.connections_fast);
+    ck_assert(run.o.lru_maintainer);
+    ck_assert_uint_eq(run.o.verbosity, 2);
+    drop(&run);
+}
+END_TEST
+
+/* A switch that is off changes nothing else either. */
+START_TEST(no_large_pages_leave_the_chunks_alone)
+{
+    struct run run = RUN("enable-largepages = no\n"), plain = RUN("");
+
+    ck_assert(!run.o.large_pages);
+    ck_assert_uint_eq(run.o.chunk_bytes_max, plain.o.chunk_bytes_max);
+    drop(&run);
+    drop(&plain);
+}
+END_TEST
+
+START_TEST(lines_with_a_hyphen_are_options)
+{
+    struct run run = RUN("-m 64\n"
+                         "-p 11300\n"
+                         "-u memcache\n"
+                         "-l 127.0.0.1\n"
+                         "-o idle_timeout=5,no_slab_automove -C\n"
+                         "-vv\n"
+                         "--threads=3 # workers\n");
+
+    ck_assert_int_eq(run.status, OPTIONS_OK);
+    ck_assert_int_eq(run.o.tcp_port, 11300);
+    ck_assert_str_eq(run.o.user, "memcache");
+    ck_assert_uint_eq(run.o.idle_timeout_s, 5);
+    ck_assert_uint_eq(run.o.slab_automove, 0);
+    ck_assert(!run.o.cas);
+    ck_assert_uint_eq(run.o.verbosity, 2);
+    ck_assert_uint_eq(run.o.threads, 3);
+    drop(&run);
+}
+END_TEST
+
+/* Each option that takes a value and has a name can be said in a file. */
+START_TEST(no_option_is_missing)
+{
+    size_t                   count;
+    const struct option_row *rows = options_table(&count);
+    char                     text[128];
+
+    for (size_t i = 0; i < count; i++) {
+        struct run run;
+
+        if (rows[i].place == PLACE_SETTING || rows[i].name == NULL ||
+            rows[i].state != OPTION_WORKS || rows[i].section == SECTION_HELP)
+            continue;
+        snprintf(text, sizeof(text), "%s = %%\n", rows[i].name);
+        run = RUN(text);
+        ck_assert_msg(strstr(run.err, "unknown option") == NULL, "%s", run.err);
+        drop(&run);
+    }
+}
+END_TEST
+
+/* ---- What overrides what --------------------------------------------------------- */
+
+START_TEST(the_command_line_overrides_the_environment_and_that_the_file)
+{
+    static const char file[] = "memory-limit = 10\nconn-limit = 10\nthreads = 1\n"
+                               "listen = 127.0.0.1\nverbose = 3\n";
+    struct run        run;
+
+    setenv("LARDER_OPTIONS", " -c 20  --threads=2 -l '127.0.0.2' -l 127.0.0.3 ", 1);
+    run = RUN(file, "-t", "3", "-v");
+    ck_assert_str_eq(run.err, "");
+    ck_assert_uint_eq(run.o.memory_bytes, 10 << 20);
+    ck_assert_uint_eq(run.o.connections_max, 20);
+    ck_assert_uint_eq(run.o.threads, 3);
+    ck_assert_str_eq(run.o.listen, "127.0.0.2,127.0.0.3");
+    ck_assert_uint_eq(run.o.verbosity, 1);
+    drop(&run);
+    run = RUN(file, "-l", "::1", "-l", "127.0.0.9");
+    ck_assert_str_eq(run.o.listen, "::1,127.0.0.9");
+    drop(&run);
+    unsetenv("LARDER_OPTIONS");
+}
+END_TEST
+
+START_TEST(what_is_wrong_in_the_environment_is_said_to_be_there)
+{
+    static const struct {
+        const char *text, *said;
+    } cases[] = {
+        { "-m 'a", "larder: LARDER_OPTIONS: a quote is not closed, or these are too many "
+                   "words\n" },
+        { "-t 0", "larder: LARDER_OPTIONS: -t, --threads takes a whole number from 1 to "
+                  "1024, not \"0\"\n" },
+        { "-h", "larder: LARDER_OPTIONS: --help is for the command line alone\n" },
+        { "11211", "larder: LARDER_OPTIONS: \"11211\" is no option\n" },
+    };
+
+    for (size_t i = 0; i < LENGTH(cases); i++) {
+        struct run run;
+
+        setenv("LARDER_OPTIONS", cases[i].text, 1);
+        run = RUN("");
+        ck_assert_str_eq(run.err, cases[i].said);
+        ck_assert_int_eq(options_exit_code(run.status), 1);
+        drop(&run);
+    }
+    unsetenv("LARDER_OPTIONS");
+}
+END_TEST
+
+/* ---- What is wrong --------------------------------------------------------------- */
+
+static const struct {
+    const char *line, *reason;
+} bad_lines[] = {
+    { "idel_timeout = 4",
+      "unknown option \"idel_timeout\"; did you mean \"idle_timeout\"?" },
+    { "memory_limt=3", "unknown option \"memory_limt\"; did you mean \"memory-limit\"?" },
+    { "Threads = 3", "unknown option \"Threads\"; did you mean \"threads\"?" },
+    { "logfile = /var/log/x", "unknown option \"logfile\"" },
+    { "no_port", "unknown option \"no_port\"" },
+    { "= 3", "unknown option \"\"" },
+    { "port 11211", "between a name and its value belongs a =" },
+    { "port =", "a value is missing behind the =" },
+    { "port = # 3", "a value is missing behind the =" },
+    { "port = 1 2", "there is more than one value; quotes keep blanks together" },
+    { "port = \"12", "a quote is not closed" },
+    { "user", "-u, --user needs a value" },
+    { "port = 99999", "-p, --port takes a whole number from -1 to 65535, not \"99999\"" },
+    { "disable-cas = maybe", "disable-cas is on or off, not \"maybe\"" },
+    { "verbose = much", "verbose takes a number from 0 to 9, not \"much\"" },
+    { "help", "--help is for the command line alone" },
+    { "config = /x", "--config is for the command line alone" },
+    { "-m 64 128", "\"128\" is no option" },
+    { "-m '64", "a quote is not closed, or these are too many words" },
+};
+
+START_TEST(a_bad_line_is_named_with_what_is_wrong)
+{
+    char text[256];
+
+    snprintf(text, sizeof(text), "# first\nthreads = 2\n%s\nthreads = 0\n",
+             bad_lines[_i].line);
+    assert_refused(RUN(text), 3, bad_lines[_i].reason);
+}
+END_TEST
+
+START_TEST(a_file_may_hold_no_zero_byte)
+{
+    static const char text[] = "threads = 2\nthreads = 3\0\n";
+
+    assert_refused(run_bytes(text, sizeof(text) - 1, (const char *const[]){ NULL }), 2,
+                   "a character of code 0");
+}
+END_TEST
+
+START_TEST(a_file_that_cannot_be_read_is_named)
+{
+    struct run run = RUN("", "--config", "/nonexistent"), other;
+    char      *argv[] = { (char *)(uintptr_t) "larder", (char *)(uintptr_t) "--config",
+                          (char *)(uintptr_t) "/", NULL };
+
+    drop(&run); /* the last one that is named counts: there it is */
+    ck_assert_int_eq(run.status, OPTIONS_OK);
+    other.status = options_parse(&other.o, 3, argv, stdout, stderr);
+    ck_assert_int_eq(options_exit_code(other.status), 1);
+    options_fini(&other.o);
+}
+END_TEST
+
+/* ---- --check-config -------------------------------------------------------------- */
+
+START_TEST(a_check_says_good_and_ends)
+{
+    struct run run = RUN("threads = 2\n", "--check-config");
+    char       wanted[64];
+
+    snprintf(wanted, sizeof(wanted), "%s: good\n", run.path);
+    ck_assert_int_eq(run.status, OPTIONS_DONE);
+    ck_assert_str_eq(run.out, wanted);
+    ck_assert_str_eq(run.err, "");
+    drop(&run);
+}
+END_TEST
+
+START_TEST(a_check_finds_what_cannot_stand_together)
+{
+    struct run run = RUN("max-item-size = 60m\n", "--check-config");
+
+    ck_assert_int_eq(options_exit_code(run.status), 64);
+    ck_assert_str_eq(run.out, "");
+    ck_assert_ptr_nonnull(strstr(run.err, "more than half of the memory"));
+    drop(&run);
+    assert_refused(RUN("thread = 2\n", "--check-config"), 1,
+                   "unknown option \"thread\"; did you mean \"threads\"?");
+}
+END_TEST
+
+/* ---- Words ----------------------------------------------------------------------- */
+
+START_TEST(words_are_split_at_blanks_that_are_not_quoted)
+{
+    char text[] = " one  'two words' th\"re e\"'!'\t\"\" ", *words[4];
+    char many[] = "a b c";
+
+    ck_assert_int_eq(options_split(text, words, 4), 4);
+    ck_assert_str_eq(words[0], "one");
+    ck_assert_str_eq(words[1], "two words");
+    ck_assert_str_eq(words[2], "thre e!");
+    ck_assert_str_eq(words[3], "");
+    ck_assert_int_eq(options_split(many, words, 2), -1);
+}
+END_TEST
+
+static Suite *
+make_suite(void)
+{
+    Suite *suite = suite_create("server/config");
+    TCase *tcase = tcase_create("config");
+
+    tcase_add_test(tcase, settings_have_the_names_of_options_and_of_suboptions);
+    tcase_add_test(tcase, switches_are_on_or_off);
+    tcase_add_test(tcase, no_large_pages_leave_the_chunks_alone);
+    tcase_add_test(tcase, lines_with_a_hyphen_are_options);
+    tcase_add_test(tcase, no_option_is_missing);
+    tcase_add_test(tcase, the_command_line_overrides_the_environment_and_that_the_file);
+    tcase_add_test(tcase, what_is_wrong_in_the_environment_is_said_to_be_there);
+    tcase_add_loop_test(tcase, a_bad_line_is_named_with_what_is_wrong, 0,
+                        (int)LENGTH(bad_lines));
+    tcase_add_test(tcase, a_file_may_hold_no_zero_byte);
+    tcase_add_test(tcase, a_file_that_cannot_be_read_is_named);
+    tcase_add_test(tcase, a_check_says_good_and_ends);
+    tcase_add_test(tcase, a_check_finds_what_cannot_stand_together);
+    tcase_add_test(tcase, words_are_split_at_blanks_that_are_not_quoted);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
+
+int
+main(void)
+{
+    SRunner *runner = srunner_create(make_suite());
+    int      failed;
+
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
