@@ -18,6 +18,7 @@ import ctypes
 import faulthandler
 import functools
 import importlib
+import itertools
 import os
 import random
 import reprlib
@@ -39,6 +40,7 @@ PORTS = (15000, 32000)
 REPORTS = (b'Sanitizer', b'runtime error:')
 LARGE = 1000 * 1000     # near the limit of 1 MiB, with room for any item header
 TOO_LARGE = 1024 * 1024 + 1
+BATCH = 100             # requests that a Dialogue sends at a time
 
 COMPILER = shlex.split(os.environ.get('CC', 'cc')) + \
     '-std=gnu11 -O1 -g -Wall -Wextra -pthread -I. -x c'.split()
@@ -187,6 +189,11 @@ class Server:
         self.clean = self.clean and good and not any(r in self.log() for r in REPORTS)
         return self.clean
 
+    def kill(self):
+        """Without a farewell; it may be started again."""
+        self.process.kill()
+        self.process.wait()
+
     def restart(self):
         self.stop()
         if not self.start():
@@ -248,6 +255,47 @@ class Server:
     def lacks(self, request):
         """True when larder does not know this command yet (a later part of it)."""
         return b'larder' in self.version() and self.ask(request) == b'ERROR\r\n'
+
+
+class Dialogue:
+    """A connection to a server or a proxy, on which text is spoken."""
+
+    def __init__(self, port):
+        self.socket = socket.create_connection(('127.0.0.1', port), SOCKET_S)
+        self.file = self.socket.makefile('rb')
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.file.close()
+        self.socket.close()
+
+    def values(self):
+        """Those of one reply to get or gets, by key; its last line, if not END."""
+        found = {}
+        while True:
+            line = self.file.readline().rstrip(b'\r\n')
+            if not line.startswith(b'VALUE '):
+                return found if line == b'END' else line
+            _, key, _, length, *_ = line.split()
+            found[key] = self.file.read(int(length) + 2)[:-2]
+
+    def each(self, requests, read):
+        """Send them, some at a time, and read() a reply to each."""
+        replies = []
+        for batch in batches(requests):
+            self.socket.sendall(b''.join(batch))
+            replies += [read() for _ in batch]
+        return replies
+
+    def line(self):
+        return self.file.readline()
+
+
+def batches(all_of_them):
+    rest = iter(all_of_them)
+    return iter(lambda: list(itertools.islice(rest, BATCH)), [])
 
 
 def with_login(setup):

@@ -168,7 +168,7 @@ class Client:
                 value = self.query()
                 self.ms(value, b'T60 I C' + cas)
                 return value
-            if value:
+            if value or b'Z' not in self.flags:
                 return value
             self.wait()
 
@@ -366,6 +366,20 @@ def a_value_of_before_the_invalidation_stays_stale(t, cache, database):
            'without I a store that comes too late is refused')
 
 
+def an_empty_value_looks_like_none_while_somebody_fetches(t, cache, database):
+    one, other = forget(cache, database), Client(cache, database)
+    one.mg()
+    empty = other.mg(), set(other.flags) & {b'X', b'Z', b'W'}
+    t.same(empty, (b'', {b'Z'}), 'the item of a lease is empty, with Z')
+    one.ms(b'', b'T60')
+    t.same(other.by_lease(), b'', 'an empty value has none, and is served')
+    one.ms(b'', b'T28')
+    one.mg()
+    t.check(one.won(), 'before it expires, one gets the lease')
+    t.same((other.mg(), set(other.flags) & {b'X', b'Z', b'W'}), empty,
+           'while he fetches, others cannot tell it from the item of a lease')
+
+
 def with_a_lock_by_add_one_does_and_the_others_wait(t, cache, database):
     store_and_expire(t, cache, database)
     _, queries = stampede(t, cache, database, Client.by_lock)
@@ -379,4 +393,5 @@ harness.run(setup, while_it_lives_the_database_rests,
             with_a_lease_nobody_waits_after_an_invalidation,
             a_lease_whose_holder_died_is_given_again,
             a_value_of_before_the_invalidation_stays_stale,
+            an_empty_value_looks_like_none_while_somebody_fetches,
             with_a_lock_by_add_one_does_and_the_others_wait)
