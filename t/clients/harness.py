@@ -252,10 +252,6 @@ class Server:
         if not poll(lambda: int(self.stats()['uptime']) >= until, seconds + 5):
             raise RuntimeError('the clock of %s stands still' % self.address)
 
-    def lacks(self, request):
-        """True when larder does not know this command yet (a later part of it)."""
-        return b'larder' in self.version() and self.ask(request) == b'ERROR\r\n'
-
 
 class Dialogue:
     """A connection to a server or a proxy, on which text is spoken."""

@@ -2,7 +2,7 @@
 """libmemcached's command line tools: memccp, memccat, memcrm and the others.
 
 What a tool did is judged by its exit status, by its output, and by what the
-server holds afterwards. memcdump needs `stats cachedump` and comes with that.
+server holds afterwards.
 """
 import collections
 import os
@@ -15,7 +15,7 @@ import harness
 from harness import BINARY, LARGE, TOO_LARGE, Server, poll
 
 TOOLS = ('memccp memccat memcrm memcexist memctouch memcstat memcping memcflush '
-         'memcslap memcaslap').split()
+         'memcslap memcaslap memcdump').split()
 RUN_S = 60
 Result = collections.namedtuple('Result', 'status out err')
 
@@ -222,6 +222,23 @@ def a_value_expires_and_a_touched_one_stays(t, server, run, other):
     run.directory.cleanup()
 
 
+def memcdump_lists_the_keys_of_all_servers(t, server, run, other):
+    pair = Toolbox(Server(), Server())
+    names = {'key%d' % i for i in range(60)} | {'other.%d' % i for i in range(3)}
+    for name in names:
+        pair.write(name, b'v' * (1 + 37 * len(name) ** 2))
+    pair('memccp', *names)
+    got = pair('memcdump')
+    listed = got.out.decode().split()
+    succeeds(t, got, 'memcdump of two servers')
+    if harness.is_reference():      # which lists one of three segments
+        names = names.intersection(listed)
+    t.same(sorted(listed), sorted(names), 'lists every key, once')
+    pair('memcrm', 'key7')
+    t.check('key7' not in pair('memcdump').out.decode().split(), 'but those that are gone')
+    pair.directory.cleanup()
+
+
 missing = [tool for tool in TOOLS if not shutil.which(tool)]
 if missing:
     harness.give_up('libmemcached-tools is not installed: no ' + ', '.join(missing))
@@ -235,5 +252,6 @@ harness.run(setup,
             memcslap_loads_reads_and_stores,
             memcaslap_verifies_what_it_reads,
             memcflush_empties_every_server,
+            memcdump_lists_the_keys_of_all_servers,
             a_unix_socket_serves_as_well,
             a_value_expires_and_a_touched_one_stays)

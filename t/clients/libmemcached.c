@@ -596,6 +596,18 @@ find_port(const memcached_instance_st *server, const char *key, size_t key_lengt
 }
 
 static void
+statistics_are_analyzed(memcached_st *m, memcached_stat_st *stats)
+{
+    memcached_return_t     rc;
+    memcached_analysis_st *report = memcached_analyze(m, stats, &rc);
+
+    check(rc == MEMCACHED_SUCCESS && report->pool_hit_ratio > 0 &&
+              report->average_item_size > 0,
+          "analyze");
+    memcached_analyze_free(report);
+}
+
+static void
 statistics_and_version_are_readable(const struct place *place)
 {
     memcached_st       *m = client_of_first(place);
@@ -628,6 +640,7 @@ statistics_and_version_are_readable(const struct place *place)
               after->total_items == before->total_items + 1,
           "counters move by what was done");
     memcached_stat_free(m, before);
+    statistics_are_analyzed(m, after);
     memcached_stat_free(m, after);
     returns(memcached_stat_execute(m, "settings", find_port, &sums), MEMCACHED_SUCCESS,
             "stat_execute of settings");
@@ -680,9 +693,271 @@ three_servers_share_the_keys_by_ketama(const struct place *place)
     for (unsigned i = 0; i < MANY; i++)
         wrong += memcached_delete(m, key, key_of(key, i), 0) != MEMCACHED_SUCCESS;
     check(wrong == 0, "every key is deleted where it was stored");
-    returns(memcached_set_by_key(m, "group", 5, "k", 1, "grouped", 7, 0, 0),
-            MEMCACHED_SUCCESS, "a store by another key's place");
-    returns(memcached_exist_by_key(m, "group", 5, "k", 1), MEMCACHED_SUCCESS, "is there");
+    memcached_free(m);
+}
+
+/* --- places by another key ------------------------------------------------ */
+
+#define KEY "k", 1
+
+static memcached_st *
+client_of(const struct place *place, unsigned server)
+{
+    memcached_st *m = client(place);
+
+    memcached_server_add(m, "127.0.0.1", place->port[server]);
+    return m;
+}
+
+/* The name of a group that has another place than KEY, so that it makes a difference. */
+static struct bytes
+group_apart(memcached_st *m, char name[16])
+{
+    unsigned i = 0;
+
+    do
+        snprintf(name, 16, "group:%u", i++);
+    while (memcached_generate_hash(m, name, strlen(name)) ==
+           memcached_generate_hash(m, KEY));
+    return text(name);
+}
+
+static void
+holds_by_key(memcached_st *m, struct bytes group, const char *want, const char *name)
+{
+    memcached_return_t rc;
+    uint32_t           flags;
+    size_t             length = 0;
+    char              *got =
+        memcached_get_by_key(m, group.at, group.length, KEY, &length, &flags, &rc);
+
+    check(rc == MEMCACHED_SUCCESS && length == strlen(want) &&
+              memcmp(got, want, length) == 0,
+          "%s", name);
+    free(got);
+}
+
+static void
+stores_by_another_key(memcached_st *m, struct bytes group)
+{
+    returns(memcached_set_by_key(m, group.at, group.length, KEY, "v", 1, 0, 0),
+            MEMCACHED_SUCCESS, "set");
+    memcached_delete_by_key(m, group.at, group.length, KEY, 0);
+    returns(memcached_add_by_key(m, group.at, group.length, KEY, "2", 1, 0, 0),
+            MEMCACHED_SUCCESS, "add");
+    check(memcached_add_by_key(m, group.at, group.length, KEY, "9", 1, 0, 0) !=
+              MEMCACHED_SUCCESS,
+          "and only once");
+    returns(memcached_append_by_key(m, group.at, group.length, KEY, "3", 1, 0, 0),
+            MEMCACHED_SUCCESS, "append");
+    returns(memcached_prepend_by_key(m, group.at, group.length, KEY, "1", 1, 0, 0),
+            MEMCACHED_SUCCESS, "prepend");
+    holds_by_key(m, group, "123", "a get finds all of it");
+    returns(memcached_replace_by_key(m, group.at, group.length, KEY, "10", 2, 0, 0),
+            MEMCACHED_SUCCESS, "replace");
+    returns(memcached_touch_by_key(m, group.at, group.length, KEY, 600),
+            MEMCACHED_SUCCESS, "touch");
+    returns(memcached_exist_by_key(m, group.at, group.length, KEY), MEMCACHED_SUCCESS,
+            "exist");
+}
+
+static void
+counters_by_another_key(memcached_st *m, struct bytes group, bool binary)
+{
+    uint64_t           n = 0;
+    memcached_return_t rc = binary ? MEMCACHED_SUCCESS : MEMCACHED_INVALID_ARGUMENTS;
+
+    memcached_increment_by_key(m, group.at, group.length, KEY, 5, &n);
+    check(n == 15, "incr");
+    memcached_decrement_by_key(m, group.at, group.length, KEY, 2, &n);
+    check(n == 13, "decr");
+    returns(memcached_increment_with_initial_by_key(m, group.at, group.length, KEY, 5, 7,
+                                                    0, &n),
+            rc, "incr with an initial value");
+    returns(memcached_decrement_with_initial_by_key(m, group.at, group.length, KEY, 5, 7,
+                                                    0, &n),
+            rc, "and decr");
+    holds_by_key(m, group, "13", "of what is there");
+}
+
+static void
+many_by_another_key(memcached_st *m, struct bytes group, bool binary)
+{
+    const char          *keys[] = { "k", "none" };
+    size_t               lengths[] = { 1, 4 };
+    memcached_execute_fn callbacks[] = { count_value };
+    struct sums          sums = { 0, 0 };
+    memcached_result_st *result;
+    memcached_return_t   rc;
+    uint64_t             cas = 0;
+
+    memcached_mget_by_key(m, group.at, group.length, keys, lengths, 2);
+    while ((result = memcached_fetch_result(m, NULL, &rc)) != NULL) {
+        sums.count++;
+        cas = memcached_result_cas(result);
+        memcached_result_free(result);
+    }
+    check(sums.count == 1, "mget finds the one that is there");
+    returns(memcached_cas_by_key(m, group.at, group.length, KEY, "0", 1, 0, 0, cas),
+            MEMCACHED_SUCCESS, "cas with its number");
+    check(memcached_cas_by_key(m, group.at, group.length, KEY, "9", 1, 0, 0, cas) !=
+              MEMCACHED_SUCCESS,
+          "and only once");
+    sums = (struct sums){ 0, 0 };
+    returns(memcached_mget_execute_by_key(m, group.at, group.length, keys, lengths, 2,
+                                          callbacks, &sums, 1),
+            binary ? MEMCACHED_SUCCESS : MEMCACHED_NOT_SUPPORTED, "mget_execute");
+    memcached_fetch_execute(m, callbacks, &sums, 1);
+    check(sums.count == binary, "finds it in the binary protocol");
+}
+
+static void
+keys_may_lie_where_another_key_does(const struct place *place)
+{
+    memcached_st *m = client_of_all(place);
+    char          name[16];
+    struct bytes  group = group_apart(m, name);
+    memcached_st *there =
+        client_of(place, memcached_generate_hash(m, group.at, group.length));
+
+    memcached_behavior_set(m, MEMCACHED_BEHAVIOR_SUPPORT_CAS, 1);
+    memcached_callback_set(
+        there, MEMCACHED_CALLBACK_PREFIX_KEY,
+        memcached_callback_get(m, MEMCACHED_CALLBACK_PREFIX_KEY, NULL));
+    memcached_flush(m, 0);
+    stores_by_another_key(m, group);
+    counters_by_another_key(m, group, place->binary);
+    many_by_another_key(m, group, place->binary);
+    lacks(m, "k", "by its own key it is not found");
+    holds_text(there, "k", "0", "it is where the other key is");
+    returns(memcached_delete_by_key(m, group.at, group.length, KEY, 0), MEMCACHED_SUCCESS,
+            "delete");
+    lacks(there, "k", "takes it away");
+    memcached_free(there);
+    memcached_free(m);
+}
+
+/* --- other ways to read --------------------------------------------------- */
+
+/* Called for each key of a dump. */
+static memcached_return_t
+count_key(const memcached_st *m, const char *key, size_t length, void *context)
+{
+    struct sums *sums = context;
+    char         want[KEY_BYTES];
+    unsigned     i = 0;
+
+    (void)m;
+    sums->count++;
+    sscanf(key, "many:%u:", &i);
+    sums->wrong +=
+        i >= MANY || key_of(want, i) != length || memcmp(key, want, length) != 0;
+    return MEMCACHED_SUCCESS;
+}
+
+/* Which lists one of three segments. */
+static bool
+is_memcached(const struct place *place)
+{
+    return strstr(place->version, "larder") == NULL;
+}
+
+static void
+a_dump_lists_every_key(const struct place *place)
+{
+    memcached_st     *m = client_of_all(place);
+    memcached_dump_fn callbacks[] = { count_key };
+    struct sums       sums = { 0, 0 };
+
+    memcached_flush(m, 0);
+    set_many(m);
+    if (place->binary) {
+        returns(memcached_dump(m, callbacks, &sums, 1), MEMCACHED_NOT_SUPPORTED,
+                "the binary protocol has no dump");
+    } else {
+        returns(memcached_dump(m, callbacks, &sums, 1), MEMCACHED_SUCCESS, "dump");
+        check(sums.wrong == 0 && (sums.count == MANY || is_memcached(place)),
+              "lists every key");
+    }
+    get_many(m, "and the dialogue goes on");
+    memcached_free(m);
+}
+
+static void
+values_are_read_by_callbacks_or_one_by_one(const struct place *place)
+{
+    memcached_st        *m = client_of_all(place);
+    char                 keys[2][KEY_BYTES], key[MEMCACHED_MAX_KEY], want[KEY_BYTES];
+    const char          *pointers[] = { keys[0], keys[1] };
+    size_t               lengths[] = { key_of(keys[0], 1), key_of(keys[1], MANY) };
+    size_t               key_length, length;
+    memcached_execute_fn callbacks[] = { count_value };
+    struct sums          sums = { 0, 0 };
+    memcached_return_t   rc;
+    uint32_t             flags;
+    char                *got;
+
+    set_many(m);
+    returns(memcached_mget_execute(m, pointers, lengths, 2, callbacks, &sums, 1),
+            place->binary ? MEMCACHED_SUCCESS : MEMCACHED_NOT_SUPPORTED, "mget_execute");
+    memcached_fetch_execute(m, callbacks, &sums, 1);
+    check(sums.count == place->binary && sums.wrong == 0, "finds what is there");
+    memcached_mget(m, pointers, lengths, 2);
+    got = memcached_fetch(m, key, &key_length, &length, &flags, &rc);
+    check(got != NULL && key_length == lengths[0] &&
+              memcmp(key, keys[0], key_length) == 0 && flags == 1 &&
+              length == value_of(want, 1) && memcmp(got, want, length) == 0,
+          "fetch brings it");
+    free(got);
+    got = memcached_fetch(m, key, &key_length, &length, &flags, &rc);
+    check(got == NULL && rc != MEMCACHED_SUCCESS, "and no other");
+    memcached_free(m);
+}
+
+/* What the library calls when a get misses: it stores what is to be found. */
+static memcached_return_t
+fetch_for_miss(const memcached_st *m, const char *key, size_t length,
+               memcached_result_st *result)
+{
+    (void)m;
+    (void)key;
+    (void)length;
+    return memcached_result_set_value(result, "fetched", 7);
+}
+
+static void
+a_miss_is_fetched_and_stored(const struct place *place)
+{
+    memcached_st            *m = client_of_first(place), *other = client_of_first(place);
+    memcached_trigger_key_fn fetch = fetch_for_miss;
+
+    forget(m, "trigger");
+    memcached_callback_set(m, MEMCACHED_CALLBACK_GET_FAILURE, *(void **)&fetch);
+    holds_text(m, "trigger", "fetched", "a miss calls back");
+    memcached_quit(m); /* the store has been done when it returns */
+    holds_text(other, "trigger", "fetched", "and the value is stored");
+    memcached_free(other);
+    memcached_free(m);
+}
+
+static void
+values_may_be_encrypted(const struct place *place)
+{
+    memcached_st      *m = client_of_first(place), *other = client_of_first(place);
+    memcached_return_t rc;
+    uint32_t           flags;
+    size_t             length = 0;
+    char              *got;
+
+    memcached_set_encoding_key(m, "secret", 6);
+    store(m, memcached_set, "hidden", "in clear");
+    if (!place->binary) /* there the library does not decrypt what it gets */
+        holds_text(m, "hidden", "in clear", "who knows the key reads it");
+    got = memcached_get(other, "hidden", 6, &length, &flags, &rc);
+    check(rc == MEMCACHED_SUCCESS && length >= 8 && memcmp(got, "in clear", 8) != 0,
+          "others do not");
+    free(got);
+    memcached_free(other);
     memcached_free(m);
 }
 
@@ -764,12 +1039,17 @@ increment_often(void *context)
     memcached_return_t rc;
     uintptr_t          failures = 0;
     uint64_t           n;
+    struct timespec    patience = { .tv_sec = DEADLINE_S };
 
     for (unsigned i = 0; i < ROUNDS; i++) {
-        memcached_st *m = memcached_pool_pop(pool, true, &rc);
+        memcached_st *m = i % 2 ? memcached_pool_pop(pool, true, &rc)
+                                : memcached_pool_fetch(pool, &patience, &rc);
 
         failures += memcached_increment(m, "tally", 5, 1, &n) != MEMCACHED_SUCCESS;
-        memcached_pool_push(pool, m);
+        if (i % 2)
+            memcached_pool_push(pool, m);
+        else
+            memcached_pool_release(pool, m);
     }
     return (void *)failures;
 }
@@ -804,6 +1084,26 @@ threads_with_a_pool_count_together(const struct place *place)
     memcached_free(m);
 }
 
+/* Those that take a login, in whichever protocol has one. */
+static void
+helpers_log_in(const struct place *place)
+{
+    const char        *login = getenv("CLIENT_LOGIN");
+    char              *user = login != NULL ? strdup(login) : NULL, *password = NULL;
+    memcached_return_t rc;
+
+    if (user != NULL) {
+        password = strchr(user, ' ');
+        *password++ = '\0';
+    }
+    check(libmemcached_util_ping2("127.0.0.1", place->port[0], user, password, &rc),
+          "ping2");
+    check(libmemcached_util_getpid2("127.0.0.1", place->port[0], user, password, &rc) ==
+              place->pid,
+          "getpid2");
+    free(user);
+}
+
 static void
 helpers_of_libmemcachedutil_work(const struct place *place)
 {
@@ -811,9 +1111,13 @@ helpers_of_libmemcachedutil_work(const struct place *place)
         return;
     memcached_st      *m = client_of_first(place);
     memcached_return_t rc;
+    memcached_stat_st  stat = { 0 };
 
     store(m, memcached_set, "u", "v");
     check(libmemcached_util_ping("127.0.0.1", place->port[0], &rc), "ping");
+    returns(memcached_stat_servername(&stat, NULL, "127.0.0.1", place->port[0]),
+            MEMCACHED_SUCCESS, "stat_servername");
+    check((long)stat.pid == place->pid, "of that server");
     check(libmemcached_util_getpid("127.0.0.1", place->port[0], &rc) == place->pid,
           "getpid");
     check(libmemcached_util_version_check(m, 1, 6, 18), "the version is 1.6.18 or later");
@@ -857,9 +1161,15 @@ run_all(const struct place *place)
         { "statistics", statistics_and_version_are_readable },
         { "unix socket", a_unix_socket_serves_as_well },
         { "ketama", three_servers_share_the_keys_by_ketama },
+        { "by key", keys_may_lie_where_another_key_does },
+        { "reading", values_are_read_by_callbacks_or_one_by_one },
+        { "dump", a_dump_lists_every_key },
+        { "callback", a_miss_is_fetched_and_stored },
+        { "encryption", values_may_be_encrypted },
         { "replicas", replicas_serve_when_a_server_has_gone },
         { "pool", threads_with_a_pool_count_together },
         { "util", helpers_of_libmemcachedutil_work },
+        { "util, with a login", helpers_log_in },
         { "restart", the_client_survives_a_restart },
     };
 
