@@ -28,6 +28,8 @@ enum watch_kind {
     WATCH_DELETIONS = 1 << 9,
 };
 
+enum { WATCH_KINDS = 10 };
+
 enum { EVENTS_LINE_MAX = 1200 };
 
 /* The kind with this name, which may be shortened; 0: there is none. */

@@ -32,10 +32,10 @@ enum {
 
 /* A session's part of it; all zero at the start. */
 struct login {
-    bool    done;     /* a password was right: the gate is open             */
-    bool    begun;    /* SASL: the password is to come with the next step   */
-    bool    secret;   /* the input of this run may hold a password          */
-    uint8_t refusals; /* since the start, or since a password was right     */
+    bool    done : 1;   /* a password was right: the gate is open             */
+    bool    begun : 1;  /* SASL: the password is to come with the next step   */
+    bool    secret : 1; /* the input of this run may hold a password          */
+    uint8_t refusals;   /* since the start, or since a password was right     */
 };
 
 /* Text before login; the same contract as text_parse(). PARSE_BAD: a line or a token is

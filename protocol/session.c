@@ -58,7 +58,7 @@ begin_to_watch(struct session *session, const struct host *host,
     if (refusal.length > 0)
         reply_say(reply, refusal);
     else
-        session->watches = (uint32_t)request->delta;
+        session->watches = (uint16_t)request->delta;
 }
 
 void

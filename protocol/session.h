@@ -45,12 +45,12 @@ struct session {
     struct text_state text;
     uint8_t           protocol; /* enum session_protocol      */
     struct login      login;
+    bool              offended;       /* it ends for what the client has sent  */
+    bool              over_datagrams; /* set after session_init() by who serves UDP */
+    uint16_t          watches;        /* enum watch_kind that it has asked for */
     uint64_t          swallow;        /* input bytes to skip        */
     struct arriving  *arriving;       /* NULL while there is none   */
     struct dump      *dump;           /* NULL while there is none   */
-    uint32_t          watches;        /* enum watch_kind that it has asked for */
-    bool              offended;       /* it ends for what the client has sent  */
-    bool              over_datagrams; /* set after session_init() by who serves UDP */
 };
 
 /* What one worker's sessions share. */

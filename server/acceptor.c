@@ -131,7 +131,7 @@ protocol_of(const struct server *server, int listener)
 }
 
 static void
-take_in(struct acceptor *acceptor, int listener, int fd, bool is_local)
+take_in(struct acceptor *acceptor, int listener, int fd, const struct peer *peer)
 {
     struct server *server = acceptor->server;
     struct conn   *conn;
@@ -142,7 +142,7 @@ take_in(struct acceptor *acceptor, int listener, int fd, bool is_local)
         reject(acceptor, fd);
         return;
     }
-    conn = conn_create(fd, is_local, protocol_of(server, listener));
+    conn = conn_create(fd, peer, protocol_of(server, listener));
     if (conn == NULL) {
         reject(acceptor, fd);
         return;
@@ -158,19 +158,21 @@ static void
 on_connection(evutil_socket_t listener, short what, void *arg)
 {
     struct acceptor        *acceptor = arg;
-    struct sockaddr_storage peer;
+    struct sockaddr_storage address;
 
     (void)what;
     for (unsigned i = 0; i < ACCEPTS_A_TURN; i++) {
-        socklen_t length = sizeof(peer);
-        int       fd;
+        socklen_t   length = sizeof(address);
+        struct peer peer;
+        int         fd;
 
         /* Whoever left until now has made room for this one already. */
         atomic_store(&acceptor->somebody_left, false);
-        fd = accept4(listener, (struct sockaddr *)&peer, &length,
+        fd = accept4(listener, (struct sockaddr *)&address, &length,
                      SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
-            take_in(acceptor, listener, fd, peer.ss_family == AF_UNIX);
+            peer = peer_at(&address);
+            take_in(acceptor, listener, fd, &peer);
             continue;
         }
         /* ECONNABORTED and the like are about that one client. */

@@ -13,7 +13,6 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "server/peer.h"
 #include "server/server.h"
 #include "server/trace.h"
 #include "server/worker.h"
@@ -30,13 +29,13 @@ static void conn_on_event(evutil_socket_t fd, short what, void *arg);
 /* ---- birth and death ------------------------------------------------------------- */
 
 struct conn *
-conn_create(int fd, bool is_local, enum session_protocol protocol)
+conn_create(int fd, const struct peer *peer, enum session_protocol protocol)
 {
     struct conn *conn = malloc(sizeof(*conn));
 
     if (conn == NULL)
         return NULL;
-    *conn = (struct conn){ .fd = fd, .is_local = is_local };
+    *conn = (struct conn){ .fd = fd, .peer = *peer };
     session_init(&conn->session, protocol);
     return conn;
 }
@@ -82,7 +81,7 @@ conn_start(struct conn *conn, struct worker *worker)
     lock_drop(&worker->conns_lock);
     if (is_traced(conn))
         trace_event(conn->fd, "new client connection");
-    peer_tell_opened(worker->session_worker.executor.ring, conn->fd);
+    peer_tell_opened(worker->session_worker.executor.ring, conn->fd, &conn->peer);
     if (wait_for(conn, EV_READ))
         return true;
     conn_close(conn, EVENTS_CLOSED_BY_ERROR);
@@ -134,7 +133,7 @@ conn_close(struct conn *conn, enum events_closed reason)
 
     if (is_traced(conn))
         trace_event(fd, "connection closed.");
-    peer_tell_closed(worker->session_worker.executor.ring, fd, reason);
+    peer_tell_closed(worker->session_worker.executor.ring, fd, &conn->peer, reason);
     leave(conn);
     close(fd);
     server_connection_closed(worker->server);
@@ -262,11 +261,12 @@ reason_of_end(const struct session *session)
 static bool
 begin_to_watch(struct conn *conn)
 {
-    struct worker *worker = conn->worker;
-    int            fd = conn->fd;
+    struct worker      *worker = conn->worker;
+    struct watch_client client = { conn->fd, conn->heard_at, conn->peer };
 
     event_del(&conn->event);
-    if (watch_add(&worker->server->watch, fd, session_watches(&conn->session))) {
+    set_state(conn, CONN_WATCHING);
+    if (watch_add(&worker->server->watch, &client, session_watches(&conn->session))) {
         leave(conn);
         return true;
     }

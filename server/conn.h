@@ -17,6 +17,7 @@
 
 #include "protocol/events.h"
 #include "protocol/session.h"
+#include "server/peer.h"
 
 struct worker;
 
@@ -26,6 +27,7 @@ enum conn_state {
     CONN_RUNNING,   /* one                                 */
     CONN_RECEIVING, /* a value that is arriving            */
     CONN_WRITING,   /* for the client to take its output   */
+    CONN_WATCHING,  /* and belongs to the watch thread     */
 };
 
 struct conn {
@@ -34,7 +36,6 @@ struct conn {
     int              fd;
     _Atomic uint32_t heard_at; /* clock, when it last sent or took something */
     _Atomic uint8_t  state;    /* enum conn_state                            */
-    bool             is_local; /* a unix socket: exempt from idle_timeout    */
     bool             closing;  /* once the pending output is gone            */
     bool             in_again; /* on the worker's list for another turn      */
     uint32_t         kept_length;
@@ -43,10 +44,11 @@ struct conn {
     struct conn     *next, *prev; /* of the worker's connections; under its conns_lock */
     struct conn     *next_again;
     struct session   session;
+    struct peer      peer;
 };
 
 /* Takes over the descriptor (non-blocking); NULL when out of memory, with fd open. */
-struct conn *conn_create(int fd, bool is_local, enum session_protocol protocol);
+struct conn *conn_create(int fd, const struct peer *peer, enum session_protocol protocol);
 /* Begin to serve, on the worker's thread. False: it could not, and is closed. */
 bool conn_start(struct conn *conn, struct worker *worker);
 /* Go on with input that was kept because its turn was over. */

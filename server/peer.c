@@ -2,66 +2,66 @@
 #include "server/peer.h"
 
 #include <arpa/inet.h>
-#include <netinet/in.h>
+#include <string.h>
 
 #include "server/watch.h"
 
-void
-peer_at(const struct sockaddr_storage *address, struct events_peer *peer)
+struct peer
+peer_at(const struct sockaddr_storage *address)
 {
     const struct sockaddr_in  *in = (const void *)address;
     const struct sockaddr_in6 *in6 = (const void *)address;
+    struct peer                peer = { .family = address->ss_family };
 
-    *peer = (struct events_peer){ .transport = "tcp" };
-    switch (address->ss_family) {
-    case AF_INET:
-        inet_ntop(AF_INET, &in->sin_addr, peer->address, sizeof(peer->address));
-        peer->port = ntohs(in->sin_port);
-        break;
-    case AF_INET6:
-        inet_ntop(AF_INET6, &in6->sin6_addr, peer->address, sizeof(peer->address));
-        peer->port = ntohs(in6->sin6_port);
-        break;
-    default:
-        *peer = (struct events_peer){ .address = "unix", .transport = "local" };
-        break;
+    if (peer.family == AF_INET) {
+        memcpy(peer.address, &in->sin_addr, sizeof(in->sin_addr));
+        peer.port = in->sin_port;
+    } else if (peer.family == AF_INET6) {
+        memcpy(peer.address, &in6->sin6_addr, sizeof(in6->sin6_addr));
+        peer.port = in6->sin6_port;
     }
+    return peer;
 }
 
-static void
-peer_of(int fd, struct events_peer *peer)
+bool
+peer_is_local(const struct peer *peer)
 {
-    struct sockaddr_storage address = { 0 };
-    socklen_t               length = sizeof(address);
-
-    if (getpeername(fd, (struct sockaddr *)&address, &length) == 0)
-        peer_at(&address, peer);
-    else
-        *peer = (struct events_peer){ .address = "unknown", .transport = "tcp" };
+    return peer->family == AF_UNIX;
 }
 
 void
-peer_tell_opened(struct watch_ring *ring, int fd)
+peer_describe(const struct peer *peer, struct events_peer *text)
 {
-    struct events_peer peer;
+    *text = peer_is_local(peer)
+                ? (struct events_peer){ .address = "unix", .transport = "local" }
+                : (struct events_peer){ .port = ntohs(peer->port), .transport = "tcp" };
+    if (!peer_is_local(peer))
+        inet_ntop(peer->family, peer->address, text->address, sizeof(text->address));
+}
+
+void
+peer_tell_opened(struct watch_ring *ring, int fd, const struct peer *peer)
+{
+    struct events_peer text;
     char               line[EVENTS_LINE_MAX];
 
     if (!watch_wants(ring->watch, WATCH_CONNEVENTS))
         return;
-    peer_of(fd, &peer);
-    watch_tell(ring, WATCH_CONNEVENTS, events_conn_new(line, fd, &peer));
+    peer_describe(peer, &text);
+    watch_tell(ring, WATCH_CONNEVENTS, events_conn_new(line, fd, &text));
     watch_wake(ring->watch);
 }
 
 void
-peer_tell_closed(struct watch_ring *ring, int fd, enum events_closed reason)
+peer_tell_closed(struct watch_ring *ring, int fd, const struct peer *peer,
+                 enum events_closed reason)
 {
-    struct events_peer peer;
+    struct events_peer text;
     char               line[EVENTS_LINE_MAX];
 
     if (!watch_wants(ring->watch, WATCH_CONNEVENTS))
         return;
-    peer_of(fd, &peer);
-    watch_tell(ring, WATCH_CONNEVENTS, events_conn_close(line, fd, &peer, reason));
+    peer_describe(peer, &text);
+    watch_tell(ring, WATCH_CONNEVENTS, events_conn_close(line, fd, &text, reason));
     watch_wake(ring->watch);
 }

@@ -88,7 +88,7 @@ watch_tell(struct watch_ring *ring, uint32_t kind, struct span text)
     struct timespec now;
 
     if (to == NULL) {
-        counter_add(&ring->dropped, 1);
+        counter_add(&ring->dropped[__builtin_ctz(kind)], 1);
         return;
     }
     clock_gettime(CLOCK_REALTIME, &now);
@@ -132,22 +132,23 @@ ring_pass(struct watch_ring *ring, const struct record *record)
 /* ---- watchers -------------------------------------------------------------------- */
 
 struct watcher {
-    struct watcher *next; /* while it arrives */
-    int             fd;
-    uint32_t        kinds;
-    uint64_t        skipped; /* lines since it was last told of some */
-    size_t          used;
-    char           *buffer; /* what it is to be sent */
+    struct watcher     *next; /* while it arrives */
+    struct watch_client client;
+    uint32_t            kinds;
+    uint64_t            skipped; /* lines since it was last told of some */
+    size_t              used;
+    char               *buffer; /* what it is to be sent */
 };
 
 static struct watcher *
-watcher_create(int fd, uint32_t kinds, size_t bytes)
+watcher_create(const struct watch_client *client, uint32_t kinds, size_t bytes)
 {
     struct watcher *watcher = malloc(sizeof(*watcher));
 
     if (watcher == NULL)
         return NULL;
-    *watcher = (struct watcher){ .fd = fd, .kinds = kinds, .buffer = malloc(bytes) };
+    *watcher =
+        (struct watcher){ .client = *client, .kinds = kinds, .buffer = malloc(bytes) };
     if (watcher->buffer == NULL) {
         free(watcher);
         return NULL;
@@ -158,23 +159,27 @@ watcher_create(int fd, uint32_t kinds, size_t bytes)
 }
 
 static void
-watcher_destroy(struct watch *watch, struct watcher **watcher)
+watcher_destroy(struct watch *watch, unsigned at)
 {
-    close((*watcher)->fd);
-    free((*watcher)->buffer);
-    free(*watcher);
-    *watcher = NULL;
+    struct watcher *watcher = watch->present[at];
+
+    lock_take(&watch->lock);
+    watch->present[at] = NULL;
+    lock_drop(&watch->lock);
+    close(watcher->client.fd);
+    free(watcher->buffer);
+    free(watcher);
     atomic_fetch_sub(&watch->watchers, 1);
     watch->closed(watch->server);
 }
 
 bool
-watch_add(struct watch *watch, int fd, uint32_t kinds)
+watch_add(struct watch *watch, const struct watch_client *client, uint32_t kinds)
 {
     struct watcher *watcher;
 
     if (atomic_fetch_add(&watch->watchers, 1) >= WATCHERS_MOST ||
-        (watcher = watcher_create(fd, kinds, watch->buffer_bytes)) == NULL) {
+        (watcher = watcher_create(client, kinds, watch->buffer_bytes)) == NULL) {
         atomic_fetch_sub(&watch->watchers, 1);
         return false;
     }
@@ -186,6 +191,19 @@ watch_add(struct watch *watch, int fd, uint32_t kinds)
     atomic_fetch_or(&watch->kinds, kinds);
     watch_wake(watch);
     return true;
+}
+
+void
+watch_each(struct watch *watch, watch_visit *visit, void *ctx)
+{
+    lock_take(&watch->lock);
+    for (struct watcher *w = watch->arrived; w != NULL; w = w->next)
+        visit(ctx, &w->client);
+    for (unsigned i = 0; i < WATCHERS_MOST; i++) {
+        if (watch->present[i] != NULL)
+            visit(ctx, &watch->present[i]->client);
+    }
+    lock_drop(&watch->lock);
 }
 
 static void
@@ -221,7 +239,7 @@ flush(struct watcher *watcher)
     ssize_t n = 0;
 
     if (watcher->used > 0)
-        n = send(watcher->fd, watcher->buffer, watcher->used,
+        n = send(watcher->client.fd, watcher->buffer, watcher->used,
                  MSG_NOSIGNAL | MSG_DONTWAIT);
     if (n < 0)
         return errno == EAGAIN || errno == EINTR;
@@ -235,34 +253,41 @@ static bool
 ignore_input(struct watcher *watcher)
 {
     char    bytes[512];
-    ssize_t n = recv(watcher->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+    ssize_t n = recv(watcher->client.fd, bytes, sizeof(bytes), MSG_DONTWAIT);
 
     return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
 }
 
 /* ---- the thread ------------------------------------------------------------------ */
 
-/* What the thread has in hand. */
-struct hall {
-    struct watch   *watch;
-    struct watcher *watchers[WATCHERS_MOST];
-};
-
 static void
-let_in(struct hall *hall)
+let_in(struct watch *watch)
 {
-    struct watch   *watch = hall->watch;
-    struct watcher *arrived;
-    unsigned        at = 0;
+    unsigned at = 0;
 
     lock_take(&watch->lock);
-    arrived = watch->arrived;
-    watch->arrived = NULL;
-    lock_drop(&watch->lock);
-    for (; arrived != NULL; arrived = arrived->next) {
-        while (hall->watchers[at] != NULL) /* there are as many places as may be let in */
+    for (; watch->arrived != NULL; watch->arrived = watch->arrived->next) {
+        while (watch->present[at] != NULL) /* as many places as may be let in */
             at++;
-        hall->watchers[at] = arrived;
+        watch->present[at] = watch->arrived;
+    }
+    lock_drop(&watch->lock);
+}
+
+/* What was dropped from a ring is missing to all who watch its kind. */
+static void
+note_losses(struct watch *watch, struct watch_ring *ring)
+{
+    for (unsigned kind = 0; kind < WATCH_KINDS; kind++) {
+        uint64_t dropped = counter_read(&ring->dropped[kind]);
+
+        for (unsigned i = 0; i < WATCHERS_MOST; i++) {
+            struct watcher *watcher = watch->present[i];
+
+            if (watcher != NULL && watcher->kinds & 1U << kind)
+                watcher->skipped += dropped - ring->noted[kind];
+        }
+        ring->noted[kind] = dropped;
     }
 }
 
@@ -286,7 +311,7 @@ oldest_ring(struct watch *watch)
 
 /* Hand out some lines; false when there were none. */
 static bool
-hand_out(struct hall *hall)
+hand_out(struct watch *watch)
 {
     struct watch_ring *ring = NULL;
     unsigned           lines;
@@ -294,13 +319,14 @@ hand_out(struct hall *hall)
     for (lines = 0; lines < LINES_A_ROUND; lines++) {
         const struct record *record;
 
-        ring = oldest_ring(hall->watch);
+        ring = oldest_ring(watch);
         if (ring == NULL)
             break;
         record = ring_peek(ring);
+        note_losses(watch, ring); /* of lines before this one */
         for (unsigned i = 0; i < WATCHERS_MOST; i++) {
-            if (hall->watchers[i] != NULL && hall->watchers[i]->kinds & record->kind)
-                append(hall->watch, hall->watchers[i], record);
+            if (watch->present[i] != NULL && watch->present[i]->kinds & record->kind)
+                append(watch, watch->present[i], record);
         }
         ring_pass(ring, record);
     }
@@ -310,21 +336,24 @@ hand_out(struct hall *hall)
 /* Those that have gone leave. What is watched is what the others watch; whoever arrives
  * meanwhile adds to that after it, or is in the list. */
 static void
-see_off(struct hall *hall, const bool gone[WATCHERS_MOST])
+see_off(struct watch *watch, const bool gone[WATCHERS_MOST])
 {
-    struct watch *watch = hall->watch;
-    uint32_t      kinds = 0;
-    bool          any = false;
+    uint32_t kinds = 0;
+    bool     any = false;
 
     for (unsigned i = 0; i < WATCHERS_MOST; i++) {
-        if (hall->watchers[i] != NULL && gone[i]) {
-            peer_tell_closed(&watch->rings[watch->ring_count - 1], hall->watchers[i]->fd,
-                             EVENTS_CLOSED_BY_ERROR);
-            watcher_destroy(watch, &hall->watchers[i]);
+        struct watcher *watcher = watch->present[i];
+
+        if (watcher == NULL)
+            continue;
+        if (gone[i]) {
+            peer_tell_closed(&watch->rings[watch->ring_count - 1], watcher->client.fd,
+                             &watcher->client.peer, EVENTS_CLOSED_BY_ERROR);
+            watcher_destroy(watch, i);
             any = true;
+        } else {
+            kinds |= watcher->kinds;
         }
-        if (hall->watchers[i] != NULL)
-            kinds |= hall->watchers[i]->kinds;
     }
     if (!any)
         return;
@@ -337,26 +366,26 @@ see_off(struct hall *hall, const bool gone[WATCHERS_MOST])
 
 /* Wait for lines, or for sockets that go on. */
 static void
-wait_a_while(struct hall *hall, bool at_once)
+wait_a_while(struct watch *watch, bool at_once)
 {
-    struct pollfd polled[WATCHERS_MOST + 1] = { { hall->watch->wake_fd, POLLIN, 0 } };
+    struct pollfd polled[WATCHERS_MOST + 1] = { { watch->wake_fd, POLLIN, 0 } };
     bool          gone[WATCHERS_MOST] = { false };
     uint64_t      times;
 
     for (unsigned i = 0; i < WATCHERS_MOST; i++) {
-        struct watcher *watcher = hall->watchers[i];
+        struct watcher *watcher = watch->present[i];
 
-        polled[i + 1].fd = watcher != NULL ? watcher->fd : -1;
+        polled[i + 1].fd = watcher != NULL ? watcher->client.fd : -1;
         polled[i + 1].events = POLLIN;
         if (watcher != NULL && watcher->used > 0)
             polled[i + 1].events |= POLLOUT;
     }
     poll(polled, WATCHERS_MOST + 1, at_once ? 0 : WAIT_MS);
     if (polled[0].revents != 0 &&
-        read(hall->watch->wake_fd, &times, sizeof(times)) != (ssize_t)sizeof(times))
+        read(watch->wake_fd, &times, sizeof(times)) != (ssize_t)sizeof(times))
         times = 0; /* somebody else's wake: look and see */
     for (unsigned i = 0; i < WATCHERS_MOST; i++) {
-        struct watcher *watcher = hall->watchers[i];
+        struct watcher *watcher = watch->present[i];
         short           what = polled[i + 1].revents;
 
         if (watcher != NULL && what & (POLLIN | POLLHUP | POLLERR))
@@ -364,27 +393,28 @@ wait_a_while(struct hall *hall, bool at_once)
         if (watcher != NULL && what & POLLOUT && !gone[i])
             gone[i] = !flush(watcher);
     }
-    see_off(hall, gone);
+    see_off(watch, gone);
 }
 
 static void *
 run(void *arg)
 {
-    struct hall   hall = { .watch = arg };
     struct watch *watch = arg;
 
     while (!atomic_load(&watch->stopping)) {
         bool busy;
 
         atomic_store(&watch->sleeping, true);
-        let_in(&hall);
-        busy = hand_out(&hall);
-        wait_a_while(&hall, busy);
+        for (unsigned i = 0; i < watch->ring_count; i++)
+            note_losses(watch, &watch->rings[i]);
+        let_in(watch);
+        busy = hand_out(watch);
+        wait_a_while(watch, busy);
     }
-    let_in(&hall);
+    let_in(watch);
     for (unsigned i = 0; i < WATCHERS_MOST; i++) {
-        if (hall.watchers[i] != NULL)
-            watcher_destroy(watch, &hall.watchers[i]);
+        if (watch->present[i] != NULL)
+            watcher_destroy(watch, i);
     }
     return NULL;
 }
@@ -396,7 +426,8 @@ watch_count(const struct watch *watch, struct watch_counters *counters)
                                          .skipped = atomic_load(&watch->skipped) };
     for (unsigned i = 0; i < watch->ring_count; i++) {
         counters->written += counter_read(&watch->rings[i].lines);
-        counters->dropped += counter_read(&watch->rings[i].dropped);
+        for (unsigned kind = 0; kind < WATCH_KINDS; kind++)
+            counters->dropped += counter_read(&watch->rings[i].dropped[kind]);
     }
 }
 

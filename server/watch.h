@@ -3,7 +3,8 @@
  * Whoever has something to tell writes a line into a ring of its own and goes on; where
  * the ring is full the line is dropped and counted. A thread of its own takes the lines
  * in their order, gives them a date, and sends them to the connections that watch. A
- * watcher that does not read loses lines and is told how many: `skipped=N`.
+ * watcher that does not read loses lines, too, and is told of how many it has lost by
+ * the one or the other: `skipped=N`.
  *
  * Threads: a ring belongs to one thread, that of a worker or of upkeep. A connection
  * that begins to watch leaves its worker and belongs to the watch thread from then on.
@@ -17,6 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "server/peer.h"
 #include "slabs/lock.h"
 #include "slabs/span.h"
 
@@ -30,10 +32,18 @@ struct watch_ring {
     struct watch    *watch;
     char            *bytes; /* `size` of them, a power of two */
     size_t           size;
-    _Atomic uint64_t written; /* bytes ever, by the ring's thread */
-    _Atomic uint64_t taken;   /* bytes ever, by the watch thread  */
-    uint64_t         lines;   /* written; counters of the ring's thread */
-    uint64_t         dropped; /* for want of room                      */
+    _Atomic uint64_t written;              /* bytes ever, by the ring's thread */
+    _Atomic uint64_t taken;                /* bytes ever, by the watch thread  */
+    uint64_t         lines;                /* written; counters of the ring's thread */
+    uint64_t         dropped[WATCH_KINDS]; /* for want of room         */
+    uint64_t         noted[WATCH_KINDS];   /* of these, by the watch thread */
+};
+
+/* A connection that watches. */
+struct watch_client {
+    int         fd;
+    uint32_t    heard_at; /* clock, when it began */
+    struct peer peer;
 };
 
 struct watch {
@@ -50,8 +60,10 @@ struct watch {
     _Atomic uint64_t   skipped; /* lines not sent to a watcher that was slow */
     _Atomic uint64_t   sent;
     _Atomic unsigned   watchers;
-    struct lock        lock;    /* RANK_LEAF; guards the next           */
-    struct watcher    *arrived; /* not yet taken over by the thread     */
+    struct lock        lock;                   /* RANK_LEAF; guards the next two       */
+    struct watcher    *arrived;                /* not yet taken over by the thread     */
+    struct watcher    *present[WATCHERS_MOST]; /* changed by the thread alone, which
+                                                  reads it without the lock   */
 
     /* A watcher has gone, with its connection. */
     void (*closed)(void *server);
@@ -92,6 +104,10 @@ void watch_count(const struct watch *watch, struct watch_counters *counters);
 
 /* Take over a connection that wants to watch these kinds; false when there are too many
  * of them, or no memory. */
-bool watch_add(struct watch *watch, int fd, uint32_t kinds);
+bool watch_add(struct watch *watch, const struct watch_client *client, uint32_t kinds);
+
+/* Those who watch, in no order. visit() may take no lock. Any thread. */
+typedef void watch_visit(void *ctx, const struct watch_client *client);
+void         watch_each(struct watch *watch, watch_visit *visit, void *ctx);
 
 #endif

@@ -103,7 +103,7 @@ is_idle(const struct conn *conn, uint32_t now)
 {
     uint32_t limit = conn->worker->server->options.idle_timeout_s * CLOCK_HZ;
 
-    return !conn->is_local && !conn->in_again && conn->pending == NULL &&
+    return !peer_is_local(&conn->peer) && !conn->in_again && conn->pending == NULL &&
            !session_is_receiving(&conn->session) && now - conn->heard_at > limit;
 }
 

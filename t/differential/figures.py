@@ -10,21 +10,19 @@ import urllib.parse
 import since
 
 # Values that are each server's own: of the process, of connections and what memory they take, of watchers, of items
-# and what memory they take; and when an item that has ended is noticed, by a store, by the crawler or when it is asked
-# for. memcached does not count binary stores that are too large.
+# and what memory they take; what the crawler does just now, and how often it began (memcached counts classes); and
+# when an item that has ended is noticed, by a store, by the crawler or when it is asked for. memcached does not count binary stores that are too large.
 LOOSE = {b"pid", b"uptime", b"time", b"rusage_user", b"rusage_system", b"tcpport", b"oldest",
          b"curr_connections", b"total_connections", b"connection_structures", b"response_obj_count",
          b"response_obj_bytes", b"read_buf_count", b"read_buf_bytes", b"read_buf_bytes_free", b"bytes_read",
          b"bytes_written", b"conn_yields",
          b"log_worker_dropped", b"log_worker_written", b"log_watcher_skipped", b"log_watcher_sent", b"log_watchers",
          b"bytes", b"curr_items", b"hash_power_level", b"hash_bytes", b"total_malloced", b"active_slabs",
-         b"lrutail_reflocked",
+         b"lrutail_reflocked", b"lru_crawler_running", b"lru_crawler_starts",
          b"get_expired", b"get_flushed", b"expired_unfetched", b"reclaimed", b"crawler_reclaimed",
          b"crawler_items_checked", b"store_too_large"}
 # Shown by a memcached that was built with flash storage.
 FLASH = re.compile(rb"ext_|slab_automove_freeratio\Z")
-# memcached shows them while the crawler is on, larder if it was on at the start.
-CRAWLER = {b"lru_crawler_running", b"lru_crawler_starts"}
 OF_ITEMS = re.compile(rb"items:(\d+):(\w+)\Z")
 OF_NUMBER = re.compile(rb"(\d+):(\w+)\Z")     # a size class, or the descriptor of a connection
 OF_CONNECTIONS = {b"addr", b"listen_addr", b"state", b"secs_since_last_cmd", b"UDP", b"resps_waiting"}
@@ -33,12 +31,6 @@ STATES = {b"conn_new_cmd", b"conn_waiting", b"conn_read", b"conn_parse_cmd", b"c
 # By size class. cmd_set is not among them: a class is shown once it has memory, and who counts first differs.
 COUNTED = {b"get_hits", b"delete_hits", b"incr_hits", b"decr_hits", b"cas_hits", b"cas_badval", b"touch_hits"}
 ITEMS = b"STAT items: "
-NUMBER = re.compile(rb"(\d+):(\w+)\Z")
-OF_CONNECTIONS = {b"addr", b"listen_addr", b"state", b"secs_since_last_cmd", b"UDP", b"resps_waiting"}
-STATES = {b"conn_new_cmd", b"conn_waiting", b"conn_read", b"conn_parse_cmd", b"conn_write", b"conn_mwrite",
-          b"conn_closing"}
-COUNTED = {b"get_hits", b"delete_hits", b"incr_hits", b"decr_hits", b"cas_hits", b"cas_badval",
-           b"touch_hits"}
 NUMBER = re.compile(rb"\d+(?:\.\d+)?\Z")
 PORT = re.compile(rb":\d+\Z")
 CACHED = re.compile(rb"ITEM [^ ]* \[\d+ b; \d+ s\]\Z", re.S)
@@ -52,7 +44,7 @@ def read_stats(pairs, old):
     """Units of a run of STAT lines, which come as (name, value)."""
     units, groups = [], {}
     for name, value in pairs:
-        if FLASH.match(name) or name in CRAWLER or (old and name in since.FIGURES):
+        if FLASH.match(name) or (old and name in since.FIGURES):
             continue
         match, kind = OF_ITEMS.match(name), "items"
         if not match:
@@ -96,11 +88,8 @@ def fold_connections(connections):
             return b"#"
         return PORT.sub(b":#", value)
 
-    # Of a connection that its client has just reset larder does not know the address any more, and it does not show
-    # those that watch.
     rows = [[b"%s=%s" % (name, soften(name, value)) for name, value in told] for told in connections.values()]
-    return b"STAT connections: " + different(row for row in rows
-                                             if row[0].startswith(b"addr=") and b"state=conn_watch" not in row)
+    return b"STAT connections: " + different(rows)
 
 
 FOLDS = {"items": fold_items, "slabs": fold_slabs, "connections": fold_connections}

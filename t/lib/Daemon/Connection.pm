@@ -14,6 +14,7 @@ use v5.36;
 use Carp 'croak';
 use Errno qw(EAGAIN EINTR);
 use IO::Select;
+use Socket qw(SOL_SOCKET SO_LINGER);
 use Time::HiRes 'time';
 use Daemon::Verdict qw(difference shown verdict);
 
@@ -50,6 +51,12 @@ sub log_in ($self, $login) {
 }
 
 sub close ($self) {
+    CORE::close $self->{socket};
+}
+
+# Without a farewell: the server's socket has no peer then.
+sub reset ($self) {
+    setsockopt $self->{socket}, SOL_SOCKET, SO_LINGER, pack 'ii', 1, 0;
     CORE::close $self->{socket};
 }
 
