@@ -341,7 +341,7 @@ is_shown(const struct server *server, enum kind kind)
     case BUSY:
         return options->slab_reassign;
     case CRAWLER:
-        return options->lru_crawler;
+        return atomic_load(&server->upkeep.crawler.enabled);
     case MAINTAINER:
         return options->lru_maintainer;
     case NUMBER:

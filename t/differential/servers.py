@@ -17,7 +17,6 @@ START_TIMEOUT_S = 10
 # place by incr: without it the same bytes get the same replies each time. The statistics show that it is not there.
 # With -A more can be said about `shutdown`.
 CALM = ("-A", "-o", "no_lru_maintainer,no_lru_crawler")
-LARDER = ("-A", "-o", "no_lru_maintainer")  # its crawler holds nobody up; the player turns it off
 CRAWLER_IS_ON = b"STAT lru_crawler yes"
 LINGER_OFF = b"\1\0\0\0\0\0\0\0"
 
@@ -111,8 +110,8 @@ class Pair:
     def __init__(self, reference, larder, memory_mb):
         self.servers = []
         self.memory_mb = memory_mb
-        for name, path, options in (("reference", reference, CALM), ("larder", larder, LARDER)):
-            self.servers.append(Server(name, path, memory_mb, options))
+        for name, path in (("reference", reference), ("larder", larder)):
+            self.servers.append(Server(name, path, memory_mb, CALM))
             self.servers[-1].burn_first_id()
 
     def check_alive(self):

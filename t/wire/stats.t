@@ -119,6 +119,15 @@ is($after->{$_}, $before->{$_}, "$_ stays")
 $c->expect("get k60\r\n", hit(k60 => 'v'), "and so does what is stored");
 is($d->stat('get_hits'), 1, "and counting begins anew");
 
+# --- what is there while something is on --------------------------------------
+
+my $crawler = sub { grep { /^lru_crawler_/ } keys %{ $d->stats } };
+is($crawler->(), 2, "two figures of the crawler");
+$c->expect("lru_crawler disable\r\n", "OK\r\n", "which is switched off");
+ok(eventually(sub { $crawler->() == 0 }), "and they are not there");
+$c->expect("lru_crawler enable\r\n", "OK\r\n", "on again");
+is($crawler->(), 2, "and they are");
+
 # --- arguments ---------------------------------------------------------------
 
 $c->expect("stats reset and more words\r\n", "RESET\r\n",
