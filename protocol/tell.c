@@ -32,16 +32,34 @@ tell_get(const struct executor *executor, const struct request *request,
 
 static void
 tell_store(const struct executor *executor, const struct events_item *item,
-           const char *command, enum cache_status status, int64_t expiry)
+           const char *command, enum cache_status status, int32_t ttl_s)
 {
-    const struct host *host = executor->host;
-    char               line[EVENTS_LINE_MAX];
+    char line[EVENTS_LINE_MAX];
 
     if (tell_is_wanted(executor, WATCH_MUTATIONS))
-        host->tell(executor->ring, WATCH_MUTATIONS,
-                   events_item_store(line, item, command, status,
-                                     host->ttl_of(host->server, expiry),
-                                     executor->client));
+        executor->host->tell(
+            executor->ring, WATCH_MUTATIONS,
+            events_item_store(line, item, command, status, ttl_s, executor->client));
+}
+
+/* What is joined, or stored as stale, keeps the time that the item had: look at it. */
+static int32_t
+ttl_of_store(const struct executor *executor, const struct request *request,
+             const struct result *result)
+{
+    static const struct cache_read_how look = { .unnoticed = true };
+    const struct host                 *host = executor->host;
+    struct cache_reading               reading;
+    int32_t                            ttl_s;
+    bool keeps = request->mode == CACHE_APPEND || request->mode == CACHE_PREPEND ||
+                 request->flags & REQUEST_INVALIDATE;
+
+    if (!keeps || result->status != CACHE_OK ||
+        cache_read_as(executor->thread, &request->key, &look, &reading) != CACHE_OK)
+        return host->ttl_of(host->server, request->expiry);
+    ttl_s = reading.ttl_s;
+    cache_read_end(executor->thread, &reading);
+    return ttl_s;
 }
 
 static bool
@@ -64,7 +82,8 @@ tell_stored(const struct executor *executor, const struct request *request,
     if (item.size_class == 0 || is_refused(result)) /* what it would have been of */
         item.size_class = cache_class_for(executor->cache, request->key.bytes.length,
                                           request->client_flags, request->value_length);
-    tell_store(executor, &item, names[request->mode], result->status, request->expiry);
+    tell_store(executor, &item, names[request->mode], result->status,
+               ttl_of_store(executor, request, result));
 }
 
 /* What was malformed is not told of. Without memory for it nothing is looked up, but for
@@ -86,6 +105,7 @@ static void
 tell_count(const struct executor *executor, const struct request *request,
            const struct result *result)
 {
+    const struct host *host = executor->host;
     char               digits[DECIMAL_MAX];
     struct events_item item = { request->key.bytes, true, result->cache.size_class, 0 };
 
@@ -95,7 +115,9 @@ tell_count(const struct executor *executor, const struct request *request,
     tell_get(executor, request, result);
     /* The meta commands give it its expiry afterwards. */
     tell_store(executor, &item, "add", CACHE_OK,
-               request->codec == CODEC_META ? 0 : request->create_expiry);
+               request->codec == CODEC_META
+                   ? 0
+                   : host->ttl_of(host->server, request->create_expiry));
 }
 
 static void

@@ -4,8 +4,6 @@ import re
 LINE = re.compile(rb"ts=\d+\.\d{1,6} gid=(\d+) (.*)\Z", re.S)
 # Of an item that there is not memcached shows what stands in memory.
 OF_NOTHING = re.compile(rb"(ttl|clsid|cfd|size)=\d+")
-# Larder shows the time that was sent with a value, also where the item keeps another: joined, or stored as stale.
-KEPT = re.compile(rb"( status=stored cmd=(?:append|prepend|cas) ttl)=\d+ ")
 # The time that an item has left when it has ended is shown without its sign, in 32 bits.
 NEGATIVE_S = 1 << 31
 
@@ -31,7 +29,6 @@ def read(data, mark):
 def read_line(line):
     if b" status=too_large " in line:
         line = OF_NOTHING.sub(rb"\1=#", line)
-    line = KEPT.sub(rb"\1=# ", line)
     soft, tokens = (), line.split(b" ")
     for i, token in enumerate(tokens):
         name, _, value = token.partition(b"=")

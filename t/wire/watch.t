@@ -56,6 +56,21 @@ is(lines_until($fetchers, qr/key=old .*\n.*\n/),
     'to whom what has expired is not found either');
 lines_until($mutations, qr/key=old .*\n/);
 
+# What is joined, or stored as stale, keeps its time.
+my $keeper = $d->connect;
+$keeper->ask("set kept 0 1000 1\r\nx\r\nappend kept 0 50 1\r\ny\r\nms kept 1 MP T70\r\nz\r\n"
+    . "append none 0 50 1\r\ny\r\n", qr/NOT_STORED\r\n\z/);
+my $old_cas = $keeper->cas_of('kept');
+$keeper->ask("md kept I\r\nms kept 1 C$old_cas I T70\r\nz\r\n", qr/HD\r\nHD\r\n\z/);
+is(lines_until($mutations, qr/cmd=cas .*\n/) =~ s/ttl=(?:1000|999)/ttl=1000/gr,
+    "type=item_store key=kept status=stored cmd=set ttl=1000 clsid=C cfd=N size=1\n"
+    . "type=item_store key=kept status=stored cmd=append ttl=1000 clsid=C cfd=N size=2\n"
+    . "type=item_store key=kept status=stored cmd=prepend ttl=1000 clsid=C cfd=N size=3\n"
+    . "type=item_store key=none status=not_stored cmd=append ttl=50 clsid=C cfd=N size=1\n"
+    . "type=item_store key=kept status=stored cmd=cas ttl=1000 clsid=C cfd=N size=1\n",
+    'the ttl is that of the item');
+lines_until($fetchers, qr/key=kept .*\n\z/);
+
 # A value that arrives in pieces is told of when it is there.
 $c->send("set big 0 100 200000\r\n" . 'x' x 100_000);
 $c->send('x' x 100_000 . "\r\n");
