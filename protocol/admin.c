@@ -197,7 +197,7 @@ admin_read_fraction(struct span text, double *number)
     bool   negative = text.length > 0 && text.at[0] == '-', small = false;
     double value = 0, scale = 1;
 
-    if (negative)
+    if (negative || (text.length > 0 && text.at[0] == '+'))
         text = (struct span){ text.at + 1, text.length - 1 };
     if (!is_fraction(text) || text.length > FRACTION_MAX)
         return false;

@@ -166,6 +166,7 @@ is_deeply([ grep { exists $items->{$_} } qw(number_hot age_hot moves_to_cold hit
 for my $order ('mode flat', 'mode segmented', 'temp_ttl 5') {
     $c->expect("lru $order\r\n", "ERROR\r\n", "lru $order is refused");
 }
-$c->expect("lru tune 20 40 0.2 2\r\n", "OK\r\n", "lru tune is not");
+$c->expect("lru tune 10 60 +0.5 3\r\n", "OK\r\n", "lru tune is not");
+is(settings($d, @TUNED), '10 60 0.50 3.00', "it is what the settings say, for nobody to use");
 $d->stop_clean;
 done_testing;

@@ -104,6 +104,9 @@ my %automove = (
     'slabs automove 2'          => [ slab_automove        => 2 ],
     'slabs automove 0'          => [ slab_automove        => 0 ],
     'slabs automove ratio 0.3'  => [ slab_automove_ratio  => '0.30' ],
+    'slabs automove ratio +1'   => [ slab_automove_ratio  => '1.00' ],
+    'slabs automove ratio -1'   => [ slab_automove_ratio  => '-1.00' ],
+    'slabs automove ratio .5'   => [ slab_automove_ratio  => '0.50' ],
     'slabs automove window 20'  => [ slab_automove_window => 20 ],
 );
 for my $order (sort keys %automove) {
@@ -114,6 +117,10 @@ for my $order (sort keys %automove) {
 }
 $c->expect("slabs automove 3\r\n",  "ERROR\r\n",                                "automove 3");
 $c->expect("slabs automove -1\r\n", "CLIENT_ERROR bad command line format\r\n", "automove -1");
+$c->expect("slabs automove ratio $_\r\n", "ERROR\r\n", "a ratio is a plain number, not $_")
+    for qw(inf nan 0x1 1e3);
+$c->expect("slabs automove ratio $_\r\n", "ERROR\r\n", "nor is $_ one")
+    for '', 'x', '0.5x', '+-1', '.';
 $d->stop_clean;
 
 $d = Daemon->start('-o' => 'no_slab_reassign');

@@ -166,6 +166,8 @@ for my $order ('watch fetchers', 'lru_crawler metadump all', 'lru_crawler disabl
     'slabs automove 0') {
     same(answer($u, "$order\r\n"), "CLIENT_ERROR not over UDP\r\n", "no $order");
 }
+same(answer($u, "stats $_->[0]\r\n"), $_->[1], "but stats $_->[0], as over TCP")
+    for [ 'detail on', "OK\r\n" ], [ 'detail off', "OK\r\n" ], [ 'reset', "RESET\r\n" ];
 is_silent($u, frame(1, "quit\r\n"), "quit says nothing");
 same(answer($u, "get a\r\nquit\r\nget k\r\n"), "VALUE a 0 1\r\nA\r\nEND\r\n",
     "and ends its datagram");
