@@ -1,0 +1,191 @@
+#!/usr/bin/python3 -B
+"""What operators look with: memcached-tool, and the statistics that exporters read.
+
+memcached-tool is the one of Debian's package. The exporters are not installed: FIELDS and
+OF_CLASS below have what each of them reads, out of its source, and in which form.
+"""
+import os
+import re
+import struct
+import subprocess
+
+import harness
+from harness import BINARY, Server
+
+TOOL = '/usr/share/memcached/scripts/memcached-tool'
+ANSWER_MOST = 4096      # collectd reads so much of `stats`, and no more
+COUNT = re.compile(r'\d+')
+SECONDS = re.compile(r'\d+\.\d{6}')     # the exporter splits it at the point
+FLOAT = re.compile(r'\d+\.\d+')
+WORD = re.compile(r'yes|no')
+
+RUSAGE = 'rusage_user rusage_system'
+HITS = ' '.join('%s_hits %s_misses' % (c, c)
+                for c in ('get', 'delete', 'incr', 'decr', 'cas', 'touch'))
+FIELDS = {
+    'memcached_exporter': 'uptime time cas_badval cmd_set cmd_flush bytes limit_maxbytes '
+    'curr_items total_items bytes_read bytes_written curr_connections total_connections '
+    'rejected_connections conn_yields listen_disabled_num evictions reclaimed '
+    'store_too_large store_no_memory lru_crawler_starts direct_reclaims '
+    'crawler_items_checked crawler_reclaimed moves_to_cold moves_to_warm '
+    'moves_within_lru accepting_conns ' + HITS,
+    'telegraf': 'accepting_conns auth_cmds auth_errors bytes bytes_read bytes_written '
+    'cas_badval cmd_flush cmd_get cmd_set cmd_touch conn_yields connection_structures '
+    'curr_connections curr_items evicted_unfetched evictions expired_unfetched '
+    'hash_bytes hash_is_expanding hash_power_level limit_maxbytes listen_disabled_num '
+    'reclaimed threads total_connections total_items uptime ' + HITS,
+    'netdata': 'limit_maxbytes bytes bytes_read bytes_written cas_badval cmd_get cmd_set '
+    'cmd_touch curr_connections curr_items evictions reclaimed rejected_connections '
+    'total_connections total_items ' + HITS,
+    'OpenTelemetry': 'bytes curr_connections total_connections cmd_get cmd_set cmd_flush '
+    'cmd_touch curr_items threads evictions bytes_read bytes_written get_hits get_misses '
+    'incr_hits incr_misses decr_hits decr_misses',
+    'collectd': 'threads curr_items bytes limit_maxbytes curr_connections '
+    'listen_disabled_num cmd_get cmd_set incr_hits decr_hits get_hits get_misses '
+    'evictions delete_hits bytes_read bytes_written',
+    'munin': 'get_hits get_misses cmd_get cmd_set total_items total_connections '
+    'bytes_read bytes_written curr_items curr_connections bytes',
+    'Datadog': 'total_items curr_items limit_maxbytes uptime bytes curr_connections '
+    'max_connections connection_structures threads pointer_size cmd_get cmd_set '
+    'cmd_flush evictions bytes_read bytes_written cas_badval total_connections '
+    'listen_disabled_num ' + HITS,
+}
+SETTINGS = {
+    'maxconns': COUNT, 'lru_crawler': WORD, 'lru_crawler_sleep': COUNT,
+    'lru_crawler_tocrawl': COUNT, 'lru_maintainer_thread': WORD, 'hot_lru_pct': COUNT,
+    'warm_lru_pct': COUNT, 'hot_max_factor': FLOAT, 'warm_max_factor': FLOAT,
+}
+OF_CLASS = {
+    'items': 'number age hits_to_hot hits_to_warm hits_to_cold hits_to_temp '
+    'crawler_reclaimed evicted evicted_nonzero evicted_time evicted_unfetched '
+    'expired_unfetched outofmemory reclaimed tailrepairs mem_requested moves_to_cold '
+    'moves_to_warm moves_within_lru number_hot number_warm number_cold age_hot age_warm '
+    'lrutail_reflocked direct_reclaims',
+    'slabs': 'get_hits delete_hits incr_hits decr_hits touch_hits cas_hits cas_badval '
+    'cmd_set chunk_size chunks_per_page total_pages total_chunks used_chunks free_chunks '
+    'free_chunks_end',
+}
+
+
+def setup():
+    server = Server('-o', 'track_sizes')
+    for i in range(50):
+        value = b'v' * (1 + 97 * i)
+        server.ask(b'set key%d %d %d %d\r\n%s' % (i, i, 1000 * (i % 2), len(value), value))
+    server.ask(b'get key1 key2 none')
+    server.ask(b'set bin%%\xff 7 0 %d\r\n%s' % (len(BINARY), BINARY))
+    return [server]
+
+
+def tool(t, server, *mode):
+    """What it prints, line by line."""
+    done = subprocess.run([TOOL, server.address, *mode], capture_output=True,
+                          stdin=subprocess.DEVNULL, timeout=60)
+    t.same(done.returncode, 0, ' '.join(('memcached-tool', *mode)))
+    return done.stdout.decode('latin-1')
+
+
+def table(text):
+    return dict(line.split(None, 1) for line in text.splitlines()
+                if line and not line.startswith('#'))
+
+
+def memcached_tool_shows_the_classes(t, server):
+    rows = [line.split() for line in tool(t, server).splitlines()[1:]]
+    t.check(len(rows) > 3, 'classes, by their chunks', rows)
+    t.same(sum(int(row[4]) for row in rows), int(server.stats()['curr_items']),
+           'in which all items are')
+    t.check(all(len(row) == 9 and row[2].endswith('s') for row in rows), 'in nine columns')
+
+
+def memcached_tool_shows_statistics_and_settings(t, server):
+    shown = table(tool(t, server, 'stats'))
+    t.same(set(shown), set(server.stats()), 'every figure')
+    t.same(shown['pid'], str(server.process.pid), 'pid')
+    shown = table(tool(t, server, 'settings'))
+    t.same(shown['tcpport'], str(server.port), 'tcpport')
+    sizes = table(tool(t, server, 'sizes'))
+    t.same(sum(map(int, sizes.values())), 51, 'each item has its size')
+
+
+def memcached_tool_lists_and_dumps_every_item(t, server):
+    names = {'key%d' % i for i in range(50)} | {'bin%25%FF'}
+    listed = re.findall(r'^key=(\S+) exp=-?\d+ la=\d+ cas=\d+ fetch=(?:yes|no) cls=\d+ '
+                        r'size=\d+(?: |$)', tool(t, server, 'keys'), re.M)
+    t.same(sorted(listed), sorted(names), 'every key, once')
+    dumped = re.findall(r'^add (\S+) (\d+) (\d+) (\d+)\r$', tool(t, server, 'dump'), re.M)
+    t.same({name: (int(flags), int(length)) for name, flags, _, length in dumped},
+           {**{'key%d' % i: (i, 1 + 97 * i) for i in range(50)},
+            'bin%\xff': (7, len(BINARY))}, 'every item, with flags and length')
+    t.check(all((int(expiry) > 0) == (name[3:] in map(str, range(1, 50, 2)))
+                for name, _, expiry, _ in dumped), 'and the time when it ends, if it does')
+
+
+def lines(server, request):
+    text = server.ask(request).decode()
+    return dict(line.split(' ', 2)[1:] for line in text.split('\r\n')
+                if line.startswith('STAT '))
+
+
+def exporters_find_what_they_read(t, server):
+    stats = server.stats()
+    for name, fields in FIELDS.items():
+        t.same([f for f in fields.split() if not COUNT.fullmatch(stats.get(f, ''))], [],
+               '%s: %d numbers of stats' % (name, len(fields.split())))
+    t.check(all(SECONDS.fullmatch(stats[f]) for f in RUSAGE.split()),
+            'seconds have six digits behind the point')
+    t.check(int(stats['bytes']) <= int(stats['limit_maxbytes']), 'bytes are in the limit')
+    t.check('extstore_limit_maxbytes' not in stats and 'proxy_backend_total' not in stats,
+            'nothing begins groups of figures that are not there')
+    settings = lines(server, b'stats settings')
+    t.same([name for name, form in SETTINGS.items()
+            if not form.fullmatch(settings.get(name, ''))], [], 'settings in their form')
+    t.check(len(server.ask(b'stats')) < ANSWER_MOST - len(stats) * 8,
+            'stats are far from what collectd would cut, were all numbers longer')
+
+
+def exporters_find_what_they_read_of_classes(t, server):
+    numbers = {}
+    for kind, pattern in (('items', r'items:(\d+):(\w+)'), ('slabs', r'(\d+):(\w+)')):
+        told = numbers[kind] = {}
+        for name, value in lines(server, b'stats ' + kind.encode()).items():
+            found = re.fullmatch(pattern, name)
+            if found:
+                told.setdefault(found[1], {})[found[2]] = value
+        t.check(told and all(COUNT.fullmatch(of_class.get(f, '')) for f in
+                             OF_CLASS[kind].split() for of_class in told.values()),
+                'stats %s: each class has all of it' % kind)
+    t.check(set(numbers['items']) <= set(numbers['slabs']), 'no items without a slab')
+    t.check({'active_slabs', 'total_malloced'} <= set(lines(server, b'stats slabs')),
+            'and their sums')
+
+
+def binary_stat(server, word):
+    """All that STAT with this key is answered with, up to the empty packet."""
+    found = {}
+    with server.connect() as plain, plain.makefile('rb') as file:
+        plain.sendall(struct.pack('>BBHBBHIIQ', 0x80, 0x10, len(word), 0, 0, 0, len(word),
+                                  0, 0) + word)
+        while True:
+            head = struct.unpack('>BBHBBHIIQ', file.read(24))
+            body = file.read(head[6])
+            if not body:
+                return found
+            found[body[:head[2]].decode()] = body[head[2]:].decode()
+
+
+def datadog_reads_the_same_by_the_binary_protocol(t, server):
+    for word in (b'', b'items', b'slabs', b'settings'):
+        request = b'stats ' + word if word else b'stats'
+        t.same(sorted(binary_stat(server, word)), sorted(lines(server, request)),
+               'STAT %s has the names of the text protocol' % word.decode())
+
+
+if not os.path.exists(TOOL):
+    harness.give_up('not installed: ' + TOOL)
+harness.run(setup, memcached_tool_shows_the_classes,
+            memcached_tool_shows_statistics_and_settings,
+            memcached_tool_lists_and_dumps_every_item,
+            exporters_find_what_they_read,
+            exporters_find_what_they_read_of_classes,
+            datadog_reads_the_same_by_the_binary_protocol)
