@@ -358,6 +358,20 @@ $sections['two servers share the keys'] = function (Memcached $mc) {
     same($ring->touchByKey('group', 'a', 600) && $ring->replaceByKey('group', 'b', 3)
         && $ring->deleteByKey('group', 'c'), true, 'touch, replace and delete there');
     same($ring->getByKey('group', 'b'), 3, 'and get');
+    $ring->setOption(Memcached::OPT_COMPRESSION, false);
+    $ring->setByKey('group', 'b', '3');
+    same($ring->appendByKey('group', 'b', '4') && $ring->prependByKey('group', 'b', '2'),
+        true, 'append and prepend');
+    same($ring->decrementByKey('group', 'b', 34), 200, 'decr');
+    $ring->setByKey('group', 'b', 'one');
+    ['cas' => $cas] = $ring->getByKey('group', 'b', null, Memcached::GET_EXTENDED);
+    same($ring->casByKey($cas, 'group', 'b', 'two'), true, 'cas');
+    same($ring->casByKey($cas, 'group', 'b', 'three'), false, 'and only once');
+    same($ring->getDelayedByKey('group', ['b', 'missing']), true, 'getDelayed');
+    same(array_column($ring->fetchAll(), 'value', 'key'), ['b' => 'two'],
+        'and what it has found');
+    same($ring->deleteMultiByKey('group', ['a', 'b', 'missing']),
+        ['a' => true, 'b' => true, 'missing' => Memcached::RES_NOTFOUND], 'deleteMulti');
     same(count($ring->getStats()), 2, 'statistics of both');
 };
 

@@ -226,6 +226,8 @@ def statistics_are_readable(t, server, mc, other):
     settings = mc.get_stats('settings')[0][1]
     t.same(int(settings['tcpport']), server.port, 'stats settings: tcpport')
     t.same(settings['evictions'], 'on', 'stats settings: evictions')
+    for name in ('get_slabs', 'get_slab_stats'):    # they split bytes at a text
+        t.raises(TypeError, getattr(client(other), name), name + ' is for Python 2')
     items = mc.get_stats('items')[0][1]
     classes = [name.split(':')[1] for name in items if name.endswith(':number')]
     t.same(sum(int(items['items:%s:number' % c]) for c in classes),
