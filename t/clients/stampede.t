@@ -366,6 +366,15 @@ def a_value_of_before_the_invalidation_stays_stale(t, cache, database):
            'without I a store that comes too late is refused')
 
 
+def a_stale_value_is_served_as_long_as_told(t, cache, database):
+    one = forget(cache, database)
+    one.ms(OLD, b'T60')
+    one.cache.ask(b'md popular I T%d\r\n' % SHORT_S)
+    t.same(one.mg(), OLD, 'an invalidated value is served')
+    cache.advance(SHORT_S + 1)
+    t.same(one.get(), None, 'until its time is up, though nobody has fetched')
+
+
 def an_empty_value_looks_like_none_while_somebody_fetches(t, cache, database):
     one, other = forget(cache, database), Client(cache, database)
     one.mg()
@@ -393,5 +402,6 @@ harness.run(setup, while_it_lives_the_database_rests,
             with_a_lease_nobody_waits_after_an_invalidation,
             a_lease_whose_holder_died_is_given_again,
             a_value_of_before_the_invalidation_stays_stale,
+            a_stale_value_is_served_as_long_as_told,
             an_empty_value_looks_like_none_while_somebody_fetches,
             with_a_lock_by_add_one_does_and_the_others_wait)

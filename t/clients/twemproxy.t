@@ -368,6 +368,12 @@ def a_gutter_is_asked_upon_an_error(t, servers):
     servers['b'].start()
     t.check(poll(lambda: not failing(pool, KEYS)), 'it is back')
     t.same(serve_all(), len(its_own), 'and empty: once more for each')
+    key = min(its_own)
+    set_all(pool, [key], b'new')
+    servers['b'].kill()
+    t.same((get_all(pool, [key])[key], get_all(gutter, [key])[key]), (ERROR, b'v'),
+           'it dies again: the gutter does not know what was changed in the pool')
+    servers['b'].start()
     servers['d'].advance(GUTTER_S + 1)
     t.check(poll(lambda: not found(gutter, its_own)), 'then the gutter is empty')
 
