@@ -119,6 +119,15 @@ events_crawl(char *line, const struct events_crawl *round)
 }
 
 struct span
+events_move(char *line, unsigned from, unsigned to, bool moved)
+{
+    int length = snprintf(line, EVENTS_LINE_MAX, "type=slab_move src=%u dst=%u state=%s",
+                          from, to, moved ? "ok" : "fail");
+
+    return (struct span){ line, (size_t)length };
+}
+
+struct span
 events_conn_new(char *line, int client, const struct events_peer *peer)
 {
     int length = snprintf(line, EVENTS_LINE_MAX,

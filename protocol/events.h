@@ -64,6 +64,9 @@ struct events_crawl {
 
 struct span events_crawl(char *line, const struct events_crawl *round);
 
+/* A page of one size class has moved to another, or could not. */
+struct span events_move(char *line, unsigned from, unsigned to, bool moved);
+
 /* Who a client is. */
 struct events_peer {
     char        address[48]; /* an IP address, or `unix` */

@@ -1,6 +1,8 @@
 /* server/mover.c - when memory moves between size classes. See mover.h. */
 #include "server/mover.h"
 
+#include "protocol/events.h"
+
 enum {
     STEPS_A_TURN = 32,
     WAITS_US = 10000,      /* for what is in use                  */
@@ -9,9 +11,11 @@ enum {
 };
 
 void
-mover_init(struct mover *mover, struct cache *cache, const struct options *options)
+mover_init(struct mover *mover, struct cache *cache, struct watch_ring *ring,
+           const struct options *options)
 {
     mover->cache = cache;
+    mover->ring = ring;
     mover->pause_us = LOOK_LEAST_US;
     mover->moves = options->slab_reassign;
     atomic_init(&mover->automove, options->slab_automove);
@@ -37,6 +41,17 @@ look(struct mover *mover, struct cache_thread *thread, uint64_t now_us)
     mover->look_us = now_us + mover->pause_us;
 }
 
+static void
+tell(struct mover *mover, bool moved)
+{
+    char     line[EVENTS_LINE_MAX];
+    unsigned from, to;
+
+    cache_last_move(mover->cache, &from, &to);
+    watch_tell(mover->ring, WATCH_SYSEVENTS, events_move(line, from, to, moved));
+    watch_wake(mover->ring->watch);
+}
+
 uint64_t
 mover_turn(struct mover *mover, struct cache_thread *thread, uint64_t now_us)
 {
@@ -45,9 +60,17 @@ mover_turn(struct mover *mover, struct cache_thread *thread, uint64_t now_us)
     if (now_us >= mover->look_us)
         look(mover, thread, now_us);
     for (unsigned i = 0; i < STEPS_A_TURN; i++) {
-        switch (cache_move_step(thread)) {
+        enum cache_move_state state = cache_move_step(thread);
+
+        switch (state) {
         case CACHE_MOVE_MORE:
             break;
+        case CACHE_MOVE_DONE:
+            tell(mover, true);
+            break;
+        case CACHE_MOVE_FAILED:
+            tell(mover, false);
+            return now_us + WAITS_US;
         case CACHE_MOVE_WAITS:
             return now_us + WAITS_US;
         case CACHE_MOVE_NOTHING:

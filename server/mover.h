@@ -13,13 +13,15 @@
 #include <stdint.h>
 
 #include "server/options.h"
+#include "server/watch.h"
 #include "slabs/cache.h"
 
 struct mover {
-    struct cache *cache;
-    bool          moves;    /* slab_reassign; frozen             */
-    uint64_t      look_us;  /* when to look again what to move   */
-    uint64_t      pause_us; /* between two looks                 */
+    struct cache      *cache;
+    struct watch_ring *ring;     /* to tell watchers of pages         */
+    bool               moves;    /* slab_reassign; frozen             */
+    uint64_t           look_us;  /* when to look again what to move   */
+    uint64_t           pause_us; /* between two looks                 */
     /* What clients can change: */
     _Atomic unsigned automove;
     _Atomic double   ratio;
@@ -27,7 +29,8 @@ struct mover {
     _Atomic unsigned window_s;
 };
 
-void mover_init(struct mover *mover, struct cache *cache, const struct options *options);
+void mover_init(struct mover *mover, struct cache *cache, struct watch_ring *ring,
+                const struct options *options);
 /* Move for a while; when to go on. For the upkeep thread. */
 uint64_t mover_turn(struct mover *mover, struct cache_thread *thread, uint64_t now_us);
 

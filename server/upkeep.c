@@ -132,7 +132,7 @@ upkeep_start(struct upkeep *upkeep, struct cache *cache, struct watch_ring *ring
     upkeep->keeps_lists = options->lru_maintainer;
     upkeep->lists_pause_us = PAUSE_LEAST_US;
     crawler_init(&upkeep->crawler, cache, ring, options, monotonic_us());
-    mover_init(&upkeep->mover, cache, options);
+    mover_init(&upkeep->mover, cache, ring, options);
     upkeep->cache_thread = cache_thread_create(cache);
     if (upkeep->cache_thread == NULL || !init_told(&upkeep->told))
         goto fail;

@@ -472,7 +472,12 @@ enum cache_move_state {
     CACHE_MOVE_NOTHING, /* there is nothing to do                     */
     CACHE_MOVE_MORE,    /* the next step has something to do          */
     CACHE_MOVE_WAITS,   /* for what is in use; a moment later, maybe  */
+    CACHE_MOVE_DONE,    /* a page has moved, see cache_last_move()    */
+    CACHE_MOVE_FAILED,  /* none was to be had: the same               */
 };
+
+/* Between which classes a page has moved last, or has not. For who takes the steps. */
+void cache_last_move(const struct cache *cache, unsigned *from, unsigned *to);
 
 /* When pages are to move without being asked for. */
 enum cache_automove_mode {

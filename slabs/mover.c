@@ -413,7 +413,7 @@ give_page_up(struct cache *cache)
         return CACHE_MOVE_MORE;
     }
     end_request(cache);
-    return CACHE_MOVE_WAITS;
+    return CACHE_MOVE_FAILED;
 }
 
 /* All chunks of the page have been looked at. */
@@ -429,7 +429,7 @@ end_pass(struct cache_thread *thread)
         pages_empty_magazine(&cache->pages, &thread->magazine[mover->from], mover->from);
         counter_add(&thread->counters.pages_moved, 1);
         end_request(cache);
-        return CACHE_MOVE_MORE;
+        return CACHE_MOVE_DONE;
     }
     mover->idle = drained > mover->drained ? 0 : mover->idle + 1;
     mover->drained = drained;
@@ -562,15 +562,16 @@ begin(struct cache_thread *thread)
     if (!take_request(mover) && !find_work(cache))
         return CACHE_MOVE_NOTHING;
     if (mover->from == CACHE_POOL) {
-        if (pages_give_from_pool(&cache->pages, mover->to))
-            counter_add(&thread->counters.pages_moved, 1);
+        bool given = pages_give_from_pool(&cache->pages, mover->to);
+
+        counter_add(&thread->counters.pages_moved, given);
         end_request(cache);
-        return CACHE_MOVE_MORE;
+        return given ? CACHE_MOVE_DONE : CACHE_MOVE_FAILED;
     }
     page = spare_pages(cache, mover->from) > 0 ? best_page(cache, mover->from) : 0;
     if (page == 0) {
         end_request(cache);
-        return CACHE_MOVE_WAITS;
+        return CACHE_MOVE_FAILED;
     }
     begin_page(cache, page);
     return CACHE_MOVE_MORE;
@@ -586,4 +587,11 @@ bool
 cache_is_moving(const struct cache *cache)
 {
     return atomic_load(&cache->mover.running);
+}
+
+void
+cache_last_move(const struct cache *cache, unsigned *from, unsigned *to)
+{
+    *from = cache->mover.from;
+    *to = cache->mover.to;
 }
