@@ -143,8 +143,8 @@ $watcher->ask("watch sysevents\r\n");
 $c->expect("slabs reassign $from 1\r\n", "OK\r\n", "a page of a full class is to go");
 ok(eventually(sub { $d->stat('slabs_moved') == 1 }), "and does");
 $watcher->read_until(sub { $watcher->unread =~ /slab_move.*\n/ });
-like($watcher->unread, qr/ type=slab_move src=$from dst=1 state=ok$/m,
-    "of which sysevents tells");
+verdict($watcher->unread =~ / type=slab_move src=$from dst=1 state=ok$/m,
+    "of which sysevents tells", $watcher->unread);
 at_rest($d);
 my $have = $d->stat('curr_items');
 cmp_ok($have, '<', $had, "a page's worth of items is evicted");
