@@ -265,19 +265,38 @@ MAN1 := doc/larder.1
 MAN5 := doc/larder.conf.5
 DOCS := README COPYING $(filter-out $(MAN1) $(MAN5),$(wildcard doc/*))
 
-install: $(PROGRAM)
+# Where systemd looks, whatever the prefix is.
+UNITS    := $(DESTDIR)$(prefix)/lib/systemd/system
+SYSUSERS := $(DESTDIR)$(prefix)/lib/sysusers.d
+CONF     := $(DESTDIR)$(sysconfdir)/larder/larder.conf
+
+PLACES = sed -e 's|@bindir@|$(bindir)|' -e 's|@sysconfdir@|$(sysconfdir)|'
+
+build/larder.service: dist/larder.service.in config.mk
+	$(PLACES) $< >$@
+
+# One service of several, each with a file of its own.
+build/larder@.service: dist/larder.service.in config.mk
+	$(PLACES) -e 's|larder/larder.conf|larder/%i.conf|' -e 's|^\(Description=.*\)|\1 (%i)|' $< >$@
+
+install: $(PROGRAM) build/larder.service build/larder@.service
 	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(mandir)/man1 $(DESTDIR)$(mandir)/man5 \
-	    $(DESTDIR)$(docdir)
+	    $(DESTDIR)$(docdir) $(UNITS) $(SYSUSERS) $(dir $(CONF))
 	install -m 755 $(PROGRAM) $(DESTDIR)$(bindir)/larder
 	install -m 644 $(MAN1) $(DESTDIR)$(mandir)/man1
 	install -m 644 $(MAN5) $(DESTDIR)$(mandir)/man5
 	install -m 644 $(DOCS) $(DESTDIR)$(docdir)
+	install -m 644 build/larder.service build/larder@.service $(UNITS)
+	install -m 644 dist/larder.sysusers $(SYSUSERS)/larder.conf
+	[ -e $(CONF) ] || install -m 644 dist/larder.conf $(CONF)
 
+# The configuration stays: it may be somebody's work.
 uninstall:
 	rm -f $(DESTDIR)$(bindir)/larder
 	rm -f $(addprefix $(DESTDIR)$(mandir)/man1/,$(notdir $(MAN1)))
 	rm -f $(addprefix $(DESTDIR)$(mandir)/man5/,$(notdir $(MAN5)))
 	rm -f $(addprefix $(DESTDIR)$(docdir)/,$(notdir $(DOCS)))
+	rm -f $(UNITS)/larder.service $(UNITS)/larder@.service $(SYSUSERS)/larder.conf
 	-rmdir $(DESTDIR)$(docdir)
 
 dist: configure

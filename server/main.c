@@ -71,13 +71,17 @@ count_listeners(const struct options *options)
 }
 
 /* Of main's and each worker's event base, the wakers of workers and of the watch thread,
- * of listeners, of one client, with -d of the wire to the parent, and with -e of the file. */
+ * of listeners, of one client, with -d of the wire to the parent, with -e of the file, and of
+ * a service manager. */
 static unsigned
-descriptors_needed(const struct options *options)
+descriptors_needed(const struct start *start)
 {
+    const struct options *options = &start->server.options;
+
     return LOOP_DESCRIPTORS + options->threads * (LOOP_DESCRIPTORS + 1) + 1 +
            count_listeners(options) + 1 + (options->daemon ? 1 : 0) +
-           (options->memory_file != NULL ? 1 : 0);
+           (options->memory_file != NULL ? 1 : 0) +
+           (start->server.systemd.fd >= 0 ? 1 : 0);
 }
 
 /* Limits and user, while the process may still be root. */
@@ -95,7 +99,7 @@ prepare_process(struct start *start)
         status = process_limit_descriptors(options->connections_max, text, bytes);
     if (status == PROCESS_OK)
         status = process_check_descriptors(options->connections_max,
-                                           descriptors_needed(options), text, bytes);
+                                           descriptors_needed(start), text, bytes);
     if (options->lock_memory)
         process_raise_lock_limit();
     if (status == PROCESS_OK)
@@ -158,7 +162,8 @@ serve(struct start *start)
     enum process_status status;
     int                 exit_code;
 
-    if (!read_passwords(start))
+    if (!systemd_init(&server->systemd, start->text, sizeof(start->text)) ||
+        !read_passwords(start))
         return fail(start, EXIT_FAILURE);
     status = prepare_process(start);
     if (status == PROCESS_PARENT)
@@ -173,6 +178,7 @@ serve(struct start *start)
     status = finish_process(start);
     if (status == PROCESS_OK) {
         say_where(start);
+        systemd_tell_ready(&server->systemd);
         server_run(server);
         exit_code = 0;
     } else {
@@ -195,10 +201,12 @@ main(int argc, char **argv)
         return EXIT_FAILURE;
     start->daemon.ready_fd = -1;
     start->server.memory.file.fd = -1;
+    start->server.systemd.fd = -1;
     status = options_parse(&start->server.options, argc, argv, stdout, stderr);
     exit_code = status == OPTIONS_OK ? serve(start) : options_exit_code(status);
     memory_file_close(&start->server.memory);
     passwords_close(&start->server.passwords);
+    systemd_fini(&start->server.systemd);
     options_fini(&start->server.options);
     free(start);
     return exit_code;

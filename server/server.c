@@ -168,6 +168,7 @@ on_stop_signal(evutil_socket_t signal_number, short what, void *arg)
         fprintf(stderr, "Gracefully stopping\n");
     else if (atomic_load(&server->verbosity) > 0)
         fprintf(stderr, "Exiting normally\n");
+    systemd_tell_stopping(&server->systemd);
     event_base_loopbreak(server->base);
 }
 
@@ -179,12 +180,14 @@ on_hangup(evutil_socket_t signal_number, short what, void *arg)
     char           text[256];
 
     (void)signal_number, (void)what;
-    if (!asks_for_login(&server->options))
-        return;
-    if (!passwords_reload(&server->passwords, text, sizeof(text)))
-        fprintf(stderr, "%s; the old passwords stay in force\n", text);
-    else if (atomic_load(&server->verbosity) > 0)
-        fprintf(stderr, "the passwords were read again\n");
+    systemd_tell_reloading(&server->systemd);
+    if (asks_for_login(&server->options)) {
+        if (!passwords_reload(&server->passwords, text, sizeof(text)))
+            fprintf(stderr, "%s; the old passwords stay in force\n", text);
+        else if (atomic_load(&server->verbosity) > 0)
+            fprintf(stderr, "the passwords were read again\n");
+    }
+    systemd_tell_ready(&server->systemd);
 }
 
 static bool
@@ -205,7 +208,8 @@ start_events(struct server *server)
             return false;
     }
     server->tick_event = event_new(server->base, -1, EV_PERSIST, on_tick, server);
-    return server->tick_event != NULL && event_add(server->tick_event, &tick) == 0;
+    return server->tick_event != NULL && event_add(server->tick_event, &tick) == 0 &&
+           systemd_start(&server->systemd, server, server->base);
 }
 
 static void
@@ -217,6 +221,7 @@ stop_events(struct server *server)
     }
     if (server->tick_event != NULL)
         event_free(server->tick_event);
+    systemd_stop(&server->systemd);
     if (server->base != NULL)
         event_base_free(server->base);
 }

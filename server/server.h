@@ -21,6 +21,7 @@
 #include "server/options.h"
 #include "server/passwords.h"
 #include "server/prefixes.h"
+#include "server/systemd.h"
 #include "server/timekeeper.h"
 #include "server/upkeep.h"
 #include "server/watch.h"
@@ -70,6 +71,7 @@ struct server {
     struct prefixes    prefixes;
     struct passwords   passwords; /* of -Y, or of -S */
     struct watch       watch;     /* rings: one a worker, one of upkeep */
+    struct systemd     systemd;   /* made and ended by who owns the server */
 
     struct lock              reset_lock; /* RANK_OWNER; guards the next              */
     struct totals            reset_at;   /* what `stats reset` wants to be forgotten */

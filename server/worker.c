@@ -72,6 +72,15 @@ worker_give(struct worker *worker, struct conn *conn)
     wake(worker);
 }
 
+bool
+worker_answers(struct worker *worker)
+{
+    bool answered = !atomic_exchange(&worker->called, true);
+
+    wake(worker);
+    return answered;
+}
+
 static void
 on_wake(evutil_socket_t fd, short what, void *arg)
 {
@@ -81,6 +90,7 @@ on_wake(evutil_socket_t fd, short what, void *arg)
     ssize_t        n = read(fd, &times, sizeof(times));
 
     (void)what, (void)n; /* nothing to read is as good as something: look and see */
+    atomic_store(&worker->called, false);
     lock_take(&worker->queue_lock);
     given = worker->queue;
     worker->queue = NULL;

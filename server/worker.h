@@ -48,6 +48,7 @@ struct worker {
     struct event      *idle_event;  /* looks for idle connections, with idle_timeout  */
     int                wake_fd;     /* eventfd: there is something in the queue       */
     _Atomic bool       stopping;
+    _Atomic bool       called; /* and has not answered yet                          */
     _Atomic unsigned   connections; /* given to it and not closed yet                 */
 
     struct lock  queue_lock; /* RANK_LEAF; guards the next */
@@ -74,6 +75,9 @@ void worker_stop(struct worker *worker);
 void worker_fini(struct worker *worker);
 /* Hand over a connection; any thread may do this. */
 void worker_give(struct worker *worker, struct conn *conn);
+
+/* Call it; has it answered the last call? Any thread, but one at a time. */
+bool worker_answers(struct worker *worker);
 
 /* For connections: come back to this one after the others had their turn. False: that
  * cannot be, and the connection would wait forever. */

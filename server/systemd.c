@@ -1,0 +1,216 @@
+/* server/systemd.c - telling a service manager how we are. See systemd.h. */
+#include "server/systemd.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "server/server.h"
+
+enum { STATUS_S = 10, MESSAGE_BYTES = 256 };
+
+/* ---- the socket ------------------------------------------------------------------ */
+
+static uint64_t
+monotonic_us(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+static void tell(struct systemd *systemd, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* A manager that does not listen is no reason not to serve. */
+static void
+tell(struct systemd *systemd, const char *format, ...)
+{
+    char    text[MESSAGE_BYTES];
+    int     length;
+    va_list arguments;
+
+    if (systemd->fd < 0)
+        return;
+    va_start(arguments, format);
+    length = vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    if (sendto(systemd->fd, text, (size_t)length, MSG_NOSIGNAL,
+               (const struct sockaddr *)&systemd->to, systemd->to_length) >= 0 ||
+        systemd->complained)
+        return;
+    systemd->complained = true;
+    fprintf(stderr, "the service manager cannot be told how we are: %s\n",
+            strerror(errno));
+}
+
+/* A path, or with @ in front a name in the kernel alone. */
+static bool
+set_address(struct systemd *systemd, const char *path)
+{
+    size_t length = strlen(path);
+
+    if ((path[0] != '/' && path[0] != '@') || length >= sizeof(systemd->to.sun_path))
+        return false;
+    systemd->to.sun_family = AF_UNIX;
+    memcpy(systemd->to.sun_path, path, length);
+    if (path[0] == '@')
+        systemd->to.sun_path[0] = '\0';
+    systemd->to_length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length);
+    return true;
+}
+
+/* How long the manager waits, if it is us that it waits for. */
+static uint64_t
+read_watchdog(void)
+{
+    const char *us = getenv("WATCHDOG_USEC"), *pid = getenv("WATCHDOG_PID");
+
+    if (us == NULL || (pid != NULL && strtoll(pid, NULL, 10) != (long long)getpid()))
+        return 0;
+    return strtoull(us, NULL, 10);
+}
+
+bool
+systemd_init(struct systemd *systemd, char *text, size_t text_bytes)
+{
+    const char *path = getenv("NOTIFY_SOCKET");
+    bool        good;
+
+    *systemd = (struct systemd){ .fd = -1 };
+    if (path == NULL)
+        return true;
+    systemd->watchdog_us = read_watchdog();
+    good = set_address(systemd, path);
+    if (!good)
+        snprintf(text, text_bytes, "NOTIFY_SOCKET=%s is no address of a socket", path);
+    unsetenv("NOTIFY_SOCKET");
+    unsetenv("WATCHDOG_USEC");
+    unsetenv("WATCHDOG_PID");
+    if (!good)
+        return false;
+    systemd->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (systemd->fd >= 0)
+        return true;
+    snprintf(text, text_bytes, "no socket for the service manager: %s", strerror(errno));
+    return false;
+}
+
+void
+systemd_fini(struct systemd *systemd)
+{
+    if (systemd->fd >= 0)
+        close(systemd->fd);
+    systemd->fd = -1;
+}
+
+/* ---- what it is told ------------------------------------------------------------- */
+
+void
+systemd_tell_ready(struct systemd *systemd)
+{
+    tell(systemd, "READY=1\nMAINPID=%ld", (long)getpid());
+}
+
+void
+systemd_tell_reloading(struct systemd *systemd)
+{
+    tell(systemd, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, monotonic_us());
+}
+
+void
+systemd_tell_stopping(struct systemd *systemd)
+{
+    tell(systemd, "STOPPING=1\nSTATUS=Stopping");
+}
+
+static void
+on_status(evutil_socket_t fd, short what, void *arg)
+{
+    struct server *server = arg;
+    struct totals  totals;
+    uint64_t       hits = 0, reads;
+
+    (void)fd, (void)what;
+    server_sum(server, &totals);
+    for (unsigned i = 0; i <= CACHE_CLASS_MAX; i++)
+        hits += command_get_hits(&totals.commands, i);
+    reads = hits + totals.commands.get_misses;
+    tell(&server->systemd,
+         "STATUS=%" PRIu64 " items, %u connections, %.1f %% of %" PRIu64 " gets hit",
+         totals.cache.items_linked - totals.cache.items_unlinked,
+         atomic_load(&server->acceptor.open),
+         reads > 0 ? 100.0 * (double)hits / (double)reads : 0.0, reads);
+}
+
+/* Call all workers; have they answered the last time? */
+static bool
+workers_answer(struct server *server)
+{
+    bool all = true;
+
+    for (unsigned i = 0; i < server->options.threads; i++) {
+        if (worker_answers(&server->workers[i]))
+            continue;
+        fprintf(stderr, "worker %u does not answer\n", i);
+        all = false;
+    }
+    return all;
+}
+
+/* Otherwise be silent: the manager will act when it has not heard of us for long enough. */
+static void
+on_watchdog(evutil_socket_t fd, short what, void *arg)
+{
+    struct server *server = arg;
+
+    (void)fd, (void)what;
+    if (workers_answer(server))
+        tell(&server->systemd, "WATCHDOG=1");
+}
+
+static struct event *
+start_timer(struct event_base *base, uint64_t us, event_callback_fn what,
+            struct server *server)
+{
+    struct timeval every = { (time_t)(us / 1000000), (suseconds_t)(us % 1000000) };
+    struct event  *event = event_new(base, -1, EV_PERSIST, what, server);
+
+    if (event != NULL && event_add(event, &every) != 0) {
+        event_free(event);
+        event = NULL;
+    }
+    return event;
+}
+
+bool
+systemd_start(struct systemd *systemd, struct server *server, struct event_base *base)
+{
+    if (systemd->fd < 0)
+        return true;
+    systemd->status_event =
+        start_timer(base, STATUS_S * UINT64_C(1000000), on_status, server);
+    if (systemd->watchdog_us > 0)
+        systemd->watchdog_event =
+            start_timer(base, systemd->watchdog_us / 2, on_watchdog, server);
+    return systemd->status_event != NULL &&
+           (systemd->watchdog_us == 0 || systemd->watchdog_event != NULL);
+}
+
+void
+systemd_stop(struct systemd *systemd)
+{
+    if (systemd->status_event != NULL)
+        event_free(systemd->status_event);
+    if (systemd->watchdog_event != NULL)
+        event_free(systemd->watchdog_event);
+    systemd->status_event = systemd->watchdog_event = NULL;
+}

@@ -1,0 +1,51 @@
+/* server/systemd.h - telling a service manager how we are: sd_notify(3), without its library.
+ *
+ * Where NOTIFY_SOCKET names a socket, as systemd does it for units of Type=notify, it is told
+ * when the server serves, reloads and stops, and now and then in a line what it has got to
+ * do. With WATCHDOG_USEC it is told often enough that all threads which serve are alive: each
+ * worker has to answer a call first, so one that hangs is restarted, and not just a main
+ * thread that does.
+ *
+ * Source: sd_notify(3), "Notes", and systemd.service(5). The manager may be any that speaks
+ * so; without NOTIFY_SOCKET nothing here does anything.
+ *
+ * Threads: main's. systemd_answer() is for workers.
+ */
+#ifndef LARDER_SERVER_SYSTEMD_H
+#define LARDER_SERVER_SYSTEMD_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+struct event;
+struct event_base;
+struct server;
+
+struct systemd {
+    int                fd; /* -1: nobody wants to know */
+    struct sockaddr_un to;
+    socklen_t          to_length;
+    uint64_t           watchdog_us; /* that it waits for a sign of life; 0: it does not */
+    struct event      *watchdog_event;
+    struct event      *status_event;
+    bool               complained; /* that it cannot be told */
+};
+
+/* Read the environment, and take it out of there: it is not for anybody else. False, with
+ * one line in `text`, where it makes no sense or the system gives no socket. */
+bool systemd_init(struct systemd *systemd, char *text, size_t text_bytes);
+/* Begin to give signs of life, from this loop. */
+bool systemd_start(struct systemd *systemd, struct server *server,
+                   struct event_base *base);
+/* End that. */
+void systemd_stop(struct systemd *systemd);
+void systemd_fini(struct systemd *systemd);
+
+void systemd_tell_ready(struct systemd *systemd);
+void systemd_tell_reloading(struct systemd *systemd);
+void systemd_tell_stopping(struct systemd *systemd);
+
+#endif

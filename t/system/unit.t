@@ -1,0 +1,55 @@
+# The files of `make install`: a unit that systemd can read, in a sandbox that is tight.
+use v5.36;
+use Test::More;
+use lib 't/lib';
+use Daemon;
+use File::Temp;
+
+plan skip_all => 'memcached has other files' if is_reference();
+
+my $root = File::Temp->newdir;
+
+# Run a program; what it says.
+sub output (@command) {
+    open my $out, '-|', @command or die "$command[0]: $!\n";
+    my $text = do { local $/; <$out> };
+    close $out;
+    return $text;
+}
+
+output('make', '-s', 'install', "DESTDIR=$root", 'prefix=/usr', 'sysconfdir=/etc');
+is($?, 0, "make install succeeds");
+my @wanted = qw(usr/bin/larder usr/share/man/man1/larder.1 usr/share/man/man5/larder.conf.5
+    usr/lib/systemd/system/larder.service usr/lib/systemd/system/larder@.service
+    usr/lib/sysusers.d/larder.conf etc/larder/larder.conf usr/share/doc/larder/README);
+ok(-f "$root/$_", "and installs $_") for @wanted;
+my $run = run_program('--config' => "$root/etc/larder/larder.conf", '--check-config');
+is($run->{status}, 0, "its configuration is good");
+open my $conf, '>>', "$root/etc/larder/larder.conf" or die "$!\n";
+print {$conf} "# mine\n";
+close $conf;
+output('make', '-s', 'install', "DESTDIR=$root", 'prefix=/usr', 'sysconfdir=/etc');
+like(output('cat', "$root/etc/larder/larder.conf"), qr/# mine\n\z/, "and is not written over");
+
+for my $unit ('larder.service', 'larder@.service') {
+    my $text = output('cat', "$root/usr/lib/systemd/system/$unit");
+
+    like($text, qr{^ExecStart=/usr/bin/larder --config /etc/larder/(?:larder|%i)\.conf$}m,
+        "$unit starts what was installed");
+    unlike($text, qr/\@\w+\@/, "with every place filled in");
+}
+SKIP: {
+    skip 'no systemd-analyze here', 2 if system('systemd-analyze --version >/dev/null 2>&1') != 0;
+    my $unit     = "$root/usr/lib/systemd/system/larder.service";
+    my $security = output('systemd-analyze', 'security', '--offline=true', $unit);
+    my ($exposed) = $security =~ /Overall exposure level for larder.service: (\d+\.\d+)/;
+
+    cmp_ok($exposed // 10, '<=', 1.5, "the sandbox is tight");
+    my $verdict = output('sh', '-c', "systemd-analyze verify --man=no $unit 2>&1");
+    is(join('', grep { !/is not executable/ } split /^/, $verdict), '', "systemd understands it");
+}
+output('make', '-s', 'uninstall', "DESTDIR=$root", 'prefix=/usr', 'sysconfdir=/etc');
+is(output('sh', '-c', "cd $root && find . -type f"), "./etc/larder/larder.conf\n",
+    "make uninstall leaves the configuration alone");
+
+done_testing;
