@@ -41,7 +41,8 @@ policy_of(struct cache_thread *thread, unsigned size_class)
     };
 }
 
-static void
+/* Count an eviction; what is to be remembered of the item. */
+static unsigned
 count_eviction(struct cache_thread *thread, uint64_t hash, struct item *item)
 {
     struct cache_class_counters *counters = item_counters(thread, item);
@@ -51,7 +52,7 @@ count_eviction(struct cache_thread *thread, uint64_t hash, struct item *item)
         counter_add(&counters->reclaimed, 1);
         if (!(marks & ITEM_FETCHED))
             counter_add(&counters->expired_unfetched, 1);
-        return;
+        return 0;
     }
     if (thread->on_eviction != NULL) {
         struct cache_reading reading = item_describe_locked(thread->cache, item);
@@ -62,12 +63,12 @@ count_eviction(struct cache_thread *thread, uint64_t hash, struct item *item)
     ghosts_note(&thread->cache->ghosts, hash, item_class(thread->cache, item));
     if (item_deadline(item) != CLOCK_NEVER)
         counter_add(&counters->evicted_nonzero, 1);
-    lru_note_eviction(&thread->cache->lru[item_class(thread->cache, item)],
-                      clock_now(thread->cache->clock) - item_accessed(item));
     if (!(marks & ITEM_FETCHED))
         counter_add(&counters->evicted_unfetched, 1);
     if (marks & ITEM_ACTIVE)
         counter_add(&counters->evicted_active, 1);
+    return lru_note_eviction(&thread->cache->lru[item_class(thread->cache, item)],
+                             clock_now(thread->cache->clock) - item_accessed(item));
 }
 
 /* Evict one item, if it is still linked and idle, and dead where only the dead may go. */
@@ -82,8 +83,9 @@ evict(struct cache_thread *thread, struct victim victim, bool dead_only)
         struct item *item = pages_item(&cache->pages, victim.handle);
 
         if (!item_is_pinned(item) && (!dead_only || item_is_dead(cache, item))) {
-            count_eviction(thread, victim.hash, item);
-            item_unlink_locked(thread, victim.hash, item);
+            unsigned note = count_eviction(thread, victim.hash, item);
+
+            item_evict_locked(thread, victim.hash, item, note);
         }
     }
     lock_drop(&stripe->lock);

@@ -179,6 +179,10 @@ struct item *item_find_live_locked(struct cache_thread    *thread,
 /* Link an item under a key that has none. False when the table is full. Stripe held. */
 bool item_link_locked(struct cache_thread *thread, uint64_t hash, struct item *item);
 void item_unlink_locked(struct cache_thread *thread, uint64_t hash, struct item *item);
+/* The same for want of memory; the note of lru_note_eviction() is kept in case it comes
+ * back. */
+void item_evict_locked(struct cache_thread *thread, uint64_t hash, struct item *item,
+                       unsigned note);
 /* Let `to` take the place of `from`, which is unlinked. Stripe held. */
 void item_replace_locked(struct cache_thread *thread, uint64_t hash, struct item *from,
                          struct item *to);

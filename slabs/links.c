@@ -89,27 +89,42 @@ bool
 item_link_locked(struct cache_thread *thread, uint64_t hash, struct item *item)
 {
     struct cache *cache = thread->cache;
+    unsigned      note;
 
     must_hot(atomic_load(&item->references) == 1);
     if (!table_insert(&cache->table, &cache->pages, hash,
-                      pages_handle(&cache->pages, item)))
+                      pages_handle(&cache->pages, item), &note))
         return false;
     item_show(item);
-    lru_add(lru_of(cache, item), &cache->pages, item, first_segment(cache, item));
+    lru_add(lru_of(cache, item), &cache->pages, item, first_segment(cache, item), note);
     item_count_linked(thread, item);
     return true;
+}
+
+static void
+unlink_locked(struct cache_thread *thread, uint64_t hash, struct item *item,
+              unsigned note)
+{
+    struct cache *cache = thread->cache;
+
+    item_hide(item);
+    table_remove(&cache->table, hash, pages_handle(&cache->pages, item), note);
+    lru_remove(lru_of(cache, item), &cache->pages, item);
+    count_unlinked(thread, item);
+    item_unref(thread, item);
 }
 
 void
 item_unlink_locked(struct cache_thread *thread, uint64_t hash, struct item *item)
 {
-    struct cache *cache = thread->cache;
+    unlink_locked(thread, hash, item, 0);
+}
 
-    item_hide(item);
-    table_remove(&cache->table, hash, pages_handle(&cache->pages, item));
-    lru_remove(lru_of(cache, item), &cache->pages, item);
-    count_unlinked(thread, item);
-    item_unref(thread, item);
+void
+item_evict_locked(struct cache_thread *thread, uint64_t hash, struct item *item,
+                  unsigned note)
+{
+    unlink_locked(thread, hash, item, note);
 }
 
 void
@@ -128,7 +143,7 @@ item_replace_locked(struct cache_thread *thread, uint64_t hash, struct item *fro
         lru_replace(before, &cache->pages, from, to, first_segment(cache, to));
     } else {
         lru_remove(before, &cache->pages, from);
-        lru_add(after, &cache->pages, to, first_segment(cache, to));
+        lru_add(after, &cache->pages, to, first_segment(cache, to), 0);
     }
     item_count_linked(thread, to);
     count_unlinked(thread, from);

@@ -8,6 +8,7 @@
  *                                    |  +--- read since ---> WARM
  *                                    +--- not read ---> evicted
  *    new, with a short time to live ---> TEMP, until it ends
+ *    new, but evicted not long ago ---> WARM
  *
  * Reading an item does not move it: a read only sets ITEM_ACTIVE. It counts when the item
  * has come to the tail of its list. HOT and WARM give up their tails when they have more
@@ -43,6 +44,7 @@ struct lru {
     struct lru_list list[CACHE_SEGMENTS];
     uint32_t        evicted_idle; /* ticks, of the last one that was evicted     */
     uint32_t        turn;         /* segment to look through next for dead items */
+    uint64_t        evicted;      /* live items, ever                            */
 };
 
 /* An item that may be evicted; by the time it is looked at it may be another's. */
@@ -64,9 +66,10 @@ struct lru_policy {
 void lru_init(struct lru *lru);
 void lru_fini(struct lru *lru);
 
-/* Put an item at the head of a segment. */
+/* Put an item at the head of a segment. With the note of its eviction, if it has come back
+ * from one not long ago, HOT means WARM. */
 void lru_add(struct lru *lru, const struct pages *pages, struct item *item,
-             enum cache_segment segment);
+             enum cache_segment segment, unsigned note);
 void lru_remove(struct lru *lru, const struct pages *pages, struct item *item);
 /* Take `from` out, and put `to`, which is in no list, at the head of a segment. */
 void lru_replace(struct lru *lru, const struct pages *pages, struct item *from,
@@ -92,8 +95,10 @@ bool lru_is_temporary(const struct cache_lru *lru, uint32_t deadline, uint32_t n
 void lru_swap(struct lru *lru, const struct pages *pages, struct item *from,
               struct item *to);
 
-/* Note that an item is evicted that has been idle for so many ticks. */
-void lru_note_eviction(struct lru *lru, uint32_t idle);
+/* Note that an item is evicted that has been idle for so many ticks; what is to be remembered
+ * of it, 1 to NOTES: a time, in evictions. */
+enum { NOTES = (1 << NOTE_BITS) - 1 };
+unsigned lru_note_eviction(struct lru *lru, uint32_t idle);
 /* How long the coldest item has been idle, UINT32_MAX: there is none; and the last one that
  * was evicted. */
 void lru_idle(struct lru *lru, const struct pages *pages, uint32_t now, uint32_t *coldest,
@@ -101,7 +106,6 @@ void lru_idle(struct lru *lru, const struct pages *pages, uint32_t now, uint32_t
 
 /* The item that would go first, by now maybe gone; NULL: none. */
 const struct item *lru_coldest(struct lru *lru, const struct pages *pages);
-
 /* How an eviction looks for victims. */
 struct lru_search {
     bool spare_active; /* otherwise active items are victims too                      */

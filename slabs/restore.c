@@ -211,12 +211,13 @@ enter_table(struct restoring *r, struct item *item, uint64_t hash)
 {
     struct cache  *cache = r->thread->cache;
     struct stripe *stripe = table_stripe(&cache->table, hash);
+    unsigned       ignored;
     bool           there, entered;
 
     lock_take(&stripe->lock);
     there = table_find(&cache->table, &cache->pages, hash, item_key(item)) != NULL;
     entered = !there && table_insert(&cache->table, &cache->pages, hash,
-                                     pages_handle(&cache->pages, item));
+                                     pages_handle(&cache->pages, item), &ignored);
     lock_drop(&stripe->lock);
     if (there) {
         item_hide(item);

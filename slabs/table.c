@@ -172,6 +172,13 @@ matches(const struct bucket *bucket, uint8_t tag)
                      __atomic_load_n(&bucket->tags_high, __ATOMIC_RELAXED), tag);
 }
 
+/* A bit for each slot that is not free. */
+static unsigned
+used_slots(const struct bucket *bucket)
+{
+    return ~matches(bucket, 0) & ((1u << BUCKET_SLOTS) - 1);
+}
+
 static void
 slot_set(struct bucket *bucket, unsigned at, uint8_t tag, handle_t handle)
 {
@@ -267,15 +274,53 @@ overflow_give(struct table *table, struct stripe *stripe, struct bucket *bucket)
     stripe->free_overflow = (uint32_t)(bucket - table->overflow) + 1;
 }
 
+/* Of the hash in a ghost; the rest is the note. */
+static uint32_t
+ghost_of(uint64_t hash)
+{
+    return (uint32_t)(hash >> STRIPE_BITS_MAX) << NOTE_BITS;
+}
+
+static unsigned
+note_in(uint32_t ghost, uint64_t hash)
+{
+    uint32_t note = ghost ^ ghost_of(hash);
+
+    return note >> NOTE_BITS == 0 ? note : 0;
+}
+
+/* The free slot with a ghost of this hash, else one without, else any. */
+static unsigned
+choose_slot(const struct bucket *bucket, unsigned free_slots, uint64_t hash)
+{
+    unsigned count = (unsigned)__builtin_popcount(free_slots);
+    unsigned skip = (unsigned)(hash >> 48) % count, chosen = 0, blank = BUCKET_SLOTS;
+
+    for (unsigned i = 0; i < count; i++, free_slots &= free_slots - 1) {
+        unsigned at = (unsigned)__builtin_ctz(free_slots);
+
+        if (note_in(bucket->slot[at], hash) != 0)
+            return at;
+        if (bucket->slot[at] == 0)
+            blank = at;
+        if (i == skip)
+            chosen = at;
+    }
+    return blank < BUCKET_SLOTS ? blank : chosen;
+}
+
 static bool
 chain_insert(struct table *table, struct stripe *stripe, struct bucket *bucket,
-             uint8_t tag, handle_t handle)
+             uint64_t hash, handle_t handle, unsigned *note)
 {
     for (;;) {
         unsigned free_slots = matches(bucket, 0);
 
         if (free_slots != 0) {
-            slot_set(bucket, (unsigned)__builtin_ctz(free_slots), tag, handle);
+            unsigned at = choose_slot(bucket, free_slots, hash);
+
+            *note = note_in(bucket->slot[at], hash);
+            slot_set(bucket, at, tag_of(hash), handle);
             return true;
         }
         if (bucket->next == 0) {
@@ -309,8 +354,9 @@ stripe_grow(struct table *table, const struct pages *pages, struct stripe *strip
         buckets == table->buckets_max)
         return;
     for (bucket = source; bucket != NULL; bucket = next_bucket(table, bucket)) {
-        for (unsigned i = 0; i < BUCKET_SLOTS; i++)
-            __builtin_prefetch(pages_item(pages, bucket->slot[i])->bytes);
+        for (unsigned bits = used_slots(bucket); bits != 0; bits &= bits - 1)
+            __builtin_prefetch(
+                pages_item(pages, bucket->slot[__builtin_ctz(bits)])->bytes);
     }
     atomic_store_explicit(&stripe->buckets, buckets + 1, memory_order_relaxed);
     for (bucket = source; bucket != NULL; bucket = next) {
@@ -323,15 +369,14 @@ stripe_grow(struct table *table, const struct pages *pages, struct stripe *strip
             overflow_give(table, stripe, bucket);
         else
             bucket->next = 0;
-        for (unsigned i = 0; i < BUCKET_SLOTS; i++) {
-            uint64_t moved;
+        for (unsigned bits = used_slots(&old); bits != 0; bits &= bits - 1) {
+            handle_t handle = old.slot[__builtin_ctz(bits)];
+            uint64_t moved = table_hash(table, item_key(pages_item(pages, handle)));
+            unsigned ignored;
             bool     found_room;
 
-            if (old.slot[i] == 0)
-                continue;
-            moved = table_hash(table, item_key(pages_item(pages, old.slot[i])));
             found_room = chain_insert(table, stripe, bucket_of(table, moved, buckets + 1),
-                                      tag_of(moved), old.slot[i]);
+                                      moved, handle, &ignored);
             must(found_room);
         }
     }
@@ -339,11 +384,11 @@ stripe_grow(struct table *table, const struct pages *pages, struct stripe *strip
 
 bool
 table_insert(struct table *table, const struct pages *pages, uint64_t hash,
-             handle_t handle)
+             handle_t handle, unsigned *note)
 {
     struct stripe *stripe = table_stripe(table, hash);
 
-    if (!chain_insert(table, stripe, home_bucket(table, hash), tag_of(hash), handle))
+    if (!chain_insert(table, stripe, home_bucket(table, hash), hash, handle, note))
         return false;
     stripe->items++;
     stripe_grow(table, pages, stripe, hash);
@@ -360,13 +405,14 @@ table_replace(struct table *table, uint64_t hash, handle_t from, handle_t to)
 }
 
 void
-table_remove(struct table *table, uint64_t hash, handle_t handle)
+table_remove(struct table *table, uint64_t hash, handle_t handle, unsigned note)
 {
     struct stripe *stripe = table_stripe(table, hash);
     struct place   place = find_handle(table, hash, handle);
 
     must(place.bucket != NULL);
-    slot_set(place.bucket, place.at, 0, 0);
+    must_hot(note >> NOTE_BITS == 0);
+    slot_set(place.bucket, place.at, 0, note != 0 ? ghost_of(hash) | note : 0);
     stripe->items--;
     if (place.before != NULL && place.bucket->tags_low == 0 &&
         place.bucket->tags_high == 0) {
@@ -387,10 +433,10 @@ table_any(const struct table *table, const struct pages *pages,
             &table->buckets[((size_t)*bucket << table->stripe_bits) | lane];
 
         for (; at != NULL; at = next_bucket(table, at)) {
-            for (unsigned i = 0; i < BUCKET_SLOTS; i++) {
-                if (at->slot[i] != 0)
-                    return pages_item(pages, at->slot[i]);
-            }
+            unsigned bits = used_slots(at);
+
+            if (bits != 0)
+                return pages_item(pages, at->slot[__builtin_ctz(bits)]);
         }
     }
     return NULL;
@@ -408,10 +454,8 @@ table_list(const struct table *table, const struct pages *pages,
 
     lock_must_be_held(&stripe->lock);
     for (; at != NULL; at = next_bucket(table, at)) {
-        for (unsigned i = 0; i < BUCKET_SLOTS; i++) {
-            if (at->slot[i] != 0 && count < most)
-                items[count++] = pages_item(pages, at->slot[i]);
-        }
+        for (unsigned bits = used_slots(at); bits != 0 && count < most; bits &= bits - 1)
+            items[count++] = pages_item(pages, at->slot[__builtin_ctz(bits)]);
     }
     return count;
 }

@@ -6,8 +6,13 @@
  *
  *    0                    12     16                                     64
  *    +--------------------+------+--------------------------------------+
- *    | 12 tags of a byte  | next | 12 handles of 32 bits (0: free)      |
+ *    | 12 tags of a byte  | next | 12 handles of 32 bits                |
  *    +--------------------+------+--------------------------------------+
+ *
+ * A slot is free where the tag is 0. Then its 32 bits are 0, or a ghost: 20 bits of the
+ * hash of an item that was there, and a note that was left when it was evicted. An insert
+ * of the same key is told of it. Ghosts cost no memory: a bucket has some five free slots,
+ * so all of them together remember nearly as many items as the table holds.
  *
  * A stripe grows by linear hashing: bucket n is split off from bucket n - 2^k when
  * there are too many items for n buckets, one bucket at a write, so no write waits
@@ -31,13 +36,13 @@
 #include "slabs/lock.h"
 #include "slabs/pages_priv.h"
 
-enum { BUCKET_SLOTS = 12, STRIPE_BITS = 10, STRIPE_BITS_MAX = 12 };
+enum { BUCKET_SLOTS = 12, STRIPE_BITS = 10, STRIPE_BITS_MAX = 12, NOTE_BITS = 12 };
 
 struct bucket {
     _Alignas(64) uint64_t tags_low; /* tags of slots 0..7, in memory order         */
     uint32_t tags_high;             /* tags of slots 8..11                         */
     uint32_t next;                  /* 1 + index of an overflow bucket, 0: none    */
-    handle_t slot[BUCKET_SLOTS];
+    handle_t slot[BUCKET_SLOTS];    /* or a ghost                                  */
 };
 
 _Static_assert(sizeof(struct bucket) == 64, "a bucket is one cache line");
@@ -83,13 +88,14 @@ struct item *table_find(const struct table *table, const struct pages *pages,
                         uint64_t hash, struct span key);
 /* True if this very chunk is linked under the hash. The stripe is held. */
 bool table_has(const struct table *table, uint64_t hash, handle_t handle);
-/* Link an item whose key is not there. False when no bucket is to be had. The stripe is
- * held; it may grow by a bucket. */
+/* Link an item whose key is not there. False when no bucket is to be had. *note is what was
+ * left when such an item was removed, or 0. The stripe is held; it may grow by a bucket. */
 bool table_insert(struct table *table, const struct pages *pages, uint64_t hash,
-                  handle_t handle);
+                  handle_t handle, unsigned *note);
 /* Point the slot of an item to another that takes its place. The stripe is held. */
 void table_replace(struct table *table, uint64_t hash, handle_t from, handle_t to);
-void table_remove(struct table *table, uint64_t hash, handle_t handle);
+/* Unlink an item, and leave a note of NOTE_BITS unless it is 0. The stripe is held. */
+void table_remove(struct table *table, uint64_t hash, handle_t handle, unsigned note);
 /* Any item of the stripe, or NULL when it is empty: for emptying it. The stripe is
  * held. `*bucket` starts at 0 and remembers where to look on. */
 struct item *table_any(const struct table *table, const struct pages *pages,

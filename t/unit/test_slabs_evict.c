@@ -139,8 +139,10 @@ START_TEST(fetched_and_active_victims_are_counted_as_such)
     room = fill_up(&f, "k");
     for (unsigned i = 0; i < room; i++)
         has_numbered(&f, "k", i);
-    for (unsigned i = 0; i < room / 2; i++)
+    for (unsigned i = 0; i < room / 2; i++) {
         quick_assert(put_numbered(&f, "new", i) == CACHE_OK);
+        quick_assert(has_numbered(&f, "new", i));
+    }
     counters = counters_of(&f);
     ck_assert_uint_ge(counters.evictions, room / 2 - 16);
     ck_assert_uint_lt(counters.evicted_unfetched, counters.evictions / 2);

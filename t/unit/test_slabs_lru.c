@@ -267,13 +267,30 @@ START_TEST(no_segment_keeps_more_than_its_share)
     for (unsigned i = 0; i < 1000; i++)
         quick_assert(has_number(&f, i));
     ck_assert_uint_gt(keep(&f), 1000 / 64);
-    ck_assert_uint_eq(count_in(&f, CACHE_HOT), 200);
-    ck_assert_uint_eq(count_in(&f, CACHE_WARM), 400);
-    ck_assert_uint_eq(count_in(&f, CACHE_COLD), 400);
-    tune(&f, (struct cache_lru){ true, false, 0, 10, 20, 0.2, 2 });
+    ck_assert_uint_eq(count_in(&f, CACHE_HOT), 100);  /* half of 20 % */
+    ck_assert_uint_eq(count_in(&f, CACHE_WARM), 800); /* twice 40 % */
+    ck_assert_uint_eq(count_in(&f, CACHE_COLD), 100);
+    tune(&f, (struct cache_lru){ true, false, 0, 40, 5, 0.2, 2 });
     keep(&f);
-    ck_assert_uint_eq(count_in(&f, CACHE_HOT), 100);
-    ck_assert_uint_eq(count_in(&f, CACHE_WARM), 200);
+    ck_assert_uint_le(count_in(&f, CACHE_HOT), 200);
+    ck_assert_uint_eq(count_in(&f, CACHE_WARM), 100);
+    fixture_fini(&f);
+}
+END_TEST
+
+START_TEST(the_cold_always_have_a_share)
+{
+    struct fixture f;
+
+    small_init(&f);
+    tune(&f, (struct cache_lru){ true, false, 0, 0, 80, 0.2, 2 });
+    for (unsigned i = 0; i < 1000; i++)
+        put_number(&f, i);
+    for (unsigned i = 0; i < 1000; i++)
+        quick_assert(has_number(&f, i));
+    keep(&f);
+    ck_assert_uint_eq(count_in(&f, CACHE_WARM), 950);
+    ck_assert_uint_eq(count_in(&f, CACHE_COLD), 50);
     fixture_fini(&f);
 }
 END_TEST
@@ -284,18 +301,19 @@ START_TEST(what_is_older_than_its_segment_may_be_leaves_it)
 
     small_init(&f);
     tune(&f, (struct cache_lru){ true, false, 0, 79, 1, 0.5, 2 });
-    put_number(&f, 0);
+    for (unsigned i = 0; i < 10; i++)
+        put_number(&f, i);
     advance(&f, 10);
     keep(&f);
-    ck_assert_uint_eq(count_in(&f, CACHE_COLD), 1); /* idle for 10 s */
-    for (unsigned i = 1; i < 4; i++)
+    ck_assert_uint_eq(count_in(&f, CACHE_COLD), 10); /* idle for 10 s */
+    for (unsigned i = 10; i < 13; i++)
         put_number(&f, i);
     ck_assert_uint_eq(keep(&f), 0);
     advance(&f, 9);
     ck_assert_uint_eq(keep(&f), 0); /* 9 of 19 */
     advance(&f, 2);
     keep(&f); /* 11 of 21 */
-    ck_assert_uint_eq(count_in(&f, CACHE_COLD), 4);
+    ck_assert_uint_eq(count_in(&f, CACHE_COLD), 13);
     fixture_fini(&f);
 }
 END_TEST
@@ -325,6 +343,44 @@ START_TEST(a_scan_of_any_length_leaves_alone_what_was_read_twice)
 }
 END_TEST
 
+START_TEST(what_comes_back_soon_after_its_eviction_is_warm)
+{
+    struct fixture f;
+    unsigned       count;
+
+    small_init(&f);
+    count = fill(&f);
+    put_number(&f, count + 1000); /* its own chunk is the only free one now */
+    ck_assert(!has_number(&f, 0));
+    ck_assert_uint_eq(count_in(&f, CACHE_WARM), 0);
+    put_number(&f, 0);
+    ck_assert_uint_eq(count_in(&f, CACHE_WARM), 1);
+    ck_assert_int_eq(drop(&f, name_of(0, (char[32]){ 0 })), CACHE_OK);
+    put_number(&f, 0); /* that was no eviction */
+    ck_assert_uint_eq(count_in(&f, CACHE_WARM), 0);
+    fixture_fini(&f);
+}
+END_TEST
+
+START_TEST(what_comes_back_long_after_its_eviction_is_new)
+{
+    struct fixture f;
+    unsigned       count, first;
+
+    small_init(&f);
+    count = first = fill(&f);
+    for (unsigned i = 0; i < first * 3 / 4; i++)
+        put_number(&f, count++);
+    for (unsigned i = 0; i < 100; i++)
+        put_number(&f, i); /* evicted more than 60 % of the class ago */
+    ck_assert_uint_eq(count_in(&f, CACHE_WARM), 0);
+    for (unsigned i = first / 2; i < first / 2 + 100; i++)
+        put_number(&f, i);
+    ck_assert_uint_gt(count_in(&f, CACHE_WARM), 30);
+    fixture_fini(&f);
+}
+END_TEST
+
 START_TEST(what_is_written_again_but_not_read_begins_anew)
 {
     struct fixture f;
@@ -335,9 +391,9 @@ START_TEST(what_is_written_again_but_not_read_begins_anew)
     for (unsigned i = 0; i < 10; i++)
         put_number(&f, i); /* they are the oldest */
     keep(&f);
-    ck_assert_uint_eq(count_in(&f, CACHE_HOT), 20);
+    ck_assert_uint_eq(count_in(&f, CACHE_HOT), 10);
     ck_assert_uint_eq(count_in(&f, CACHE_WARM), 0);
-    ck_assert_uint_eq(count_in(&f, CACHE_COLD), 80);
+    ck_assert_uint_eq(count_in(&f, CACHE_COLD), 90);
     ck_assert_uint_eq(counters_of(&f).moves_within_lru, 10);
     fixture_fini(&f);
 }
@@ -358,8 +414,8 @@ START_TEST(an_item_that_is_overwritten_stays_where_it_is)
         put_number(&f, i);
     cache_check(f.cache, true);
     ck_assert_uint_eq(count_in(&f, CACHE_WARM), 10);
-    ck_assert_uint_eq(count_in(&f, CACHE_HOT), 20);
-    ck_assert_uint_eq(count_in(&f, CACHE_COLD), 70);
+    ck_assert_uint_eq(count_in(&f, CACHE_HOT), 10);
+    ck_assert_uint_eq(count_in(&f, CACHE_COLD), 80);
     fixture_fini(&f);
 }
 END_TEST
@@ -498,7 +554,7 @@ START_TEST(the_dead_of_all_segments_are_found_without_eviction)
         quick_assert(has_number(&f, i));
     keep(&f);
     for (unsigned i = 0; i < CACHE_SEGMENTS; i++)
-        ck_assert_uint_gt(count_in(&f, i), 100);
+        ck_assert_uint_gt(count_in(&f, i), 50);
     advance(&f, 101);
     for (unsigned i = 0; i < count; i++)
         put_number(&f, 100000 + i);
@@ -524,6 +580,9 @@ main(void)
     tcase = fixture_case(suite, "segments");
     tcase_add_test(tcase, what_is_new_is_hot_and_grows_cold_unless_it_is_read);
     tcase_add_test(tcase, no_segment_keeps_more_than_its_share);
+    tcase_add_test(tcase, the_cold_always_have_a_share);
+    tcase_add_test(tcase, what_comes_back_soon_after_its_eviction_is_warm);
+    tcase_add_test(tcase, what_comes_back_long_after_its_eviction_is_new);
     tcase_add_test(tcase, what_is_older_than_its_segment_may_be_leaves_it);
     tcase_add_test(tcase, a_scan_of_any_length_leaves_alone_what_was_read_twice);
     tcase_add_test(tcase, what_is_written_again_but_not_read_begins_anew);

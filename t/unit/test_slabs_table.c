@@ -73,33 +73,43 @@ make(struct stand *s, uint32_t number)
     return item;
 }
 
-static void
+/* Insert a key; the note that its last removal has left, if it is still there. */
+static unsigned
 insert(struct stand *s, uint32_t number)
 {
     struct item   *item = make(s, number);
     uint64_t       hash = table_hash(&s->table, item_key(item));
     struct stripe *stripe = table_stripe(&s->table, hash);
+    unsigned       note;
     bool           inserted;
 
     s->handles[number] = pages_handle(&s->pages, item);
     lock_take(&stripe->lock);
-    inserted = table_insert(&s->table, &s->pages, hash, s->handles[number]);
+    inserted = table_insert(&s->table, &s->pages, hash, s->handles[number], &note);
     lock_drop(&stripe->lock);
     quick_assert(inserted);
+    return note;
 }
 
 static void
-take_out(struct stand *s, uint32_t number)
+take_out_noting(struct stand *s, uint32_t number, unsigned note)
 {
     struct item   *item = pages_item(&s->pages, s->handles[number]);
     uint64_t       hash = table_hash(&s->table, item_key(item));
     struct stripe *stripe = table_stripe(&s->table, hash);
 
     lock_take(&stripe->lock);
-    table_remove(&s->table, hash, s->handles[number]);
+    table_remove(&s->table, hash, s->handles[number], note);
     lock_drop(&stripe->lock);
     s->handles[number] = 0;
     pages_give_chunk(&s->pages, &s->magazine, s->size_class, item);
+}
+
+/* Every second key leaves a note. */
+static void
+take_out(struct stand *s, uint32_t number)
+{
+    take_out_noting(s, number, number % 2 == 0 ? 1 + number % 4095 : 0);
 }
 
 static void
@@ -204,9 +214,11 @@ START_TEST(keys_whose_hashes_are_the_same_are_told_apart)
      * than the stripe takes without growing, which would hash them truly.) */
     for (uint32_t i = 0; i < 7; i++) {
         struct item *item = make(&s, i);
+        unsigned     note;
 
         s.handles[i] = pages_handle(&s.pages, item);
-        ck_assert(table_insert(&s.table, &s.pages, hash, s.handles[i]));
+        ck_assert(table_insert(&s.table, &s.pages, hash, s.handles[i], &note));
+        ck_assert_uint_eq(note, 0);
     }
     for (uint32_t i = 0; i < 7; i++) {
         char room[KEY_ROOM];
@@ -232,9 +244,11 @@ START_TEST(a_full_table_says_so_and_keeps_what_it_has)
         struct item   *item = make(&s, number);
         uint64_t       hash = table_hash(&s.table, item_key(item));
         struct stripe *stripe = table_stripe(&s.table, hash);
+        unsigned       note;
 
         lock_take(&stripe->lock);
-        full = !table_insert(&s.table, &s.pages, hash, pages_handle(&s.pages, item));
+        full =
+            !table_insert(&s.table, &s.pages, hash, pages_handle(&s.pages, item), &note);
         lock_drop(&stripe->lock);
     }
     ck_assert(full);
@@ -262,6 +276,53 @@ START_TEST(hints_may_be_given_for_any_hash_at_any_time)
 }
 END_TEST
 
+START_TEST(a_note_is_there_when_its_key_comes_back_and_only_then)
+{
+    struct stand s;
+
+    stand_init(&s);
+    ck_assert_uint_eq(insert(&s, 1), 0);
+    take_out_noting(&s, 1, 4095);
+    ck_assert_uint_eq(insert(&s, 1), 4095);
+    take_out_noting(&s, 1, 0);
+    ck_assert_uint_eq(insert(&s, 1), 0);
+    take_out_noting(&s, 1, 1);
+    for (uint32_t i = 2; i < 1000; i++)
+        ck_assert_uint_eq(insert(&s, i), 0);
+    for (uint32_t i = 2; i < 1000; i++)
+        take_out_noting(&s, i, i);
+    assert_same_as_model(&s);
+    ck_assert_uint_eq(insert(&s, 1), 1);
+    stand_fini(&s);
+}
+END_TEST
+
+START_TEST(most_of_as_many_keys_as_there_are_items_are_remembered)
+{
+    struct stand s;
+    enum { HALF = ITEMS / 2 };
+    uint32_t remembered = 0;
+
+    stand_init(&s);
+    for (uint32_t i = 0; i < HALF; i++)
+        insert(&s, i);
+    for (uint32_t i = 0; i < HALF; i++) {
+        insert(&s, HALF + i);
+        take_out_noting(&s, i, 7);
+    }
+    for (uint32_t i = 0; i < HALF; i++) {
+        unsigned note;
+
+        take_out_noting(&s, HALF + i, 0);
+        note = insert(&s, i);
+        quick_assert(note == 0 || note == 7);
+        remembered += note == 7;
+    }
+    ck_assert_uint_gt(remembered, HALF / 3);
+    stand_fini(&s);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -275,5 +336,7 @@ main(void)
     tcase_add_test(tcase, keys_whose_hashes_are_the_same_are_told_apart);
     tcase_add_test(tcase, a_full_table_says_so_and_keeps_what_it_has);
     tcase_add_test(tcase, hints_may_be_given_for_any_hash_at_any_time);
+    tcase_add_test(tcase, a_note_is_there_when_its_key_comes_back_and_only_then);
+    tcase_add_test(tcase, most_of_as_many_keys_as_there_are_items_are_remembered);
     return fixture_run(suite);
 }
