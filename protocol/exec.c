@@ -177,7 +177,8 @@ exec_store(struct executor *executor, const struct request *request,
         drop_stale(executor, request, result);
         return;
     }
-    counter_add(&executor->counters.of_class[size_class].cmd_set, 1);
+    if (!(request->flags & REQUEST_ARRIVING))
+        counter_add(&executor->counters.of_class[size_class].cmd_set, 1);
 }
 
 /* Without ids, clients are shown 0. */
@@ -204,8 +205,11 @@ exec_commit(struct executor *executor, const struct request *request,
             struct cache_upload *upload, struct result *result)
 {
     struct cache_store store = store_of(executor, request);
+    unsigned size_class = cache_class_for(executor->cache, request->key.bytes.length,
+                                          request->client_flags, request->value_length);
 
     *result = (struct result){ .status = CACHE_NOT_STORED };
+    counter_add(&executor->counters.of_class[size_class].cmd_set, 1);
     if (request->flags & REQUEST_BAD_CHUNK) {
         cache_upload_abandon(executor->thread, upload);
         return;

@@ -5,9 +5,10 @@
 
 enum {
     STEPS_A_TURN = 32,
-    WAITS_US = 10000,      /* for what is in use                  */
-    LOOK_LEAST_US = 20000, /* from one look to the next           */
+    WAITS_US = 10000,     /* for what is in use                  */
+    LOOK_LEAST_US = 5000, /* from one look to the next, unless a page was to move */
     LOOK_MOST_US = 1000000,
+    MOVED_A_US = 64, /* bytes: so fast may pages follow each other */
 };
 
 void
@@ -24,21 +25,22 @@ mover_init(struct mover *mover, struct cache *cache, struct watch_ring *ring,
     atomic_init(&mover->window_s, options->slab_automove_window);
 }
 
-/* See whether something ought to move; seldom, where nothing is evicted anyway. */
+/* See whether something ought to move; seldom, where nothing happens anyway. */
 static void
 look(struct mover *mover, struct cache_thread *thread, uint64_t now_us)
 {
     const struct cache_automove how = {
         .mode = atomic_load(&mover->automove),
         .ratio = atomic_load(&mover->ratio),
-        .window_s = atomic_load(&mover->window_s),
     };
 
     if (cache_balance(thread, &how))
         mover->pause_us = LOOK_LEAST_US;
     else if (mover->pause_us < LOOK_MOST_US)
         mover->pause_us *= 2;
-    mover->look_us = now_us + mover->pause_us;
+    mover->look_us = now_us + (cache_is_moving(mover->cache)
+                                   ? cache_page_bytes(mover->cache) / MOVED_A_US
+                                   : mover->pause_us);
 }
 
 static void

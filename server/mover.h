@@ -25,7 +25,7 @@ struct mover {
     /* What clients can change: */
     _Atomic unsigned automove;
     _Atomic double   ratio;
-    _Atomic double   free_ratio; /* without effect */
+    _Atomic double   free_ratio; /* without effect, like the next */
     _Atomic unsigned window_s;
 };
 

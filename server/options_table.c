@@ -217,10 +217,10 @@ static const struct option_row rows[] = {
       .changed_by = "slabs automove ratio",
       .help = "only where one class loses less than so much of what another "
               "one gains" },
-    { EXTENDED("slab_automove_window"), .argument = "<s>", .section = SECTION_MEMORY,
+    { EXTENDED("slab_automove_window"), .argument = "<s>", .state = OPTION_IGNORED,
       NUMBER(slab_automove_window, 3, 1800), .preset = "10",
       .setting = "slab_automove_window", .changed_by = "slabs automove window",
-      .help = "what was longer ago says nothing about that" },
+      .help = "what has happened since counts, however long ago that is" },
     { EXTENDED("slab_chunk_max"), .argument = "<kb>", .section = SECTION_MEMORY,
       BYTES(chunk_bytes_max, KIB, MIB, KIB), .preset = "512", .setting = "slab_chunk_max",
       .help = "largest chunk, in kilobytes; larger items are chains of them" },

@@ -228,16 +228,21 @@ stop_events(struct server *server)
 
 /* ---- start ----------------------------------------------------------------------- */
 
+enum { PAGES_WANTED = 1024 };
+
 /* What `cache_memlimit` may ask for: all that the machine has, as far as the smallest
- * handles reach. It is address space alone. */
+ * handles reach, and in small pages a hundred times of what a cache of these has. It is
+ * address space alone, but for some bytes a page. */
 static size_t
-memory_most(void)
+memory_most(uint32_t page)
 {
     static const size_t handles_reach = (size_t)31 << 30;
     long                pages = sysconf(_SC_PHYS_PAGES), bytes = sysconf(_SC_PAGESIZE);
     size_t              all = pages > 0 && bytes > 0 ? (size_t)pages * (size_t)bytes : 0;
+    size_t              most = (size_t)page * 100 * PAGES_WANTED;
 
-    return all < handles_reach ? all : handles_reach;
+    most = most < handles_reach ? most : handles_reach;
+    return all < most ? all : most;
 }
 
 static bool
@@ -267,15 +272,47 @@ restore_cache(struct server *server)
     return true;
 }
 
+/* A small cache has small pages, or the many size classes could not share what there is; and
+ * no value is in more pieces than PAGES_WANTED. What is in a memory file keeps the pages that
+ * it has. */
+static uint32_t
+page_bytes(const struct server *server)
+{
+    const struct options *options = &server->options;
+    uint32_t              bytes =
+        server->memory.path != NULL ? cache_file_page_bytes(&server->memory.file) : 0;
+
+    if (bytes != 0)
+        return bytes;
+    for (bytes = CACHE_PAGE_LEAST; bytes < CACHE_PAGE_MOST; bytes *= 2) {
+        if (options->memory_bytes / PAGES_WANTED <= bytes &&
+            options->item_bytes_max / PAGES_WANTED <= bytes)
+            break;
+    }
+    return bytes;
+}
+
+/* In small pages the largest chunk is half of one. */
+static uint32_t
+chunk_bytes_max(const struct server *server, uint32_t page)
+{
+    uint32_t most = page < CACHE_PAGE_MOST ? page / 2 : page;
+    size_t   wanted = server->options.chunk_bytes_max;
+
+    return wanted < most ? (uint32_t)wanted : most;
+}
+
 static bool
 create_cache(struct server *server, char *text, size_t text_bytes)
 {
     const struct options *options = &server->options;
+    uint32_t              page = page_bytes(server);
     struct cache_config   config = {
           .memory_bytes = options->memory_bytes,
-          .memory_most = memory_most(),
+          .memory_most = memory_most(page),
           .item_bytes_max = options->item_bytes_max,
-          .chunk_bytes_max = (uint32_t)options->chunk_bytes_max,
+          .page_bytes = page,
+          .chunk_bytes_max = chunk_bytes_max(server, page),
           .smallest_value = options->value_bytes_min_given ? options->value_bytes_min : 0,
           .growth = options->growth,
           .evicts = options->evicts,

@@ -81,10 +81,9 @@ static void
 show_slabs(const struct server *server, const struct of_class *class, host_emit *emit,
            void *ctx)
 {
-    uint64_t chunks_a_page = cache_page_bytes() / class->now.chunk_bytes;
+    uint64_t chunks_a_page = cache_page_bytes(server->cache) / class->now.chunk_bytes;
     uint64_t chunks = class->now.pages * chunks_a_page;
 
-    (void)server;
     if (class->now.pages == 0)
         return;
     SLAB("chunk_size", class->now.chunk_bytes);
@@ -152,7 +151,7 @@ stats_slabs(struct server *server, host_emit *emit, void *ctx)
     uint64_t pages = each_class(server, show_slabs, emit, ctx, &active);
 
     stats_emit(emit, ctx, active, "active_slabs");
-    stats_emit(emit, ctx, pages * cache_page_bytes(), "total_malloced");
+    stats_emit(emit, ctx, pages * cache_page_bytes(server->cache), "total_malloced");
 }
 
 void

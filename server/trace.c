@@ -14,7 +14,7 @@ trace_classes(const struct cache *cache)
     for (unsigned size_class = 1; (bytes = cache_class_bytes(cache, size_class)) != 0;
          size_class++)
         fprintf(stderr, "slab class %3u: chunk size %9u perslab %7u\n", size_class, bytes,
-                cache_page_bytes() / bytes);
+                cache_page_bytes(cache) / bytes);
 }
 
 static void

@@ -43,7 +43,7 @@ policy_of(struct cache_thread *thread, unsigned size_class)
 
 /* Count an eviction; what is to be remembered of the item. */
 static unsigned
-count_eviction(struct cache_thread *thread, uint64_t hash, struct item *item)
+count_eviction(struct cache_thread *thread, struct item *item)
 {
     struct cache_class_counters *counters = item_counters(thread, item);
     uint8_t                      marks = item_marks(item);
@@ -60,7 +60,6 @@ count_eviction(struct cache_thread *thread, uint64_t hash, struct item *item)
         thread->on_eviction(thread->on_eviction_ctx, item_key(item), &reading);
     }
     counter_add(&counters->evictions, 1);
-    ghosts_note(&thread->cache->ghosts, hash, item_class(thread->cache, item));
     if (item_deadline(item) != CLOCK_NEVER)
         counter_add(&counters->evicted_nonzero, 1);
     if (!(marks & ITEM_FETCHED))
@@ -83,7 +82,7 @@ evict(struct cache_thread *thread, struct victim victim, bool dead_only)
         struct item *item = pages_item(&cache->pages, victim.handle);
 
         if (!item_is_pinned(item) && (!dead_only || item_is_dead(cache, item))) {
-            unsigned note = count_eviction(thread, victim.hash, item);
+            unsigned note = count_eviction(thread, item);
 
             item_evict_locked(thread, victim.hash, item, note);
         }
@@ -144,7 +143,8 @@ take(struct cache_thread *thread, unsigned size_class)
         }
         if (round == ROUNDS_MAX)
             return NULL;
-        evict_some(thread, size_class, round + 1 == ROUNDS_MAX);
+        if (round + 1 < ROUNDS_MAX || !pages_grow_in_need(&cache->pages, size_class))
+            evict_some(thread, size_class, round + 1 == ROUNDS_MAX);
     }
 }
 

@@ -1,12 +1,18 @@
 /* slabs/automove_priv.h - which class should give a page to which.
  *
  * A page is worth to a class what it would hit more, or less, with one page more, or less.
- * The first is measured: misses of keys that were evicted within the last page's worth of
- * evictions (ghosts_priv.h). The second is what the curve says: next to each other one page
- * is worth about as much as the one before it, and the fewer there are, the more the last
- * one is worth. A class that evicts nothing tells nothing; it may give a page only where
- * its coldest item has not been used for longer than what the other class has to evict,
- * and if it then turns out to have needed that page, it is left alone for a while.
+ * What is evicted leaves a note (table_priv.h), so two counts tell: how many items the class
+ * evicts, and how many of them come back so soon that a little more memory would have kept
+ * them. With that little shared out over its pages,
+ *
+ *    worth of a page = evicted * chance that one comes back / pages
+ *
+ * Small items are worth more than large ones so, just because a page has more of them. Where
+ * a class has evicted too few to tell its own chance, that of all classes stands in for it.
+ *
+ * A class that evicts nothing tells nothing. It may give a page where its coldest item, for
+ * its size, has not been used for longer than what the other class has to evict; what that
+ * costs is then counted like everything else.
  *
  * Nothing here knows of a cache: counts in, a decision out.
  */
@@ -21,14 +27,13 @@
 /* What there is to know of a class just now. Counts are since the start. */
 struct automove_class {
     uint32_t pages;
-    uint32_t least;        /* pages that it keeps in any case                    */
-    uint32_t a_page;       /* chunks of a page                                   */
-    uint32_t free;         /* chunks                                             */
-    uint32_t hits;         /* ghosts that were missed, of the sample; wraps      */
-    uint32_t evicted;      /* items; wraps                                       */
-    uint32_t idle;         /* since the coldest item was used                    */
-    uint32_t evicted_idle; /* the same of the last one that was evicted          */
-    unsigned shift;        /* one in 1 << shift is in the sample                 */
+    uint32_t least;        /* pages that it keeps in any case           */
+    uint32_t a_page;       /* chunks of a page                          */
+    uint32_t free;         /* chunks                                    */
+    uint32_t evicted;      /* items; wraps                              */
+    uint32_t returned;     /* of these, that were back soon; wraps      */
+    uint32_t idle;         /* since the coldest item was used           */
+    uint32_t evicted_idle; /* the same of the last one that was evicted */
 };
 
 struct automove_how {
@@ -37,31 +42,27 @@ struct automove_how {
 };
 
 struct automove_state {
-    uint32_t hits, evicted; /* as they were last                                   */
-    double   missed;        /* hits of the sample with one page more; fades        */
-    double   flow;          /* evictions; fades                                    */
-    uint32_t held;          /* looks during which it gives nothing that it may need */
-    uint32_t hold;          /* for how many the next time                          */
-    bool     gave;          /* a page without knowing what it was worth            */
+    uint32_t evicted_last, returned_last; /* as they were at the last look */
+    double   evicted, returned;           /* these fade                    */
 };
 
 struct automove {
-    double                samples; /* in all classes; fades */
+    double                chance; /* that what any class evicts comes back */
+    double                chunks; /* that all have, when last looked at    */
     struct automove_state of_class[CLASS_MAX + 1];
 };
 
-/* Take note of what has happened; `over` when a window has passed, after which what was
- * before counts half. False if nothing was evicted. */
+/* Take note of what has happened. False if nothing was evicted, and no memory given out. */
 bool automove_look(struct automove *automove, const struct automove_class *classes,
-                   unsigned count, bool over);
-/* Should a page go from one class to another? Then it is taken for done. */
-bool automove_decide(struct automove *automove, const struct automove_class *classes,
-                     unsigned count, const struct automove_how *how, unsigned *from,
-                     unsigned *to);
+                   unsigned count);
+/* Should a page go from one class to another? */
+bool automove_decide(const struct automove       *automove,
+                     const struct automove_class *classes, unsigned count,
+                     const struct automove_how *how, unsigned *from, unsigned *to);
 /* The class that has more free memory than it needs; 0: none. */
 unsigned automove_spare(const struct automove_class *classes, unsigned count);
-/* The class that loses least by a page less; 0: none may. It is taken for done. */
-unsigned automove_give(struct automove *automove, const struct automove_class *classes,
-                       unsigned count);
+/* The class that loses least by a page less; 0: none may. */
+unsigned automove_give(const struct automove       *automove,
+                       const struct automove_class *classes, unsigned count);
 
 #endif

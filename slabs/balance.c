@@ -7,20 +7,20 @@
 static void
 fill(struct cache *cache, struct automove_class classes[CLASS_MAX + 1])
 {
-    struct ghosts *ghosts = &cache->ghosts;
-    uint32_t       now = clock_now(cache->clock);
+    uint32_t now = clock_now(cache->clock);
 
     for (unsigned i = 1; i <= cache->pages.classes.count; i++) {
         struct automove_class *class = &classes[i];
+        struct lru_want        want = lru_want(&cache->lru[i], &cache->pages, now);
 
         *class = (struct automove_class){
             .least = pages_granted(&cache->pages, i),
             .a_page = pages_chunks(&cache->pages, i),
-            .hits = atomic_load_explicit(&ghosts->hits[i], memory_order_relaxed),
-            .evicted = atomic_load_explicit(&ghosts->evicted[i], memory_order_relaxed),
-            .shift = ghosts->shift[i],
+            .evicted = (uint32_t)want.evicted,
+            .returned = (uint32_t)want.returned,
+            .idle = want.idle,
+            .evicted_idle = want.evicted_idle,
         };
-        lru_idle(&cache->lru[i], &cache->pages, now, &class->idle, &class->evicted_idle);
         class->free = pages_free_chunks(&cache->pages, i, &class->pages);
     }
 }
@@ -54,13 +54,10 @@ cache_balance(struct cache_thread *thread, const struct cache_automove *how)
 {
     struct cache         *cache = thread->cache;
     struct automove_class classes[CLASS_MAX + 1];
-    uint32_t              now = clock_now(cache->clock);
-    bool over = now - cache->window_began >= how->window_s * CLOCK_HZ, busy;
+    bool                  busy;
 
     fill(cache, classes);
-    busy = automove_look(&cache->automove, classes, cache->pages.classes.count, over);
-    if (over)
-        cache->window_began = now;
+    busy = automove_look(&cache->automove, classes, cache->pages.classes.count);
     if (how->mode != CACHE_AUTOMOVE_NEVER && pages_are_full(&cache->pages) &&
         !cache_is_moving(cache))
         balance(cache, classes, how);

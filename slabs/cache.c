@@ -29,9 +29,9 @@ largest_chunk(const struct cache_config *config)
 {
     size_t bytes = config->chunk_bytes_max;
 
-    while (bytes < PAGE_BYTES && config->item_bytes_max / bytes > PIECES_MAX)
+    while (bytes < config->page_bytes && config->item_bytes_max / bytes > PIECES_MAX)
         bytes *= 2;
-    return (uint32_t)(bytes < PAGE_BYTES ? bytes : PAGE_BYTES);
+    return (uint32_t)(bytes < config->page_bytes ? bytes : config->page_bytes);
 }
 
 /* Go on after the last era of the process before, so that no id is drawn twice. */
@@ -93,15 +93,12 @@ cache_create(const struct cache_config *config)
     if (!pages_init(&cache->pages, config, smallest, cache->chunk_bytes_max))
         goto fail;
     file = &cache->pages.file;
-    items_max =
-        (size_t)cache->pages.capacity * (PAGE_BYTES / cache->pages.classes.bytes[1]);
+    items_max = (size_t)cache->pages.capacity * pages_chunks(&cache->pages, 1);
     if (!table_init(&cache->table, items_max,
                     file->head != NULL ? file->head->hash_seed : config->hash_seed))
         goto fail_pages;
-    if (!ghosts_init(&cache->ghosts, &cache->pages.classes, PAGE_BYTES))
-        goto fail_table;
     if (file->head != NULL && config->file->found == CACHE_FILE_WARM && !resume(cache))
-        goto fail_ghosts;
+        goto fail_table;
     for (unsigned size_class = 1; size_class <= cache->pages.classes.count; size_class++)
         lru_init(&cache->lru[size_class]);
     page_mover_init(&cache->mover);
@@ -111,8 +108,6 @@ cache_create(const struct cache_config *config)
         begin_file(cache);
     return cache;
 
-fail_ghosts:
-    ghosts_fini(&cache->ghosts);
 fail_table:
     table_fini(&cache->table);
 fail_pages:
@@ -147,7 +142,6 @@ cache_destroy(struct cache **cache)
     for (unsigned size_class = 1; size_class <= dead->pages.classes.count; size_class++)
         lru_fini(&dead->lru[size_class]);
     page_mover_fini(&dead->mover);
-    ghosts_fini(&dead->ghosts);
     free(dead->ended_sizes);
     lock_fini(&dead->threads_lock);
     lock_fini(&dead->flush_lock);
@@ -529,7 +523,7 @@ cache_pages_in_pool(struct cache *cache)
 size_t
 cache_memory_limit(const struct cache *cache)
 {
-    return (size_t)atomic_load(&cache->pages.limit) * PAGE_BYTES;
+    return (size_t)atomic_load(&cache->pages.limit) << cache->pages.page_shift;
 }
 
 bool
@@ -553,9 +547,9 @@ cache_table_power(const struct cache *cache)
 }
 
 uint32_t
-cache_page_bytes(void)
+cache_page_bytes(const struct cache *cache)
 {
-    return PAGE_BYTES;
+    return cache->pages.page_bytes;
 }
 
 unsigned

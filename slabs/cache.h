@@ -50,11 +50,15 @@ struct cache_lru {
     double   warm_factor;  /* ...and WARM                                           */
 };
 
+enum { CACHE_PAGE_LEAST = 32 << 10, CACHE_PAGE_MOST = 1 << 20 };
+
 struct cache_config {
     size_t              memory_bytes;   /* ceiling for pages; the table is extra        */
     size_t              memory_most;    /* what the ceiling may be raised to later      */
+    uint32_t            page_bytes;     /* a power of two between those above           */
     size_t              item_bytes_max; /* by cache_item_weight(), up to 1 GiB          */
-    size_t              chunk_bytes_max; /* a power of two; larger items are chains     */
+    size_t              chunk_bytes_max; /* a power of two; larger items are chains, and
+                                            what is larger than a page                  */
     uint32_t            smallest_value; /* least room for key, flags and value a chunk  */
     double              growth;         /* ratio between large size classes, > 1        */
     bool                evicts;         /* false: out of memory is an answer            */
@@ -115,6 +119,9 @@ struct cache_file {
     int64_t origin_s; /* with CACHE_FILE_WARM the clock has to be set to this origin,   */
     uint32_t now;     /* and to this time or a later one, before it is restored         */
 };
+
+/* The config.page_bytes without which what is in the file is lost; 0: any will do. */
+uint32_t cache_file_page_bytes(const struct cache_file *file);
 
 /* What has become of the items in the file. */
 struct cache_restored {
@@ -448,7 +455,7 @@ size_t cache_table_bytes(const struct cache *cache);
 /* log2 of the number of slots in the table. */
 unsigned cache_table_power(const struct cache *cache);
 /* Bytes that a size class gets at a time. */
-uint32_t cache_page_bytes(void);
+uint32_t cache_page_bytes(const struct cache *cache);
 /* Pages that were some class's and are no class's now. */
 uint32_t cache_pages_in_pool(struct cache *cache);
 
@@ -488,14 +495,13 @@ enum cache_automove_mode {
 
 struct cache_automove {
     enum cache_automove_mode mode;
-    double                   ratio;    /* one class is to lose at most so much of what
-                                          another gains                               */
-    uint32_t                 window_s; /* after that what was counted says half as much */
+    double ratio; /* one class is to lose at most so much of what another
+                                       gains */
 };
 
 /* Look whether memory is where it brings most hits, and if not, ask for a page to move. To
  * be called some times a second, by the thread that calls cache_move_step(). False if
- * nothing was evicted since the last time. */
+ * since the last time nothing was evicted and no class got memory. */
 bool cache_balance(struct cache_thread *thread, const struct cache_automove *how);
 
 /* Go on with what was asked for, or with giving up memory above the limit: some dozens of

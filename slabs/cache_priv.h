@@ -22,7 +22,6 @@
 #include "slabs/cache.h"
 #include "slabs/clock.h"
 #include "slabs/counters.h"
-#include "slabs/ghosts_priv.h"
 #include "slabs/item_priv.h"
 #include "slabs/lock.h"
 #include "slabs/lru_priv.h"
@@ -96,9 +95,7 @@ struct cache {
     struct lru           lru[CLASS_MAX + 1];
     struct lru_tuning    tuning;
     struct page_mover    mover;
-    struct ghosts        ghosts;
-    struct automove      automove; /* of the thread that calls cache_move_step(), and: */
-    uint32_t             window_began;
+    struct automove      automove;     /* of the thread that calls cache_move_step() */
     struct lock          threads_lock; /* RANK_THREADS; guards the next three */
     struct cache_thread *threads;
     struct cache_counts  ended;       /* what destroyed handles have counted */

@@ -168,28 +168,14 @@ count_pages(const struct pages *pages, uint32_t list)
     return count;
 }
 
-/* `owned`: by classes, and the first; `strips` of these with memory. */
+/* `owned`: by classes. */
 static void
-check_pages(const struct pages *pages, uint64_t owned, uint64_t strips)
+check_pages(const struct pages *pages, uint64_t owned)
 {
     must(count_pages(pages, pages->pool) == pages->pool_count);
-    must(strips == pages->used);
-    must(owned + pages->pool_count == pages->numbered);
+    must(owned == pages->used);
+    must(1 + owned + pages->pool_count == pages->numbered);
     must(pages->numbered <= pages->capacity);
-}
-
-/* Only the newest page of a class may have strips without memory. */
-static void
-check_strips(const struct pages *pages, unsigned size_class)
-{
-    const struct class_memory *memory = &pages->class_memory[size_class];
-    uint32_t                   page = atomic_load(&pages->draining), part = 0;
-
-    if (memory->fresh > 0)
-        part += STRIPS - memory->newest_strips;
-    if (page != 0 && pages_class_of(pages, page) == size_class)
-        part += STRIPS - pages->draining_strips;
-    must(memory->pages * STRIPS == memory->strips + part);
 }
 
 static uint64_t
@@ -216,10 +202,11 @@ check_pins(struct cache *cache, const struct lru_list *list)
 void
 cache_check(struct cache *cache, bool quiet)
 {
-    size_t units = (size_t)cache->pages.capacity * PAGE_BYTES >> cache->pages.unit_shift;
+    size_t units = (size_t)cache->pages.capacity << cache->pages.page_shift >>
+                   cache->pages.unit_shift;
     struct census         census = { .cache = cache, .seen = calloc(units, 1) };
     unsigned              classes = cache->pages.classes.count;
-    uint64_t              pages = 1, strips = 0;
+    uint64_t              pages = 0;
     struct cache_counters counters;
 
     must(census.seen != NULL);
@@ -233,16 +220,13 @@ cache_check(struct cache *cache, bool quiet)
     check_draining(&census);
     for (unsigned size_class = 1; size_class <= classes; size_class++) {
         uint32_t owned = cache->pages.class_memory[size_class].pages;
-        uint64_t chunks =
-            (uint64_t)owned * (PAGE_BYTES / cache->pages.classes.bytes[size_class]);
+        uint64_t chunks = (uint64_t)owned * pages_chunks(&cache->pages, size_class);
         uint64_t found = census.used[size_class] + census.free[size_class];
 
         must(quiet ? found == chunks : found <= chunks);
         pages += owned;
-        strips += cache->pages.class_memory[size_class].strips;
-        check_strips(&cache->pages, size_class);
     }
-    check_pages(&cache->pages, pages, strips);
+    check_pages(&cache->pages, pages);
     must(census.items == count_table(cache));
     cache_counters_sum(cache, &counters, NULL);
     must(counters.items_linked - counters.items_unlinked == census.items);

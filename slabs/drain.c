@@ -17,12 +17,6 @@
 #include "slabs/pages_priv.h"
 #include "slabs/poison_priv.h"
 
-static char *
-page_at(const struct pages *pages, uint32_t page)
-{
-    return pages->base + (size_t)page * PAGE_BYTES;
-}
-
 void
 pages_set_class_locked(struct pages *pages, uint32_t page, unsigned size_class)
 {
@@ -43,11 +37,9 @@ pages_drain_begin(struct pages *pages, uint32_t page)
     must(atomic_load(&pages->draining) == 0 && page != 0 && size_class != 0);
     lock_take(&memory->lock);
     pages->unused = 0;
-    pages->draining_strips = STRIPS;
     if (memory->fresh > 0 &&
         pages_number(pages, (struct item *)(void *)memory->fresh_at) == page) {
         pages->unused = memory->fresh;
-        pages->draining_strips = memory->newest_strips;
         memory->fresh = 0;
     }
     pages->drained = pages->unused;
@@ -132,21 +124,13 @@ give_unused_back_locked(struct pages *pages, uint32_t page, unsigned size_class)
 {
     struct class_memory *memory = &pages->class_memory[size_class];
     uint32_t             chunks = pages_chunks(pages, size_class);
-    uint32_t             used = chunks - pages->unused, more;
+    uint32_t             used = chunks - pages->unused;
 
-    if (pages->unused == 0)
-        return chunks;
-    if (memory->fresh == 0) {
+    if (pages->unused > 0 && memory->fresh == 0) {
         memory->fresh = pages->unused;
-        memory->newest_strips = pages->draining_strips;
         memory->fresh_at = (char *)pages_chunk(pages, page, size_class, used);
         return used;
     }
-    more = STRIPS - pages->draining_strips; /* all in the list have memory */
-    memory->strips += more;
-    lock_take(&pages->lock);
-    pages->used += more;
-    lock_drop(&pages->lock);
     return chunks;
 }
 
@@ -185,13 +169,13 @@ pages_drain_abandon(struct pages *pages)
 void
 pages_erase(struct pages *pages, uint32_t page)
 {
-    char *at = page_at(pages, page);
+    char *at = pages_at(pages, page);
     int   how = pages->file.head != NULL ? MADV_REMOVE : MADV_DONTNEED;
 
-    poison_lift(at, PAGE_BYTES);
-    if (madvise(at, PAGE_BYTES, how) != 0)
-        memset(at, 0, PAGE_BYTES);
-    poison_lay(at, PAGE_BYTES);
+    poison_lift(at, pages->page_bytes);
+    if (madvise(at, pages->page_bytes, how) != 0)
+        memset(at, 0, pages->page_bytes);
+    poison_lay(at, pages->page_bytes);
 }
 
 /* A page whose memory is no longer counted. */
@@ -214,7 +198,7 @@ to_class(struct pages *pages, uint32_t page, unsigned size_class)
     uint32_t             chunks = pages_chunks(pages, size_class);
     struct item         *last = pages_chunk(pages, page, size_class, chunks - 1);
 
-    poison_lay(page_at(pages, page), PAGE_BYTES);
+    poison_lay(pages_at(pages, page), pages->page_bytes);
     for (uint32_t at = 0; at < chunks; at++) {
         struct item *chunk = pages_chunk(pages, page, size_class, at);
         handle_t     handle = pages_handle(pages, chunk);
@@ -235,25 +219,7 @@ to_class(struct pages *pages, uint32_t page, unsigned size_class)
     memory->free = pages_handle(pages, pages_chunk(pages, page, size_class, 0));
     memory->free_count += chunks;
     memory->pages++;
-    memory->strips += STRIPS;
     lock_drop(&memory->lock);
-}
-
-/* Does the memory of the drained page stay with it? Then all of it is counted, otherwise none.
- * The pages lock is held. */
-static bool
-keeps_memory_locked(struct pages *pages, unsigned to)
-{
-    uint32_t strips = pages->draining_strips;
-    bool     shrinks = pages->used > pages->shrink_to;
-
-    if (to != 0 && !shrinks &&
-        (strips == STRIPS || pages_may_use_locked(pages, STRIPS - strips))) {
-        pages->used += STRIPS - strips;
-        return true;
-    }
-    pages->used -= strips; /* who wants memory may use as much, below the limit */
-    return false;
 }
 
 void
@@ -268,11 +234,11 @@ pages_drain_end(struct pages *pages, unsigned to)
     must(pages->drained == pages_chunks(pages, size_class));
     atomic_store_explicit(&pages->draining, 0, memory_order_relaxed);
     memory->pages--;
-    memory->strips -= pages->draining_strips;
     lock_drop(&memory->lock);
     lock_take(&pages->lock);
     pages_set_class_locked(pages, page, 0);
-    kept = keeps_memory_locked(pages, to);
+    kept = to != 0 && pages_may_use_locked(pages, 0);
+    pages->used -= kept ? 0 : 1;
     lock_drop(&pages->lock);
     if (kept)
         to_class(pages, page, to);
@@ -283,12 +249,13 @@ pages_drain_end(struct pages *pages, unsigned to)
 bool
 pages_give_from_pool(struct pages *pages, unsigned to)
 {
-    uint32_t page;
+    uint32_t page = 0;
 
     lock_take(&pages->lock);
-    page = pages_pool_take_locked(pages, STRIPS);
+    if (pages->pool != 0 && pages_may_use_locked(pages, 1))
+        page = pages_pool_take_locked(pages);
     if (page != 0)
-        pages->used += STRIPS;
+        pages->used++;
     lock_drop(&pages->lock);
     if (page != 0)
         to_class(pages, page, to);

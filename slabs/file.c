@@ -15,6 +15,7 @@
 static const char MAGIC[16] = "larder cache\r\n\x1a";
 
 enum {
+    HEAD_UNIT = 1 << 20, /* the head's length is a multiple of it                   */
     SYNCED_BYTES = 4096, /* of the head, up to its states                            */
     CLASS_BITS = 8,      /* of a page word, and as many for its complement           */
     WORD_SUM_SHIFT = 16, /* the rest of it                                           */
@@ -119,9 +120,9 @@ words_sum(const struct file_head *head, uint64_t used)
 }
 
 static uint64_t
-page_sum(const void *bytes, uint32_t page)
+page_sum(const struct file_head *head, const void *bytes, uint32_t page)
 {
-    return file_sum(bytes, PAGE_BYTES, page) >> WORD_SUM_SHIFT;
+    return file_sum(bytes, head->layout.page_bytes, page) >> WORD_SUM_SHIFT;
 }
 
 static uint64_t
@@ -136,7 +137,7 @@ head_bytes_for(uint32_t pages)
 {
     size_t bytes = offsetof(struct file_head, words) + (size_t)pages * sizeof(uint64_t);
 
-    return (bytes + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
+    return (bytes + HEAD_UNIT - 1) / HEAD_UNIT * HEAD_UNIT;
 }
 
 /* ---- opening --------------------------------------------------------------------- */
@@ -189,7 +190,7 @@ static enum cache_file_found
 judge_owner(struct file *file, size_t bytes)
 {
     enum cache_file_found found = CACHE_FILE_FOREIGN;
-    size_t                looked_at = bytes < PAGE_BYTES ? bytes : PAGE_BYTES;
+    size_t                looked_at = bytes < HEAD_UNIT ? bytes : HEAD_UNIT;
 
     if (bytes == 0)
         return CACHE_FILE_NEW;
@@ -199,7 +200,7 @@ judge_owner(struct file *file, size_t bytes)
         return CACHE_FILE_NO_SPACE;
     if (memcmp(file->head->magic, MAGIC, sizeof(MAGIC)) == 0)
         found = CACHE_FILE_WARM;
-    else if (bytes == PAGE_BYTES && is_zero(file->head, PAGE_BYTES))
+    else if (bytes == HEAD_UNIT && is_zero(file->head, HEAD_UNIT))
         found = CACHE_FILE_NEW;
     return found;
 }
@@ -214,7 +215,7 @@ judge_layout(struct file *file, size_t bytes, const struct file_wish *wish)
 
     if (memcmp(is, wanted, offsetof(struct file_layout, unit_shift)) != 0)
         return CACHE_FILE_OLD;
-    if (head->sum != constants_sum(head) || head_bytes % PAGE_BYTES != 0 ||
+    if (head->sum != constants_sum(head) || head_bytes % HEAD_UNIT != 0 ||
         head_bytes == 0)
         return CACHE_FILE_BROKEN;
     if (memcmp(is, wanted, sizeof(*is)) != 0 ||
@@ -246,7 +247,7 @@ judge_state(const struct file *file, const struct cache_file *from,
             (size_class > wish->classes && size_class != FILE_NO_CLASS))
             return CACHE_FILE_BROKEN;
     }
-    if (from->bytes < file->head_bytes + used * PAGE_BYTES)
+    if (from->bytes < file->head_bytes + used * head->layout.page_bytes)
         return CACHE_FILE_SHORT;
     if (!state.sealed &&
         (from->identity[0] == '\0' ||
@@ -331,7 +332,7 @@ go_on(struct file *file, const struct cache_file *from, const struct file_wish *
         if (head->words[i] != 0)
             head->words[i] = 0;
     }
-    bytes = file->head_bytes + (size_t)file->kept_pages * PAGE_BYTES;
+    bytes = file->head_bytes + (size_t)file->kept_pages * head->layout.page_bytes;
     return ftruncate(file->fd, (off_t)bytes) == 0 && reserve(file, 0, bytes);
 }
 
@@ -370,6 +371,20 @@ file_open(struct file *file, struct cache_file *from, const struct file_wish *wi
     return true;
 }
 
+uint32_t
+cache_file_page_bytes(const struct cache_file *from)
+{
+    struct file file = { .fd = from->fd };
+    uint32_t    bytes = 0;
+
+    if (judge_owner(&file, from->bytes) == CACHE_FILE_WARM)
+        bytes = file.head->layout.page_bytes;
+    unmap_head(&file);
+    if (bytes < CACHE_PAGE_LEAST || bytes > CACHE_PAGE_MOST || (bytes & (bytes - 1)) != 0)
+        return 0;
+    return bytes;
+}
+
 /* ---- pages ----------------------------------------------------------------------- */
 
 unsigned
@@ -383,14 +398,16 @@ file_page_class(const struct file *file, uint32_t page)
 bool
 file_page_is_whole(const struct file *file, uint32_t page, const void *bytes)
 {
-    return !file->was_sealed ||
-           file->head->words[page - 1] >> WORD_SUM_SHIFT == page_sum(bytes, page);
+    return !file->was_sealed || file->head->words[page - 1] >> WORD_SUM_SHIFT ==
+                                    page_sum(file->head, bytes, page);
 }
 
 bool
 file_reserve_page(struct file *file, uint32_t page)
 {
-    return reserve(file, file->head_bytes + (size_t)(page - 1) * PAGE_BYTES, PAGE_BYTES);
+    size_t bytes = file->head->layout.page_bytes;
+
+    return reserve(file, file->head_bytes + (page - 1) * bytes, bytes);
 }
 
 void
@@ -404,11 +421,12 @@ void
 file_seal(struct file *file, const char *base, uint32_t used)
 {
     struct file_head *head = file->head;
+    size_t            bytes = head->layout.page_bytes;
 
-    poison_lift(base, (size_t)used * PAGE_BYTES);
+    poison_lift(base, used * bytes);
     for (uint32_t page = 1; page < used; page++)
         head->words[page - 1] = (uint16_t)head->words[page - 1] |
-                                page_sum(base + (size_t)page * PAGE_BYTES, page)
+                                page_sum(head, base + (size_t)page * bytes, page)
                                     << WORD_SUM_SHIFT;
     head->words_sum = words_sum(head, used - 1);
     file->state.sealed = 1;

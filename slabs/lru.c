@@ -11,7 +11,7 @@ enum {
     KEEP_AT_MOST = 64, /* in the background                               */
 };
 
-enum { RECENT_PERCENT = 60 }; /* of the class's items that were evicted since */
+enum { RECENT_PERCENT = 25 }; /* of the class's items that were evicted since */
 
 void
 lru_init(struct lru *lru)
@@ -125,8 +125,11 @@ lru_add(struct lru *lru, const struct pages *pages, struct item *item,
         enum cache_segment segment, unsigned note)
 {
     lock_take(&lru->lock);
-    if (segment == CACHE_HOT && note != 0 && is_recent_locked(lru, note))
-        segment = CACHE_WARM;
+    if (note != 0 && is_recent_locked(lru, note)) {
+        lru->returned++;
+        if (segment == CACHE_HOT)
+            segment = CACHE_WARM;
+    }
     add_locked(lru, pages, item, segment);
     lock_drop(&lru->lock);
 }
@@ -273,17 +276,22 @@ lru_coldest(struct lru *lru, const struct pages *pages)
     return item;
 }
 
-void
-lru_idle(struct lru *lru, const struct pages *pages, uint32_t now, uint32_t *coldest,
-         uint32_t *evicted)
+struct lru_want
+lru_want(struct lru *lru, const struct pages *pages, uint32_t now)
 {
+    struct lru_want    want;
     const struct item *item;
 
     lock_take(&lru->lock);
     item = coldest_locked(lru, pages);
-    *coldest = item != NULL ? now - item_accessed(item) : UINT32_MAX;
-    *evicted = lru->evicted_idle;
+    want = (struct lru_want){
+        .evicted = lru->evicted,
+        .returned = lru->returned,
+        .idle = item != NULL ? now - item_accessed(item) : UINT32_MAX,
+        .evicted_idle = lru->evicted_idle,
+    };
     lock_drop(&lru->lock);
+    return want;
 }
 
 /* Where an item goes from the tail of a segment. */

@@ -45,6 +45,7 @@ struct lru {
     uint32_t        evicted_idle; /* ticks, of the last one that was evicted     */
     uint32_t        turn;         /* segment to look through next for dead items */
     uint64_t        evicted;      /* live items, ever                            */
+    uint64_t        returned;     /* of these, soon after                        */
 };
 
 /* An item that may be evicted; by the time it is looked at it may be another's. */
@@ -99,10 +100,16 @@ void lru_swap(struct lru *lru, const struct pages *pages, struct item *from,
  * of it, 1 to NOTES: a time, in evictions. */
 enum { NOTES = (1 << NOTE_BITS) - 1 };
 unsigned lru_note_eviction(struct lru *lru, uint32_t idle);
-/* How long the coldest item has been idle, UINT32_MAX: there is none; and the last one that
- * was evicted. */
-void lru_idle(struct lru *lru, const struct pages *pages, uint32_t now, uint32_t *coldest,
-              uint32_t *evicted);
+
+/* What tells how much a class is in want of memory. */
+struct lru_want {
+    uint64_t evicted;      /* live items, ever                                     */
+    uint64_t returned;     /* of these, so soon that a little more would have done */
+    uint32_t idle;         /* ticks, of the coldest item; UINT32_MAX: there is none */
+    uint32_t evicted_idle; /* ticks, of the last one that was evicted               */
+};
+
+struct lru_want lru_want(struct lru *lru, const struct pages *pages, uint32_t now);
 
 /* The item that would go first, by now maybe gone; NULL: none. */
 const struct item *lru_coldest(struct lru *lru, const struct pages *pages);

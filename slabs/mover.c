@@ -545,8 +545,6 @@ find_work(struct cache *cache)
         return false;
     mover->from = balance_give(cache);
     mover->to = CACHE_POOL;
-    if (mover->from == 0)
-        pages_stop_shrinking(&cache->pages);
     return mover->from != 0 &&
            cache_move_ask(cache, mover->from, mover->to) == CACHE_MOVE_OK &&
            take_request(mover);

@@ -2,8 +2,7 @@
  *
  * A thread takes and gives chunks through its magazine and takes the class lock only
  * to fill or empty half of it. A class cuts its newest page from the front as chunks
- * are needed, so getting a page costs nothing but a number; what is counted is the memory
- * of the strips that chunks reach into.
+ * are needed, so getting a page costs nothing but a number.
  */
 #include "slabs/pages_priv.h"
 
@@ -14,18 +13,15 @@
 #include "slabs/must.h"
 #include "slabs/poison_priv.h"
 
-/* What a thread keeps, no other thread can have. So it is little: 64 threads together
- * keep at most half of the chunks of one page, and of large ones none at all. */
-enum { MAGAZINE_SHARE = 128 };
+/* What a thread keeps, no other thread can have. So it is little, and of large chunks none
+ * at all. */
+enum { MAGAZINE_BYTES = 8 << 10 };
 
 /* Each class may have a few chunks, whatever the limit says, or the limit could make a
  * size impossible to store: one is being read, another arrives, and an append wants one
- * besides. Of the largest a few pages, so that the same is true of a chain of a page. */
-enum { CHUNKS_GRANTED = 4 };
-
-/* When all that is granted comes to more than this share of the limit, or than this many
- * strips beyond it, who has more than he is granted gives some up. */
-enum { BEYOND_SHARE = 8, BEYOND_LEAST = 16 * STRIPS };
+ * besides. Of the largest class some more in need, so that the same is true of a chain of a
+ * MiB. */
+enum { CHUNKS_GRANTED = 4, LARGEST_GRANTED = 4 << 20 };
 
 /* Chunks of a draining page that are met while a lock is held once. */
 enum { KEEP_BACK_MOST = 64 };
@@ -33,22 +29,27 @@ enum { KEEP_BACK_MOST = 64 };
 uint32_t
 pages_granted(const struct pages *pages, unsigned size_class)
 {
-    uint32_t chunks = PAGE_BYTES / pages->classes.bytes[size_class];
+    uint32_t chunks = pages_chunks(pages, size_class);
 
-    if (size_class == pages->classes.count)
-        return CHUNKS_GRANTED;
     return (CHUNKS_GRANTED + chunks - 1) / chunks;
 }
 
-/* Pages beyond the limit: those granted, and one more for each class, the newest, of which
- * only a part may be counted. */
+static uint32_t
+granted_in_need(const struct pages *pages, unsigned size_class)
+{
+    if (size_class == pages->classes.count)
+        return LARGEST_GRANTED >> pages->page_shift;
+    return pages_granted(pages, size_class);
+}
+
+/* Pages beyond the limit. */
 static uint32_t
 spare_pages(const struct pages *pages)
 {
     uint32_t sum = 0;
 
     for (unsigned size_class = 1; size_class <= pages->classes.count; size_class++)
-        sum += pages_granted(pages, size_class) + 1;
+        sum += granted_in_need(pages, size_class);
     return sum;
 }
 
@@ -79,7 +80,7 @@ open_file(struct pages *pages, const struct cache_config *config)
         .layout = {
             .version = FILE_VERSION,
             .byte_order = FILE_BYTE_ORDER,
-            .page_bytes = PAGE_BYTES,
+            .page_bytes = pages->page_bytes,
             .item_header = ITEM_HEADER,
             .stripe_bits = STRIPE_BITS,
             .unit_shift = pages->unit_shift,
@@ -106,25 +107,18 @@ static bool
 map_region(struct pages *pages)
 {
     const struct file *file = &pages->file;
-    size_t             bytes = (size_t)pages->capacity * PAGE_BYTES;
+    size_t             bytes = (size_t)pages->capacity << pages->page_shift;
 
     pages->base = map_anonymous(bytes);
     if (pages->base == NULL)
         return false;
     if (file->head == NULL ||
-        mmap(pages->base + PAGE_BYTES, bytes - PAGE_BYTES, PROT_READ | PROT_WRITE,
+        mmap(pages_at(pages, 1), bytes - pages->page_bytes, PROT_READ | PROT_WRITE,
              MAP_SHARED | MAP_FIXED | MAP_NORESERVE, file->fd,
              (off_t)file->head_bytes) != MAP_FAILED)
         return true;
     munmap(pages->base, bytes);
     return false;
-}
-
-/* Let there be no more strips than this. */
-static void
-shrink_locked(struct pages *pages, uint64_t strips)
-{
-    pages->shrink_to = pages->used > strips ? (uint32_t)strips : UINT32_MAX;
 }
 
 /* Pages of the process before belong to their classes. If there is more than the limit
@@ -145,25 +139,28 @@ keep_pages(struct pages *pages)
             pages->pool = page;
             pages->pool_count++;
         } else {
-            pages->used += STRIPS;
+            pages->used++;
         }
     }
-    shrink_locked(pages, (uint64_t)atomic_load(&pages->limit) * STRIPS);
 }
 
 bool
 pages_init(struct pages *pages, const struct cache_config *config,
            uint32_t smallest_chunk, uint32_t largest_chunk)
 {
-    size_t limit = config->memory_bytes / PAGE_BYTES;
-    size_t most = config->memory_most / PAGE_BYTES;
+    unsigned shift = (unsigned)__builtin_ctz(config->page_bytes);
+    size_t   limit = config->memory_bytes >> shift, most = config->memory_most >> shift;
 
     if (most < limit)
         most = limit;
-    *pages = (struct pages){ .numbered = 1, .shrink_to = UINT32_MAX };
-    pages->unit_shift =
-        unit_shift_for((most + 1 + (CHUNKS_GRANTED + 1) * CLASS_MAX) * PAGE_BYTES);
-    classes_init(&pages->classes, smallest_chunk, largest_chunk, PAGE_BYTES,
+    *pages = (struct pages){
+        .numbered = 1,
+        .page_bytes = config->page_bytes,
+        .page_shift = shift,
+    };
+    pages->unit_shift = unit_shift_for(
+        ((most + 1 + CHUNKS_GRANTED * CLASS_MAX) << shift) + LARGEST_GRANTED);
+    classes_init(&pages->classes, smallest_chunk, largest_chunk, config->page_bytes,
                  config->growth, 1u << pages->unit_shift);
     atomic_init(&pages->limit, (uint32_t)limit);
     pages->capacity = (uint32_t)most + 1 + spare_pages(pages);
@@ -179,8 +176,8 @@ pages_init(struct pages *pages, const struct cache_config *config,
     }
     keep_pages(pages);
     if (config->large_pages) /* advice: nothing depends on it */
-        madvise(pages->base, (size_t)pages->capacity * PAGE_BYTES, MADV_HUGEPAGE);
-    poison_lay(pages->base, PAGE_BYTES); /* where handle 0 would lead */
+        madvise(pages->base, (size_t)pages->capacity << pages->page_shift, MADV_HUGEPAGE);
+    poison_lay(pages->base, pages->page_bytes); /* where handle 0 would lead */
     lock_init(&pages->lock, RANK_PAGES);
     for (unsigned size_class = 1; size_class <= pages->classes.count; size_class++)
         lock_init(&pages->class_memory[size_class].lock, RANK_CLASS);
@@ -191,8 +188,8 @@ void
 pages_fini(struct pages *pages)
 {
     /* The addresses may come to be somebody else's. */
-    poison_lift(pages->base, (size_t)pages->numbered * PAGE_BYTES);
-    munmap(pages->base, (size_t)pages->capacity * PAGE_BYTES);
+    poison_lift(pages->base, (size_t)pages->numbered << pages->page_shift);
+    munmap(pages->base, (size_t)pages->capacity << pages->page_shift);
     file_close(&pages->file);
     free(pages->class_of);
     free(pages->next);
@@ -204,47 +201,31 @@ pages_fini(struct pages *pages)
 bool
 pages_set_limit(struct pages *pages, size_t limit_bytes)
 {
-    size_t limit = limit_bytes / PAGE_BYTES;
+    size_t limit = limit_bytes >> pages->page_shift;
 
     if (limit > pages->capacity - 1 - spare_pages(pages))
         return false;
     atomic_store(&pages->limit, (uint32_t)limit);
-    lock_take(&pages->lock);
-    shrink_locked(pages, (uint64_t)limit * STRIPS);
-    lock_drop(&pages->lock);
     return true;
+}
+
+bool
+pages_may_use_locked(const struct pages *pages, uint32_t more)
+{
+    uint32_t limit = atomic_load_explicit(&pages->limit, memory_order_relaxed);
+
+    return (uint64_t)pages->used + more <= limit;
 }
 
 bool
 pages_must_shrink(struct pages *pages)
 {
-    uint64_t limit = (uint64_t)atomic_load(&pages->limit) * STRIPS;
-    bool     shrinks;
+    bool shrinks;
 
     lock_take(&pages->lock);
-    if (pages->used <= pages->shrink_to)
-        shrink_locked(pages,
-                      limit + (limit / BEYOND_SHARE > BEYOND_LEAST ? limit / BEYOND_SHARE
-                                                                   : BEYOND_LEAST));
-    shrinks = pages->shrink_to != UINT32_MAX;
+    shrinks = !pages_may_use_locked(pages, 0);
     lock_drop(&pages->lock);
     return shrinks;
-}
-
-void
-pages_stop_shrinking(struct pages *pages)
-{
-    lock_take(&pages->lock);
-    pages->shrink_to = UINT32_MAX;
-    lock_drop(&pages->lock);
-}
-
-bool
-pages_may_use_locked(const struct pages *pages, uint32_t strips)
-{
-    uint64_t limit = atomic_load_explicit(&pages->limit, memory_order_relaxed);
-
-    return pages->used + strips <= limit * STRIPS;
 }
 
 bool
@@ -262,11 +243,10 @@ pages_are_full(struct pages *pages)
 static uint32_t
 in_pool_locked(const struct pages *pages)
 {
-    uint64_t limit = (uint64_t)atomic_load_explicit(&pages->limit, memory_order_relaxed);
-    uint64_t most =
-        limit * STRIPS > pages->used ? limit - (pages->used + STRIPS - 1) / STRIPS : 0;
+    uint32_t limit = atomic_load_explicit(&pages->limit, memory_order_relaxed);
+    uint32_t most = limit > pages->used ? limit - pages->used : 0;
 
-    return pages->pool_count < most ? pages->pool_count : (uint32_t)most;
+    return pages->pool_count < most ? pages->pool_count : most;
 }
 
 uint32_t
@@ -280,18 +260,6 @@ pages_in_pool(struct pages *pages)
     return count;
 }
 
-/* Fresh chunks that have memory. The class lock is held. */
-static uint32_t
-backed_locked(const struct pages *pages, unsigned size_class)
-{
-    const struct class_memory *memory = &pages->class_memory[size_class];
-    uint32_t                   used = pages_chunks(pages, size_class) - memory->fresh;
-    uint32_t                   chunks =
-        memory->newest_strips * STRIP_BYTES / pages->classes.bytes[size_class];
-
-    return memory->fresh > 0 && chunks > used ? chunks - used : 0;
-}
-
 uint32_t
 pages_free_chunks(struct pages *pages, unsigned size_class, uint32_t *owned)
 {
@@ -299,7 +267,7 @@ pages_free_chunks(struct pages *pages, unsigned size_class, uint32_t *owned)
     uint32_t             count;
 
     lock_take(&memory->lock);
-    count = memory->free_count + backed_locked(pages, size_class);
+    count = memory->free_count + memory->fresh;
     *owned = memory->pages;
     lock_drop(&memory->lock);
     return count;
@@ -314,25 +282,15 @@ is_shrinking(const struct pages *pages, unsigned size_class)
     return page != 0 && pages_class_of(pages, page) == size_class;
 }
 
-/* May the class use so many strips more? While one of its pages leaves it, it is not to take
- * what is in the pool in exchange. */
+/* May the class have a page more? While one of its pages leaves it, it is not to take what is
+ * in the pool in exchange. */
 static bool
-may_grow_locked(const struct pages *pages, unsigned size_class, uint32_t strips)
+may_grow_locked(const struct pages *pages, unsigned size_class, uint32_t granted)
 {
-    uint32_t kept = is_shrinking(pages, size_class) ? in_pool_locked(pages) * STRIPS : 0;
+    uint32_t kept = is_shrinking(pages, size_class) ? in_pool_locked(pages) : 0;
 
-    return pages_may_use_locked(pages, kept + strips) ||
-           pages->class_memory[size_class].strips + strips <=
-               pages_granted(pages, size_class) * STRIPS;
-}
-
-/* Strips of a page that have a part in its first `chunks` chunks; all belong to the last. */
-static uint32_t
-strips_for(const struct pages *pages, unsigned size_class, uint32_t chunks)
-{
-    if (chunks == pages_chunks(pages, size_class))
-        return STRIPS;
-    return (chunks * pages->classes.bytes[size_class] + STRIP_BYTES - 1) / STRIP_BYTES;
+    return pages_may_use_locked(pages, kept + 1) ||
+           pages->class_memory[size_class].pages < granted;
 }
 
 /* What the file system does not give is not asked for again. */
@@ -341,20 +299,16 @@ file_gives_locked(struct pages *pages, uint32_t page)
 {
     if (pages->file.head == NULL || file_reserve_page(&pages->file, page))
         return true;
-    if (pages->used / STRIPS < atomic_load(&pages->limit))
-        atomic_store(&pages->limit, pages->used / STRIPS);
+    if (pages->used < atomic_load(&pages->limit))
+        atomic_store(&pages->limit, pages->used);
     return false;
 }
 
 uint32_t
-pages_pool_take_locked(struct pages *pages, uint32_t strips)
+pages_pool_take_locked(struct pages *pages)
 {
-    uint32_t page = pages->pool;
+    uint32_t page = pages->pool != 0 ? pages->pool : pages->numbered;
 
-    if (strips > 0 && (page == 0 || !pages_may_use_locked(pages, strips)))
-        return 0;
-    if (page == 0)
-        page = pages->numbered;
     must(page < pages->capacity);
     if (!file_gives_locked(pages, page))
         return 0;
@@ -367,76 +321,62 @@ pages_pool_take_locked(struct pages *pages, uint32_t strips)
     return page;
 }
 
-/* Give the class one more page; false when there is none. Its class lock is held. */
+/* Give the class one more page; false when there is none, and it has so many as are granted
+ * to it. Its class lock is held. */
 static bool
-class_grow_locked(struct pages *pages, unsigned size_class)
+class_grow_locked(struct pages *pages, unsigned size_class, uint32_t granted)
 {
     struct class_memory *memory = &pages->class_memory[size_class];
-    bool                 in_file = pages->file.head != NULL; /* which gives all at once */
-    uint32_t             least = in_file ? STRIPS : strips_for(pages, size_class, 1);
-    uint32_t             strips = in_file ? STRIPS : 0, page = 0;
+    uint32_t             page = 0;
 
     lock_take(&pages->lock);
-    if (may_grow_locked(pages, size_class, least))
-        page = pages_pool_take_locked(pages, 0);
+    if (may_grow_locked(pages, size_class, granted))
+        page = pages_pool_take_locked(pages);
     if (page != 0) {
         pages_set_class_locked(pages, page, size_class);
-        pages->used += strips;
+        pages->used++;
     }
     lock_drop(&pages->lock);
     if (page == 0)
         return false;
     memory->pages++;
-    memory->strips += strips;
-    memory->newest_strips = strips;
     memory->fresh = pages_chunks(pages, size_class);
-    memory->fresh_at = pages->base + (size_t)page * PAGE_BYTES;
-    poison_lay(memory->fresh_at, PAGE_BYTES);
+    memory->fresh_at = pages_at(pages, page);
+    poison_lay(memory->fresh_at, pages->page_bytes);
     return true;
 }
 
-/* Have memory for the first fresh chunk of the newest page; false where the class may not
- * use more. Its class lock is held. */
-static bool
-class_back_locked(struct pages *pages, unsigned size_class)
+bool
+pages_grow_in_need(struct pages *pages, unsigned size_class)
 {
     struct class_memory *memory = &pages->class_memory[size_class];
-    uint32_t             used = pages_chunks(pages, size_class) - memory->fresh;
-    uint32_t             want = strips_for(pages, size_class, used + 1), more;
-    bool                 may;
+    bool                 has;
 
-    if (want <= memory->newest_strips)
-        return true;
-    more = want - memory->newest_strips;
-    lock_take(&pages->lock);
-    may = may_grow_locked(pages, size_class, more);
-    pages->used += may ? more : 0;
-    lock_drop(&pages->lock);
-    if (!may)
-        return false;
-    memory->strips += more;
-    memory->newest_strips = want;
-    return true;
+    lock_take(&memory->lock);
+    has = memory->fresh > 0 ||
+          class_grow_locked(pages, size_class, granted_in_need(pages, size_class));
+    lock_drop(&memory->lock);
+    return has;
 }
 
 size_t
 pages_reach(struct pages *pages, unsigned size_class)
 {
     struct class_memory *memory = &pages->class_memory[size_class];
-    uint32_t             strips, used, granted = pages_granted(pages, size_class);
-    uint64_t             limit = (uint64_t)atomic_load(&pages->limit) * STRIPS;
+    uint32_t             owned, used, granted = granted_in_need(pages, size_class);
+    uint32_t             limit = atomic_load(&pages->limit);
 
     lock_take(&memory->lock);
-    strips = memory->strips;
+    owned = memory->pages;
     lock_take(&pages->lock);
     used = pages->used;
     lock_drop(&pages->lock);
     lock_drop(&memory->lock);
     if (used < limit)
-        strips += (uint32_t)(limit - used);
-    if (strips < granted * STRIPS)
-        strips = granted * STRIPS;
-    return (size_t)strips * pages_chunks(pages, size_class) / STRIPS;
+        owned += limit - used;
+    if (owned < granted)
+        owned = granted;
+    return (size_t)owned * pages_chunks(pages, size_class);
 }
 
 /* The count changes under the lock; others may look at it without. */
@@ -528,9 +468,9 @@ magazine_fill_locked(struct pages *pages, struct magazine *magazine, unsigned si
 
         if (memory->free != 0)
             chunk = pages_free_take_locked(pages, size_class);
-        else if ((memory->fresh > 0 ||
-                  (magazine->count == 0 && class_grow_locked(pages, size_class))) &&
-                 class_back_locked(pages, size_class))
+        else if (memory->fresh > 0 ||
+                 (magazine->count == 0 &&
+                  class_grow_locked(pages, size_class, pages_granted(pages, size_class))))
             chunk = fresh_take_locked(pages, size_class);
         else
             break;
@@ -575,7 +515,7 @@ magazine_drain(struct pages *pages, struct magazine *magazine, unsigned size_cla
 void
 magazine_init(struct magazine *magazine, const struct pages *pages, unsigned size_class)
 {
-    unsigned room = PAGE_BYTES / pages->classes.bytes[size_class] / MAGAZINE_SHARE;
+    unsigned room = MAGAZINE_BYTES / pages->classes.bytes[size_class];
 
     lock_init(&magazine->lock, RANK_MAGAZINE);
     magazine->count = 0;
@@ -636,7 +576,6 @@ pages_adopt(struct pages *pages, unsigned size_class, uint32_t owned, struct ite
 
     lock_take(&memory->lock);
     memory->pages += owned;
-    memory->strips += owned * STRIPS;
     memory->free_count += count;
     if (count > 0) {
         last->next = memory->free;

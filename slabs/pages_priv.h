@@ -1,10 +1,9 @@
 /* slabs/pages_priv.h - memory: a region of pages, cut into chunks.
  *
- * One range of address space is reserved at start and cut into pages of 1 MiB. A page
- * belongs to one size class or is free. The first page is the region's own: it keeps
- * handle 0 from being a chunk. A class cuts its newest page from the front, and memory is
- * only used, and counted against the limit, strip by strip, as chunks are handed out. So the
- * many classes that have a few items each do not take a page's memory each.
+ * One range of address space is reserved at start and cut into pages: of 1 MiB, or of less
+ * in a small cache, so that the many classes that have a few items each do not take much. A
+ * page belongs to one size class or is free. The first page is the region's own: it keeps
+ * handle 0 from being a chunk. A class cuts its newest page from the front.
  *
  * A page comes to another class, or to none, once it is empty (drain.c): it is declared to
  * be draining, and from then on no chunk of it is handed out, and each that comes back is
@@ -14,9 +13,8 @@
  * traits before it is used.
  *
  * With a memory file (file_priv.h) all pages but the first are mapped from there, and a
- * class gets a page only if the file has room for it, which is taken, and counted, for the
- * whole page. Pages that the process before has filled are of their class already, but have
- * no chunks until pages_adopt().
+ * class gets a page only if the file has room for it. Pages that the process before has
+ * filled are of their class already, but have no chunks until pages_adopt().
  *
  * With AddressSanitizer all but the chunks that were taken is poisoned, see
  * poison_priv.h: a fresh chunk as a whole, any other free one behind its header, which
@@ -39,14 +37,9 @@
 #include "slabs/item_priv.h"
 #include "slabs/lock.h"
 
-enum {
-    PAGE_BYTES = 1 << 20,
-    STRIP_BYTES = 64 << 10, /* memory is counted in these, when it is first used */
-    STRIPS = PAGE_BYTES / STRIP_BYTES,
-    MAGAZINE_MAX = 16
-};
+enum { MAGAZINE_MAX = 16 };
 
-_Static_assert(PAGE_BYTES <= 1 << 24, "an item's value length has 24 bits");
+_Static_assert((int)CACHE_PAGE_MOST <= 1 << 24, "an item's value length has 24 bits");
 
 /* A thread's own free chunks of one class. */
 struct magazine {
@@ -60,38 +53,36 @@ struct class_memory {
     _Alignas(64) struct lock lock; /* guards the rest, RANK_CLASS */
     handle_t free; /* list of free chunks; the `prev` of the first means nothing */
     uint32_t free_count;
-    uint32_t fresh;         /* chunks never used in the newest page, at its end */
-    char    *fresh_at;      /* the first of them                                */
-    uint32_t pages;         /* pages that the class owns                        */
-    uint32_t strips;        /* of them, that have memory                        */
-    uint32_t newest_strips; /* of the newest page; all where nothing is fresh */
+    uint32_t fresh;    /* chunks never used in the newest page, at its end */
+    char    *fresh_at; /* the first of them                                */
+    uint32_t pages;    /* pages that the class owns                        */
 };
 
 struct pages {
     char            *base; /* of the region; frozen                        */
     unsigned         unit_shift;
-    uint32_t         capacity; /* pages in the region, the first included      */
-    _Atomic uint32_t draining; /* the page that is to be emptied, 0: none; written under
+    unsigned         page_shift;
+    uint32_t         page_bytes; /* 1 << page_shift                            */
+    uint32_t         capacity;   /* pages in the region, the first included      */
+    _Atomic uint32_t draining;   /* the page that is to be emptied, 0: none; written under
                                   the lock of its class */
-    struct classes   classes;  /* frozen                                       */
+    struct classes   classes;    /* frozen                                       */
     _Atomic uint8_t *class_of; /* by page number; 0: of none. Changes under the lock, and
                                   only while the page is empty                     */
-    _Atomic uint32_t limit;    /* pages' worth of strips that may have memory; it does not
-                               bind a class that has less than it is granted    */
+    _Atomic uint32_t limit;    /* pages that classes may have; it does not bind a class
+                               that has less than it is granted                 */
 
-    struct lock lock;    /* RANK_PAGES; guards the next seven                     */
-    uint32_t    used;    /* strips that have memory                               */
-    uint32_t  shrink_to; /* strips are to go until there are so many, UINT32_MAX: none */
-    uint32_t  numbered;  /* pages that ever were some class's, and the first      */
-    uint32_t  pool;      /* list of pages of no class; they have no memory         */
-    uint32_t  pool_count;
-    uint32_t *next;   /* by page number: what links the list                    */
+    struct lock lock;     /* RANK_PAGES; guards the next six                       */
+    uint32_t    used;     /* pages that classes have                               */
+    uint32_t    numbered; /* pages that ever were some class's, and the first      */
+    uint32_t    pool;     /* list of pages of no class; they have no memory         */
+    uint32_t    pool_count;
+    uint32_t   *next; /* by page number: what links the list                    */
     struct file file; /* of the memory; its head is NULL: none                 */
 
     uint32_t drained; /* chunks of the draining page that are kept back; under the lock
                          of its class                                                   */
     uint32_t unused;  /* those of them, at its end, that were never used: of who drains */
-    uint32_t draining_strips; /* that have memory; of who drains                       */
     struct class_memory class_memory[CLASS_MAX + 1];
 };
 
@@ -112,6 +103,8 @@ void magazine_init(struct magazine *magazine, const struct pages *pages,
  * are undefined. */
 struct item *pages_take_chunk(struct pages *pages, struct magazine *magazine,
                               unsigned size_class);
+/* The class has no chunk, and nothing in it can be evicted. May it have a page more? */
+bool pages_grow_in_need(struct pages *pages, unsigned size_class);
 void pages_give_chunk(struct pages *pages, struct magazine *magazine, unsigned size_class,
                       struct item *chunk);
 /* How many free chunks a thread, maybe another one, keeps. */
@@ -131,26 +124,22 @@ void pages_empty_magazine(struct pages *pages, struct magazine *magazine,
 /* How many pages the class may have whatever the limit says. */
 uint32_t pages_granted(const struct pages *pages, unsigned size_class);
 /* Is memory to be given up? Because the limit was lowered, or because classes have taken
- * much beyond it of what they are granted. */
+ * what they are granted beyond it. */
 bool pages_must_shrink(struct pages *pages);
-/* There is nothing more to give up. */
-void pages_stop_shrinking(struct pages *pages);
 /* Has all the memory that there may be been given away? */
 bool pages_are_full(struct pages *pages);
 /* Let a page be of this class, 0: of none, for a rebuild as well. The pages lock is held. */
 void pages_set_class_locked(struct pages *pages, uint32_t page, unsigned size_class);
 /* Take a page off the pool, or one that never was a class's, if the file has room for it; 0
- * when there is none. With `strips` only one of the pool, and only where there may be so many
- * more. The pages lock is held. */
-uint32_t pages_pool_take_locked(struct pages *pages, uint32_t strips);
+ * when there is none. The pages lock is held. */
+uint32_t pages_pool_take_locked(struct pages *pages);
 /* Take away the memory of a page of no class, or at least what is in it. */
 void pages_erase(struct pages *pages, uint32_t page);
-/* May there be so many strips more with memory? The pages lock is held. */
-bool pages_may_use_locked(const struct pages *pages, uint32_t strips);
+/* May classes have so many pages more? The pages lock is held. */
+bool pages_may_use_locked(const struct pages *pages, uint32_t more);
 /* How many pages in the pool a class could have. */
 uint32_t pages_in_pool(struct pages *pages);
-/* Free chunks of the class that have memory, and its pages; those that threads keep are not
- * counted. */
+/* Free chunks of the class, and its pages; those that threads keep are not counted. */
 uint32_t pages_free_chunks(struct pages *pages, unsigned size_class, uint32_t *owned);
 
 /* ---- drain.c: emptying a page; one thread at a time ------------------------------ */
@@ -194,7 +183,13 @@ pages_handle(const struct pages *pages, const struct item *item)
 static inline uint32_t
 pages_number(const struct pages *pages, const struct item *item)
 {
-    return (uint32_t)((size_t)((const char *)item - pages->base) / PAGE_BYTES);
+    return (uint32_t)((size_t)((const char *)item - pages->base) >> pages->page_shift);
+}
+
+static inline char *
+pages_at(const struct pages *pages, uint32_t page)
+{
+    return pages->base + ((size_t)page << pages->page_shift);
 }
 
 /* The class that a page belongs to, 0: none. */
@@ -221,13 +216,13 @@ pages_is_draining(const struct pages *pages, const struct item *item)
 static inline uint32_t
 pages_chunks(const struct pages *pages, unsigned size_class)
 {
-    return PAGE_BYTES / pages->classes.bytes[size_class];
+    return pages->page_bytes / pages->classes.bytes[size_class];
 }
 
 static inline struct item *
 pages_chunk(const struct pages *pages, uint32_t page, unsigned size_class, uint32_t at)
 {
-    return (struct item *)(void *)(pages->base + (size_t)page * PAGE_BYTES +
+    return (struct item *)(void *)(pages_at(pages, page) +
                                    (size_t)at * pages->classes.bytes[size_class]);
 }
 

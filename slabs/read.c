@@ -86,7 +86,6 @@ cache_read(struct cache_thread *thread, const struct cache_key *key,
         *reading = describe_value_locked(cache, item);
     if (item == NULL || !begin_locked(reading)) {
         lock_drop(&stripe->lock);
-        ghosts_miss(&cache->ghosts, key->hash);
         return CACHE_MISS;
     }
     item_used_locked(cache, item);

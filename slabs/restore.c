@@ -152,14 +152,14 @@ piece_of(const struct cache *cache, const struct item *item, handle_t handle)
 {
     const struct pages *pages = &cache->pages;
     size_t              offset = (size_t)handle << pages->unit_shift;
-    size_t              page = offset / PAGE_BYTES, within = offset % PAGE_BYTES;
-    struct item        *piece = pages_item(pages, handle);
-    uint32_t            chunk_bytes;
+    size_t page = offset >> pages->page_shift, within = offset & (pages->page_bytes - 1);
+    struct item *piece = pages_item(pages, handle);
+    uint32_t     chunk_bytes;
 
     if (page == 0 || page >= pages->numbered || pages_class_of(pages, page) == 0)
         return NULL;
     chunk_bytes = pages->classes.bytes[pages_class_of(pages, page)];
-    if (within % chunk_bytes != 0 || within + chunk_bytes > PAGE_BYTES ||
+    if (within % chunk_bytes != 0 || within + chunk_bytes > pages->page_bytes ||
         piece->traits != PIECE_TRAITS || piece->prev != pages_handle(pages, item) ||
         ITEM_HEADER + item_value_length(piece) > chunk_bytes)
         return NULL;
@@ -302,7 +302,7 @@ restore_page(struct cache_thread *thread, struct restore_part *part, uint32_t pa
 {
     struct cache    *cache = thread->cache;
     struct pages    *pages = &cache->pages;
-    char            *at = pages->base + (size_t)page * PAGE_BYTES;
+    char            *at = pages_at(pages, page);
     unsigned         size_class = pages_class_of(pages, page);
     struct restoring r = {
         .thread = thread,
@@ -317,7 +317,7 @@ restore_page(struct cache_thread *thread, struct restore_part *part, uint32_t pa
     if (!whole)
         part->restored.bad_pages++;
     /* From the last to the first: then the first free one is taken first. */
-    for (uint32_t i = PAGE_BYTES / r.chunk_bytes; i-- > 0;) {
+    for (uint32_t i = pages->page_bytes / r.chunk_bytes; i-- > 0;) {
         struct item *item = (struct item *)(void *)(at + (size_t)i * r.chunk_bytes);
 
         if (whole)
@@ -392,10 +392,9 @@ sweep_page(struct cache_thread *thread, uint32_t page)
         .chunk_bytes = pages->classes.bytes[size_class],
     };
 
-    for (uint32_t i = PAGE_BYTES / r.chunk_bytes; i-- > 0;) {
+    for (uint32_t i = pages->page_bytes / r.chunk_bytes; i-- > 0;) {
         struct item *piece =
-            (struct item *)(void *)(pages->base + (size_t)page * PAGE_BYTES +
-                                    (size_t)i * r.chunk_bytes);
+            (struct item *)(void *)(pages_at(pages, page) + (size_t)i * r.chunk_bytes);
 
         if (piece->traits != PIECE_TRAITS)
             continue;

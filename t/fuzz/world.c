@@ -118,7 +118,8 @@ world_create(size_t memory_bytes, bool evicts, bool tight)
     struct cache_config config = {
         .memory_bytes = memory_bytes,
         .memory_most = tight ? MOST_TIMES * memory_bytes : memory_bytes,
-        .item_bytes_max = cache_page_bytes(),
+        .page_bytes = CACHE_PAGE_MOST,
+        .item_bytes_max = CACHE_PAGE_MOST,
         .chunk_bytes_max = 4096, /* so that there are chains */
         .smallest_value = 48,
         .growth = 1.25,

@@ -39,10 +39,8 @@ ok(eventually(sub { ($after = hits($c, 'L', 4_000, 2000)) > 0.85 }, 60),
     "but in the end, as memory follows");
 note("$before before, $shifted at the shift, $after in the end");
 cmp_ok($d->stat('slabs_moved'), '>', 2, "from class to class");
-my $slabs = $d->stats('slabs');
-my $pages = 0;
-$pages += $slabs->{$_} for grep { /total_pages/ } keys %$slabs;
-cmp_ok($pages, '<=', 12, "and there is no more of it than before");
+ok(eventually(sub { $d->stats('slabs')->{total_malloced} <= 8 << 20 }),
+    "and there is no more of it than before");
 $d->stop_clean;
 
 $d = Daemon->start('-m' => 8, '-o' => 'no_slab_automove');
@@ -50,7 +48,8 @@ $c = $d->connect;
 hits($c, 's', 60_000, 200) for 1 .. 20;
 my $still = 0;
 $still = hits($c, 'L', 4_000, 2000) for 1 .. 10;
-is($d->stat('slabs_moved'), 0, "with no_slab_automove nothing moves");
+cmp_ok($still, '<', 0.6, "with no_slab_automove memory stays where it is");
+cmp_ok($d->stat('slabs_moved'), '<', 20, "but for what the limit demands");
 $d->stop_clean;
 
 done_testing;

@@ -298,7 +298,7 @@ for my $end (qw(TERM KILL)) {
         my ($items) = $d->said =~ /: (\d+) items restored in [^;]*$/;
         is($items, $all, "-m $megabytes restores everything");
         if ($megabytes < 16) {
-            ok(eventually(sub { (stat $file)[12] * 512 <= 9 << 20 }),
+            ok(eventually(sub { (stat $file)[12] * 512 <= 10 << 20 }),
                 "but gives up what is more than -m $megabytes, in the file as well");
             cmp_ok($d->stat('curr_items'), '<', $all, "with some of the items");
             cmp_ok($d->stat('curr_items'), '>', $all / 2, "and not with the others");

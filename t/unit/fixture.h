@@ -124,8 +124,9 @@ fixture_config(size_t memory_bytes)
 {
     return (struct cache_config){
         .memory_bytes = memory_bytes,
-        .item_bytes_max = cache_page_bytes(),
-        .chunk_bytes_max = cache_page_bytes(),
+        .page_bytes = CACHE_PAGE_MOST,
+        .item_bytes_max = CACHE_PAGE_MOST,
+        .chunk_bytes_max = CACHE_PAGE_MOST,
         .smallest_value = 8,
         .growth = 1.25,
         .evicts = true,

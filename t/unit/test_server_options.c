@@ -164,7 +164,7 @@ static const struct {
     { "slab_automove", "2", WORKS },
     { "no_slab_automove", NULL, WORKS },
     { "slab_automove_ratio", "0.5", WORKS },
-    { "slab_automove_window", "20", WORKS },
+    { "slab_automove_window", "20", NOTED },
     { "slab_automove_freeratio", "0.02", NOTED },
     { "tail_repair_time", "60", NOTED },
     { "hash_algorithm", "jenkins", NOTED },

@@ -399,7 +399,7 @@ END_TEST
 
 START_TEST(for_what_can_never_fit_nothing_is_evicted)
 {
-    struct cache_config config = config_of(0);
+    struct cache_config config = config_of(6 * MIB);
     struct fixture      f;
     struct cache_store  store;
     struct cache_upload upload;

@@ -369,12 +369,12 @@ START_TEST(what_comes_back_long_after_its_eviction_is_new)
 
     small_init(&f);
     count = first = fill(&f);
-    for (unsigned i = 0; i < first * 3 / 4; i++)
+    for (unsigned i = 0; i < first / 2; i++)
         put_number(&f, count++);
     for (unsigned i = 0; i < 100; i++)
-        put_number(&f, i); /* evicted more than 60 % of the class ago */
+        put_number(&f, i); /* evicted more than a quarter of the class ago */
     ck_assert_uint_eq(count_in(&f, CACHE_WARM), 0);
-    for (unsigned i = first / 2; i < first / 2 + 100; i++)
+    for (unsigned i = first / 2 - 100; i < first / 2; i++)
         put_number(&f, i);
     ck_assert_uint_gt(count_in(&f, CACHE_WARM), 30);
     fixture_fini(&f);

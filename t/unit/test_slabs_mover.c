@@ -131,7 +131,7 @@ pages_owned(const struct fixture *f, unsigned size_class)
 static size_t
 memory_used(const struct fixture *f)
 {
-    return (size_t)f->cache->pages.used * STRIP_BYTES;
+    return (size_t)f->cache->pages.used * CACHE_PAGE_MOST;
 }
 
 static unsigned
@@ -708,7 +708,7 @@ static unsigned
 load(struct fixture *f, struct dice *dice, unsigned keys, size_t length, unsigned rounds,
      enum cache_automove_mode mode)
 {
-    const struct cache_automove how = { .mode = mode, .ratio = 0.8, .window_s = 10 };
+    const struct cache_automove how = { .mode = mode, .ratio = 0.8 };
     unsigned                    there = 0;
 
     for (unsigned round = 0; round < rounds; round++) {
@@ -771,9 +771,7 @@ END_TEST
 START_TEST(a_class_with_much_free_memory_gives_it_to_the_pool)
 {
     struct fixture              f;
-    const struct cache_automove how = { .mode = CACHE_AUTOMOVE_SURE,
-                                        .ratio = 0.8,
-                                        .window_s = 10 };
+    const struct cache_automove how = { .mode = CACHE_AUTOMOVE_SURE, .ratio = 0.8 };
     unsigned                    count;
 
     fixture_init(&f);

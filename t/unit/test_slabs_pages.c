@@ -39,7 +39,7 @@ START_TEST(chunks_are_disjoint_and_of_their_class)
 
     ck_assert(init_pages(&pages, 4 * MIB));
     size_class = classes_find(&pages.classes, 100);
-    per_page = PAGE_BYTES / pages.classes.bytes[size_class];
+    per_page = CACHE_PAGE_MOST / pages.classes.bytes[size_class];
     magazine_init(&magazine, &pages, size_class);
     count = take_all(&pages, &magazine, size_class, chunks, 1 << 20);
     ck_assert_uint_eq(count, 4 * per_page);

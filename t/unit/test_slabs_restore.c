@@ -664,7 +664,7 @@ START_TEST(a_start_that_was_killed_at_once_is_begun_anew)
     struct warm w;
     int         fd = file_new();
 
-    ck_assert_int_eq(ftruncate(fd, PAGE_BYTES), 0);
+    ck_assert_int_eq(ftruncate(fd, CACHE_PAGE_MOST), 0);
     warm_init(&w, fd, CACHE_FILE_NEW);
     warm_fini(&w);
 }
@@ -787,7 +787,7 @@ START_TEST(more_memory_keeps_all_and_less_keeps_what_fits)
     ck_assert_uint_gt(fewer, 0);
     ck_assert_uint_lt(fewer, 12000);
     ck_assert_uint_eq(count_told(&w, 12000), fewer);
-    ck_assert_uint_le(w.f.cache->pages.used, 64 * STRIPS); /* some for each class */
+    ck_assert_uint_le(w.f.cache->pages.used, 64); /* some for each class */
     fd = dup(fd);
     warm_fini(&w);
     warm_with(&w, fd, config, CACHE_FILE_WARM); /* with pages of no class in between */
@@ -884,6 +884,7 @@ chain_config(void)
 {
     struct cache_config config = warm_config();
 
+    config.page_bytes = 64 << 10;
     config.chunk_bytes_max = 4096;
     return config;
 }
@@ -1205,7 +1206,7 @@ START_TEST(of_two_items_with_one_key_the_later_stays)
         struct item      *one = (struct item *)(void *)(bytes + head->head_bytes);
 
         /* Both are abc, and say that they are of its stripe. */
-        for (size_t i = 0; i < PAGE_BYTES / 40; i++) {
+        for (size_t i = 0; i < CACHE_PAGE_MOST / 40; i++) {
             struct item *item = (struct item *)(void *)((char *)one + i * 40);
 
             if (!(item->traits & ITEM_LINKED))
