@@ -346,15 +346,29 @@ class_grow_locked(struct pages *pages, unsigned size_class, uint32_t granted)
     return true;
 }
 
+/* The chunks of a small class may all be parts of chains, and then it has nothing to evict. As
+ * long as what all are granted is not used up, it may have another page, and the mover takes
+ * one from somebody else. */
+static bool
+may_borrow_locked(const struct pages *pages)
+{
+    return pages->used < atomic_load(&pages->limit) + spare_pages(pages);
+}
+
 bool
-pages_grow_in_need(struct pages *pages, unsigned size_class)
+pages_grow_in_need(struct pages *pages, unsigned size_class, bool borrows)
 {
     struct class_memory *memory = &pages->class_memory[size_class];
+    uint32_t             granted = granted_in_need(pages, size_class);
     bool                 has;
 
     lock_take(&memory->lock);
-    has = memory->fresh > 0 ||
-          class_grow_locked(pages, size_class, granted_in_need(pages, size_class));
+    if (borrows && memory->fresh == 0) {
+        lock_take(&pages->lock);
+        granted = may_borrow_locked(pages) ? UINT32_MAX : granted;
+        lock_drop(&pages->lock);
+    }
+    has = memory->fresh > 0 || class_grow_locked(pages, size_class, granted);
     lock_drop(&memory->lock);
     return has;
 }
