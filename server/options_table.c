@@ -402,7 +402,8 @@ static const struct option_row rows[] = {
               "request, so that nobody is hit by it who did not ask; 0: any" },
     { EXTENDED("debug_commands"), .section = SECTION_CLIENTS,
       ON(debug_commands), .preset = "off",
-      .help = "let clients move the server's clock (debugtime); for tests" },
+      .help = "let clients move the server's clock (debugtime), and check at the end "
+              "that all memory is where it should be; for tests" },
     { EXTENDED("no_hashexpand"), .state = OPTION_IGNORED,
       .help = "the table grows by itself, without a stop" },
     { EXTENDED("no_chunked_items"), .section = SECTION_MEMORY,

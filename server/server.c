@@ -488,6 +488,20 @@ block_signals(void)
     pthread_sigmask(SIG_BLOCK, &all, NULL);
 }
 
+/* When all have left nothing may be held for them. That is a walk through all memory, so it
+ * is for tests. */
+static void
+check_what_is_left(struct server *server)
+{
+#if !LARDER_DEBUG
+    if (!server->options.debug_commands)
+        return;
+#endif
+    must(atomic_load(&server->acceptor.open) == 0);
+    if (server->cache != NULL)
+        cache_check(server->cache, true);
+}
+
 void
 server_stop(struct server *server)
 {
@@ -506,6 +520,7 @@ server_stop(struct server *server)
     upkeep_stop(&server->upkeep);
     watch_stop(&server->watch);
     prefixes_fini(&server->prefixes);
+    check_what_is_left(server);
     cache_thread_destroy(&server->cache_thread);
     cache_destroy(&server->cache);
     lock_fini(&server->reset_lock);

@@ -202,7 +202,7 @@ check_pins(struct cache *cache, const struct lru_list *list)
 void
 cache_check(struct cache *cache, bool quiet)
 {
-    size_t units = (size_t)cache->pages.capacity << cache->pages.page_shift >>
+    size_t units = (size_t)cache->pages.numbered << cache->pages.page_shift >>
                    cache->pages.unit_shift;
     struct census         census = { .cache = cache, .seen = calloc(units, 1) };
     unsigned              classes = cache->pages.classes.count;
