@@ -156,18 +156,29 @@ endef
 UNIT    := $(wildcard t/unit/test_*.c)
 ENTRIES := $(wildcard t/fuzz/fuzz_*.c)
 WIRE    := $(wildcard t/wire/*.t t/regress/*.t)
+FAULTS  := $(wildcard t/faults/*.t)
 
-TESTS_release := $(UNIT) $(ENTRIES) $(WIRE) $(wildcard t/clients/*.t t/system/*.t) \
+TESTS_release := $(UNIT) $(ENTRIES) $(WIRE) $(FAULTS) $(wildcard t/clients/*.t t/system/*.t) \
                  t/system/kills t/golden/check t/differential/check t/stress/run \
                  t/linear/run
 TESTS_thread  := $(UNIT) t/stress/run
-TESTS_other   := $(UNIT) $(ENTRIES) $(WIRE) t/golden/check t/stress/run
+TESTS_other   := $(UNIT) $(ENTRIES) $(WIRE) $(FAULTS) t/golden/check t/stress/run
 TESTS          = $(or $(TESTS_$(VARIANT)),$(TESTS_other))
 
 programs = $(patsubst %.c,$(OUT)/%,$(filter %.c,$(1)))
 proved   = $(if $(filter %.t,$(1)),'prove --failures $(filter %.t,$(1))')
 scripts  = $(filter-out %.c %.t,$(1))
 commands = $(call programs,$(1)) $(call proved,$(1)) $(call scripts,$(1))
+
+# The server as it is, but its calls to the system go through faults.c, which makes them fail.
+FAULTY  := $(call programs,t/faults/faults.c)
+WRAPPED := asprintf __asprintf_chk pages_take_chunk \
+           $(shell sed -n 's/^WRAP.[^,]*, \([a-z0-9_]*\),.*/\1/p' t/faults/faults.c)
+
+$(FAULTY): $(FAULTY).o $(SERVER_OBJECTS) $(LIBPROTOCOL) $(LIBSLABS)
+	@echo LINK $@
+	$(Q)$(LINK) $(NO_LTO) $(WRAPPED:%=-Wl,--wrap=%) -o $@ $^ $(LIBEVENT_LIBS) \
+	    $(LIBCRYPTO_LIBS) $(LIBS)
 
 # Without SAN and TESTS, the same again under these sanitizers.
 CHECK_AGAIN = $(MAKE) --no-print-directory check SAN=address,undefined
@@ -180,14 +191,14 @@ REFERENCE = /usr/bin/memcached
 UNSHUFFLE = $(shell setarch -R true 2>/dev/null && echo setarch -R)
 FIXED     = $(if $(SAN),$(UNSHUFFLE))
 TALLY     = $(FIXED) tools/tally
-export SERVER
+export SERVER FAULTY
 export UBSAN_OPTIONS = print_stacktrace=1
 # What hangs is killed. Check would do it after four seconds, be the machine busy or not.
 export CK_DEFAULT_TIMEOUT = 300
 
 # The stress is there for threads; elsewhere it is a short one.
 check: export STRESS_SECONDS ?= $(if $(filter thread,$(VARIANT)),20,12)
-check: $(call programs,$(TESTS)) $(PROGRAM)
+check: $(call programs,$(TESTS)) $(PROGRAM) $(if $(filter t/faults/%,$(TESTS)),$(FAULTY))
 	+@$(TALLY) $(call commands,$(TESTS)) $(again)
 
 check-reference:

@@ -43,10 +43,11 @@ session_watches(const struct session *session)
 }
 
 void
-session_refuse_watch(struct session *session, struct reply *reply)
+session_refuse_watch(struct session *session, bool too_many, struct reply *reply)
 {
     session->watches = 0;
-    reply_say(reply, SPAN("WATCHER_TOO_MANY log watcher limit reached\r\n"));
+    reply_say(reply, too_many ? SPAN("WATCHER_TOO_MANY log watcher limit reached\r\n")
+                              : SPAN("WATCHER_FAILED failed to add log watcher\r\n"));
 }
 
 static void

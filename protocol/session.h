@@ -79,9 +79,10 @@ char *session_upload_room(struct session *session, struct session_worker *worker
                           size_t *room);
 void  session_upload_fill(struct session *session, size_t bytes);
 
-/* After SESSION_WATCH: what the client wants to watch, or that it is not to be. */
+/* After SESSION_WATCH: what the client wants to watch, or that it is not to be, for there
+ * are too many or it failed. */
 uint32_t session_watches(const struct session *session);
-void     session_refuse_watch(struct session *session, struct reply *reply);
+void session_refuse_watch(struct session *session, bool too_many, struct reply *reply);
 
 /* Say, in an empty reply, that what `request` was answered with is too much to be sent. */
 void session_say_too_much(const struct session *session, struct span request,

@@ -263,14 +263,16 @@ begin_to_watch(struct conn *conn)
 {
     struct worker      *worker = conn->worker;
     struct watch_client client = { conn->fd, conn->heard_at, conn->peer };
+    uint32_t            kinds = session_watches(&conn->session);
+    bool                too_many;
 
     event_del(&conn->event);
     set_state(conn, CONN_WATCHING);
-    if (watch_add(&worker->server->watch, &client, session_watches(&conn->session))) {
+    if (watch_add(&worker->server->watch, &client, kinds, &too_many)) {
         leave(conn);
         return true;
     }
-    session_refuse_watch(&conn->session, worker->reply);
+    session_refuse_watch(&conn->session, too_many, worker->reply);
     if (wait_for(conn, EV_READ))
         return false;
     conn_close(conn, EVENTS_CLOSED_BY_ERROR);

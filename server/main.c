@@ -197,8 +197,10 @@ main(int argc, char **argv)
     enum options_status status;
     int                 exit_code;
 
-    if (start == NULL)
+    if (start == NULL) {
+        fprintf(stderr, "larder: out of memory\n");
         return EXIT_FAILURE;
+    }
     start->daemon.ready_fd = -1;
     start->server.memory.file.fd = -1;
     start->server.systemd.fd = -1;

@@ -182,10 +182,8 @@ take_extended(const struct parser *p, const char *text)
     enum options_status status = OPTIONS_OK;
     char               *copy = strdup(text), *rest = copy, *name, *value;
 
-    if (copy == NULL) {
-        options_complain(p, "out of memory");
+    if (copy == NULL)
         return OPTIONS_NO_MEMORY;
-    }
     while (status == OPTIONS_OK && *rest != '\0') {
         if (cut_suboption(&rest, &name, &value)) {
             status = take_suboption(p, name, value);
@@ -759,6 +757,8 @@ options_parse(struct options *o, int argc, char **argv, FILE *out, FILE *err)
     p.longs = calloc(p.row_count + 1, sizeof(*p.longs));
     if (p.source != NULL && p.longs != NULL)
         status = read_all(&p, argc, argv);
+    if (status == OPTIONS_NO_MEMORY)
+        options_complain(&p, "out of memory");
     free(p.longs);
     free(p.source);
     return status;

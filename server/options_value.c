@@ -208,10 +208,8 @@ set_text(const struct parser *p, const struct option_row *row, char **field,
         value = strdup(text);
         made = value == NULL ? -1 : 0;
     }
-    if (made < 0) {
-        options_complain(p, "out of memory");
+    if (made < 0)
         return OPTIONS_NO_MEMORY;
-    }
     free(*field);
     *field = value;
     return OPTIONS_OK;

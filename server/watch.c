@@ -174,12 +174,15 @@ watcher_destroy(struct watch *watch, unsigned at)
 }
 
 bool
-watch_add(struct watch *watch, const struct watch_client *client, uint32_t kinds)
+watch_add(struct watch *watch, const struct watch_client *client, uint32_t kinds,
+          bool *too_many)
 {
-    struct watcher *watcher;
+    struct watcher *watcher = NULL;
 
-    if (atomic_fetch_add(&watch->watchers, 1) >= WATCHERS_MOST ||
-        (watcher = watcher_create(client, kinds, watch->buffer_bytes)) == NULL) {
+    *too_many = atomic_fetch_add(&watch->watchers, 1) >= WATCHERS_MOST;
+    if (!*too_many)
+        watcher = watcher_create(client, kinds, watch->buffer_bytes);
+    if (watcher == NULL) {
         atomic_fetch_sub(&watch->watchers, 1);
         return false;
     }

@@ -103,8 +103,9 @@ struct watch_counters {
 void watch_count(const struct watch *watch, struct watch_counters *counters);
 
 /* Take over a connection that wants to watch these kinds; false when there are too many
- * of them, or no memory. */
-bool watch_add(struct watch *watch, const struct watch_client *client, uint32_t kinds);
+ * of them, or else no memory. */
+bool watch_add(struct watch *watch, const struct watch_client *client, uint32_t kinds,
+               bool *too_many);
 
 /* Those who watch, in no order. visit() may take no lock. Any thread. */
 typedef void watch_visit(void *ctx, const struct watch_client *client);

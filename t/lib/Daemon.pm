@@ -146,7 +146,8 @@ sub wait_for_answer ($self) {
     until ($self->answers) {
         if ($self->has_ended) {
             return 0 if contents($self->{stderr}) =~ /address already in use/i;
-            croak 'the server ended at its start: ', $self->last_words;
+            my $by = $self->{ended}{signal} ? " by signal $self->{ended}{signal}" : '';
+            croak "the server ended at its start$by: ", $self->last_words;
         }
         croak 'the server does not answer: ', $self->last_words if time > $deadline;
         sleep $POLL_SECONDS;
