@@ -112,6 +112,14 @@ prepare_process(struct start *start)
     return status;
 }
 
+static void
+take_memory(struct start *start)
+{
+    warn(start, process_check_huge_pages(start->text, sizeof(start->text)));
+    if (!cache_take_memory(start->server.cache))
+        fprintf(stderr, "warning: the system does not give all of -m in advance (-L)\n");
+}
+
 /* With everything open. */
 static enum process_status
 finish_process(struct start *start)
@@ -126,6 +134,8 @@ finish_process(struct start *start)
         return status;
     if (options->lock_memory)
         warn(start, process_lock_memory(text, bytes));
+    if (options->large_pages)
+        take_memory(start);
     if (options->pid_file != NULL)
         warn(start, process_write_pid(options->pid_file, text, bytes));
     return process_daemon_ready(&start->daemon, text, bytes);

@@ -63,7 +63,7 @@ struct options {
     bool     evicts;                /* false with -M: out of memory is an answer        */
     bool     cas;                   /* false with -C                                    */
     bool     flush;                 /* false with -F: flush_all is refused              */
-    bool     large_pages;           /* -L: ask for huge pages                           */
+    bool     large_pages;           /* -L: take it all at once, in huge pages           */
     bool     lock_memory;           /* -k                                               */
     bool     track_sizes;           /* -o track_sizes                                   */
     char    *memory_file;           /* -e: where memory is, and stays; NULL: nowhere    */

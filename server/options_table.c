@@ -369,8 +369,8 @@ static const struct option_row rows[] = {
       .help = "keep memory from being swapped out" },
     { COMMAND('L', "enable-largepages"), .section = SECTION_MEMORY,
       ON(large_pages), .preset = "off",
-      .help = "advise the system to use huge pages; unlike memcached, take no "
-              "memory in advance" },
+      .help = "take all memory for items at the start, in huge pages where the system "
+              "has them" },
     { COMMAND('W', "disable-watch"), .section = SECTION_CLIENTS,
       OFF(watch), .preset = "on",
       .help = "refuse watch" },

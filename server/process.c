@@ -136,6 +136,22 @@ process_lock_memory(char *text, size_t text_bytes)
                 strerror(errno));
 }
 
+enum process_status
+process_check_huge_pages(char *text, size_t text_bytes)
+{
+    static const char path[] = "/sys/kernel/mm/transparent_hugepage/enabled";
+    char              said[64] = "";
+    int               fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t           n = fd >= 0 ? read(fd, said, sizeof(said) - 1) : -1;
+
+    if (fd >= 0)
+        close(fd);
+    if (n > 0 && strstr(said, "[never]") == NULL)
+        return PROCESS_OK;
+    return fail(text, text_bytes, PROCESS_OS_ERROR, "no huge pages (-L): %s %s", path,
+                n > 0 ? "says never" : "is not there");
+}
+
 /* ---- Who we are ------------------------------------------------------------------ */
 
 /* The last step away from root. */

@@ -100,6 +100,9 @@ enum process_status process_daemon_ready(struct process_daemon *daemon, char *te
  * -k: lock what is in memory and what will be. Address space that is reserved but was
  * never touched stays unpopulated. A failure is worth a warning, not an end.
  */
+/* Does the system give huge pages to who asks for them? */
+enum process_status process_check_huge_pages(char *text, size_t text_bytes)
+    __attribute__((warn_unused_result));
 enum process_status process_lock_memory(char *text, size_t text_bytes)
     __attribute__((warn_unused_result));
 

@@ -316,7 +316,6 @@ create_cache(struct server *server, char *text, size_t text_bytes)
           .smallest_value = options->value_bytes_min_given ? options->value_bytes_min : 0,
           .growth = options->growth,
           .evicts = options->evicts,
-          .large_pages = options->large_pages,
           .tracks_sizes = options->track_sizes,
           .lru = { .segmented = options->lru_segmented,
                    .temporary = options->temporary_lru,

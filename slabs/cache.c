@@ -527,6 +527,12 @@ cache_memory_limit(const struct cache *cache)
 }
 
 bool
+cache_take_memory(struct cache *cache)
+{
+    return pages_take_memory(&cache->pages);
+}
+
+bool
 cache_memory_set_limit(struct cache *cache, size_t bytes)
 {
     return pages_set_limit(&cache->pages, bytes);

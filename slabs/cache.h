@@ -62,7 +62,6 @@ struct cache_config {
     uint32_t            smallest_value; /* least room for key, flags and value a chunk  */
     double              growth;         /* ratio between large size classes, > 1        */
     bool                evicts;         /* false: out of memory is an answer            */
-    bool                large_pages;    /* ask for huge pages                           */
     bool                tracks_sizes;   /* count items by size: cache_sizes_sum()       */
     struct cache_lru    lru;
     uint64_t            hash_seed; /* random, or keys can be made to collide       */
@@ -448,6 +447,9 @@ unsigned cache_class_count(const struct cache *cache);
 /* Chunk size of a class, 0 if there is no such class. */
 uint32_t cache_class_bytes(const struct cache *cache, unsigned size_class);
 size_t   cache_memory_limit(const struct cache *cache);
+/* Take as much memory as the limit allows, now, in huge pages if the system has them; false
+ * where it does not give all. In a memory file there is none to take. */
+bool cache_take_memory(struct cache *cache);
 /* Change the ceiling, rounded down to pages. Memory above a lower one stays in use until
  * cache_move_step() has given it up. False where it is more than config.memory_most. */
 bool   cache_memory_set_limit(struct cache *cache, size_t bytes);

@@ -175,13 +175,23 @@ pages_init(struct pages *pages, const struct cache_config *config,
         return false;
     }
     keep_pages(pages);
-    if (config->large_pages) /* advice: nothing depends on it */
-        madvise(pages->base, (size_t)pages->capacity << pages->page_shift, MADV_HUGEPAGE);
     poison_lay(pages->base, pages->page_bytes); /* where handle 0 would lead */
     lock_init(&pages->lock, RANK_PAGES);
     for (unsigned size_class = 1; size_class <= pages->classes.count; size_class++)
         lock_init(&pages->class_memory[size_class].lock, RANK_CLASS);
     return true;
+}
+
+bool
+pages_take_memory(struct pages *pages)
+{
+    size_t limit = (size_t)atomic_load(&pages->limit) << pages->page_shift;
+
+    if (pages->file.head != NULL)
+        return true;
+    /* Pages beyond the limit are used in part; huge ones would be used as a whole. */
+    return (madvise(pages->base, pages->page_bytes + limit, MADV_HUGEPAGE) == 0) &
+           (madvise(pages->base + pages->page_bytes, limit, MADV_POPULATE_WRITE) == 0);
 }
 
 void

@@ -94,6 +94,8 @@ bool pages_init(struct pages *pages, const struct cache_config *config,
 /* Change the limit. Pages above it stay with their classes until these give them up. False
  * where it is more than was reserved for. */
 bool pages_set_limit(struct pages *pages, size_t limit_bytes);
+/* As cache_take_memory(). */
+bool pages_take_memory(struct pages *pages);
 void pages_fini(struct pages *pages);
 
 void magazine_init(struct magazine *magazine, const struct pages *pages,

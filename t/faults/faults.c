@@ -96,6 +96,7 @@ WRAP(int, pthread_create, (pthread_t *thread, const pthread_attr_t *how,
 WRAP(void *, mmap, (void *at, size_t n, int access, int flags, int fd, off_t from),
      (at, n, access, flags, fd, from), MAP_FAILED)
 WRAP(int, eventfd, (unsigned first, int flags), (first, flags), -1)
+WRAP(int, madvise, (void *at, size_t n, int what), (at, n, what), -1)
 WRAP(int, event_add, (struct event *event, const struct timeval *time), (event, time), -1)
 /* The file system is full: slabs/file_priv.h. */
 WRAP(bool, file_reserve_page, (struct file *file, uint32_t page), (file, page), false)
