@@ -23,14 +23,15 @@ my $THREAD  = $MIB;
 my $IDLE    = 1 << 10;          # a connection,
 my $LARGE   = 4 << 10;          # one that waits in the midst of a large value,
 my $INPUT   = 20 << 10;         # or of a request,
-my $STUCK   = 128 << 10;        # or does not read its answers
+my $STUCK   = 160 << 10;        # or does not read its answers
+my $PAGE    = $LIMIT << 10;     # a 1024th of the limit, for each size class,
+my $LARGEST = 4 * $MIB;         # and the largest
 
 (my $open_files) = `sh -c 'ulimit -n'` =~ /(\d+)/;
 plan skip_all => "only $open_files files may be open" if $open_files < 2 * $CLIENTS;
 
-# Beyond -m, every class may have a page, and the largest four.
 sub is_within ($d, $name, $limit = $LIMIT) {
-    my $most = ($limit + $d->stats('slabs')->{active_slabs} + 4) * $MIB
+    my $most = $limit * $MIB + $d->stats('slabs')->{active_slabs} * $PAGE + $LARGEST
         + $d->stat('hash_bytes') + $FIXED + $THREADS * $THREAD;
     my $is = $d->resident;
 
@@ -39,10 +40,11 @@ sub is_within ($d, $name, $limit = $LIMIT) {
     return $is;
 }
 
-# What was full is larger by so much for each of the clients, and little more.
+# What was full is larger by so much for each of the clients, by what the largest class is
+# granted, and little more.
 sub grows ($d, $full, $each, $name) {
     my $grown = $d->resident - $full;
-    my $most  = 4 * $MIB + $CLIENTS * ($IDLE + $each);
+    my $most  = $LARGEST + 4 * $MIB + $CLIENTS * ($IDLE + $each);
 
     note(sprintf '%s: %.1f MiB more of %.1f', $name, $grown / $MIB, $most / $MIB);
     verdict($grown <= $most, "$name: it takes no more than that",
