@@ -143,8 +143,7 @@ take(struct cache_thread *thread, unsigned size_class)
         }
         if (round == ROUNDS_MAX)
             return NULL;
-        if (round + 1 < ROUNDS_MAX ||
-            !pages_grow_in_need(&cache->pages, size_class, cache->evicts))
+        if (round + 1 < ROUNDS_MAX || !pages_grow_in_need(&cache->pages, size_class))
             evict_some(thread, size_class, round + 1 == ROUNDS_MAX);
     }
 }

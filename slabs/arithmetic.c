@@ -45,9 +45,8 @@ is_no_number(const struct item *item)
 {
     size_t length = item_value_length(item);
 
-    return length == 0 || item_is_chained(item) ||
-           cache_item_weight(item->key_length, item_client_flags(item), length) >
-               NUMBER_WEIGHT_MAX;
+    return length == 0 || cache_item_weight(item->key_length, item_client_flags(item),
+                                            length) > NUMBER_WEIGHT_MAX;
 }
 
 static uint64_t
@@ -147,7 +146,8 @@ count_locked(struct counting *c)
             return CACHE_NOT_NUMERIC;
         if (how->compares && !item_has_cas(item, how->cas))
             return CACHE_EXISTS;
-        if (!parse_counter((struct span){ item_value(item), item_value_length(item) },
+        if (item_is_chained(item) ||
+            !parse_counter((struct span){ item_value(item), item_value_length(item) },
                            &result->number))
             return CACHE_NOT_NUMERIC;
         result->number = apply(result->number, how);

@@ -19,9 +19,10 @@ enum { MAGAZINE_BYTES = 8 << 10 };
 
 /* Each class may have a few chunks, whatever the limit says, or the limit could make a
  * size impossible to store: one is being read, another arrives, and an append wants one
- * besides. Of the largest class some more in need, so that the same is true of a chain of a
+ * besides. In need it is a MiB, for all those may be ends of chains, which nobody can evict
+ * from there; and of the largest class some more, so that the same is true of a chain of a
  * MiB. */
-enum { CHUNKS_GRANTED = 4, LARGEST_GRANTED = 4 << 20 };
+enum { CHUNKS_GRANTED = 4, NEEDED = 1 << 20, LARGEST_NEEDED = 4 << 20 };
 
 /* Chunks of a draining page that are met while a lock is held once. */
 enum { KEEP_BACK_MOST = 64 };
@@ -37,9 +38,11 @@ pages_granted(const struct pages *pages, unsigned size_class)
 static uint32_t
 granted_in_need(const struct pages *pages, unsigned size_class)
 {
-    if (size_class == pages->classes.count)
-        return LARGEST_GRANTED >> pages->page_shift;
-    return pages_granted(pages, size_class);
+    uint32_t granted = pages_granted(pages, size_class);
+    uint32_t needed = size_class == pages->classes.count ? LARGEST_NEEDED : NEEDED;
+
+    needed >>= pages->page_shift;
+    return needed > granted ? needed : granted;
 }
 
 /* Pages beyond the limit. */
@@ -158,8 +161,9 @@ pages_init(struct pages *pages, const struct cache_config *config,
         .page_bytes = config->page_bytes,
         .page_shift = shift,
     };
-    pages->unit_shift = unit_shift_for(
-        ((most + 1 + CHUNKS_GRANTED * CLASS_MAX) << shift) + LARGEST_GRANTED);
+    pages->unit_shift =
+        unit_shift_for(((most + 1 + CHUNKS_GRANTED * CLASS_MAX) << shift) +
+                       (size_t)NEEDED * CLASS_MAX + LARGEST_NEEDED);
     classes_init(&pages->classes, smallest_chunk, largest_chunk, config->page_bytes,
                  config->growth, 1u << pages->unit_shift);
     atomic_init(&pages->limit, (uint32_t)limit);
@@ -356,29 +360,15 @@ class_grow_locked(struct pages *pages, unsigned size_class, uint32_t granted)
     return true;
 }
 
-/* The chunks of a small class may all be parts of chains, and then it has nothing to evict. As
- * long as what all are granted is not used up, it may have another page, and the mover takes
- * one from somebody else. */
-static bool
-may_borrow_locked(const struct pages *pages)
-{
-    return pages->used < atomic_load(&pages->limit) + spare_pages(pages);
-}
-
 bool
-pages_grow_in_need(struct pages *pages, unsigned size_class, bool borrows)
+pages_grow_in_need(struct pages *pages, unsigned size_class)
 {
     struct class_memory *memory = &pages->class_memory[size_class];
-    uint32_t             granted = granted_in_need(pages, size_class);
     bool                 has;
 
     lock_take(&memory->lock);
-    if (borrows && memory->fresh == 0) {
-        lock_take(&pages->lock);
-        granted = may_borrow_locked(pages) ? UINT32_MAX : granted;
-        lock_drop(&pages->lock);
-    }
-    has = memory->fresh > 0 || class_grow_locked(pages, size_class, granted);
+    has = memory->fresh > 0 ||
+          class_grow_locked(pages, size_class, granted_in_need(pages, size_class));
     lock_drop(&memory->lock);
     return has;
 }

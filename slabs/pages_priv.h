@@ -105,9 +105,8 @@ void magazine_init(struct magazine *magazine, const struct pages *pages,
  * are undefined. */
 struct item *pages_take_chunk(struct pages *pages, struct magazine *magazine,
                               unsigned size_class);
-/* The class has no chunk, and nothing in it can be evicted. May it have a page more, if need
- * be one that is granted to another class? */
-bool pages_grow_in_need(struct pages *pages, unsigned size_class, bool borrows);
+/* The class has no chunk, and nothing in it can be evicted. May it have a page more? */
+bool pages_grow_in_need(struct pages *pages, unsigned size_class);
 void pages_give_chunk(struct pages *pages, struct magazine *magazine, unsigned size_class,
                       struct item *chunk);
 /* How many free chunks a thread, maybe another one, keeps. */

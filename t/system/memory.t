@@ -24,14 +24,14 @@ my $IDLE    = 1 << 10;          # a connection,
 my $LARGE   = 4 << 10;          # one that waits in the midst of a large value,
 my $INPUT   = 20 << 10;         # or of a request,
 my $STUCK   = 160 << 10;        # or does not read its answers
-my $PAGE    = $LIMIT << 10;     # a 1024th of the limit, for each size class,
+my $CLASS   = $MIB;             # for a moment, of each size class,
 my $LARGEST = 4 * $MIB;         # and the largest
 
 (my $open_files) = `sh -c 'ulimit -n'` =~ /(\d+)/;
 plan skip_all => "only $open_files files may be open" if $open_files < 2 * $CLIENTS;
 
 sub is_within ($d, $name, $limit = $LIMIT) {
-    my $most = $limit * $MIB + $d->stats('slabs')->{active_slabs} * $PAGE + $LARGEST
+    my $most = $limit * $MIB + $d->stats('slabs')->{active_slabs} * $CLASS + $LARGEST
         + $d->stat('hash_bytes') + $FIXED + $THREADS * $THREAD;
     my $is = $d->resident;
 

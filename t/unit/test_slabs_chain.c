@@ -614,7 +614,7 @@ END_TEST
 
 START_TEST(an_append_that_does_not_fit_says_so_and_changes_nothing)
 {
-    struct cache_config config = config_of(0);
+    struct cache_config config = config_of(7 * (size_t)MIB);
     struct fixture      f;
     struct cache_store  store;
     struct cache_result result;
@@ -766,6 +766,10 @@ START_TEST(a_chain_is_no_number)
     put_span(&f, "key", (struct span){ zeros, 3 * CHUNK }, 0);
     key = key_of(&f, "key");
     ck_assert_int_eq(cache_arithmetic(f.thread, &key, &how, &result), CACHE_NOT_NUMERIC);
+    how.compares = true;
+    how.cas = cas_of(&f, "key") + 1;
+    ck_assert_int_eq(cache_arithmetic(f.thread, &key, &how, &result), CACHE_EXISTS);
+    how.compares = false;
     put_span(&f, "key", (struct span){ zeros, 300 }, 0);
     ck_assert_int_eq(cache_arithmetic(f.thread, &key, &how, &result), CACHE_OK);
     free(zeros);
