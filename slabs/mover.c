@@ -71,11 +71,14 @@ name_item(struct cache *cache, const struct item *item, unsigned size_class,
     enum { LINKED = ITEM_TAKEN | ITEM_LINKED };
     struct lru *lru = &cache->lru[size_class];
     uint8_t     traits;
+    unsigned    list;
     bool        linked;
 
     lock_take(&lru->lock);
     traits = item_traits(item);
-    linked = (traits & LINKED) == LINKED && item_class(cache, item) == size_class;
+    list = traits & ITEM_CHAINED ? cache->pages.classes.count
+                                 : pages_class(&cache->pages, item);
+    linked = (traits & LINKED) == LINKED && list == size_class;
     if (linked) {
         named->hash = table_hash(&cache->table, item_key(item));
         named->handle = pages_handle(&cache->pages, item);
