@@ -112,26 +112,20 @@ on_retry(evutil_socket_t fd, short what, void *arg)
 
 /* ---- accepting ------------------------------------------------------------------- */
 
-static enum session_protocol
-protocol_of(const struct server *server, int listener)
+/* The listener with this descriptor. */
+static const struct listener *
+find_listener(const struct listeners *listeners, int fd)
 {
-    for (size_t i = 0; i < server->listeners.count; i++) {
-        if (server->listeners.list[i].fd != listener)
-            continue;
-        switch (server->listeners.list[i].protocol) {
-        case OPTIONS_PROTOCOL_ASCII:
-            return SESSION_TEXT;
-        case OPTIONS_PROTOCOL_BINARY:
-            return SESSION_BINARY;
-        case OPTIONS_PROTOCOL_AUTO:
-            return SESSION_AUTO;
-        }
-    }
-    return SESSION_AUTO;
+    const struct listener *listener = listeners->list;
+
+    while (listener->fd != fd)
+        listener++;
+    return listener;
 }
 
 static void
-take_in(struct acceptor *acceptor, int listener, int fd, const struct peer *peer)
+take_in(struct acceptor *acceptor, const struct listener *listener, int fd,
+        const struct peer *peer)
 {
     struct server *server = acceptor->server;
     struct conn   *conn;
@@ -142,7 +136,7 @@ take_in(struct acceptor *acceptor, int listener, int fd, const struct peer *peer
         reject(acceptor, fd);
         return;
     }
-    conn = conn_create(fd, peer, protocol_of(server, listener));
+    conn = conn_create(fd, peer, listener);
     if (conn == NULL) {
         reject(acceptor, fd);
         return;
@@ -155,24 +149,25 @@ take_in(struct acceptor *acceptor, int listener, int fd, const struct peer *peer
 }
 
 static void
-on_connection(evutil_socket_t listener, short what, void *arg)
+on_connection(evutil_socket_t fd, short what, void *arg)
 {
     struct acceptor        *acceptor = arg;
+    const struct listener  *listener = find_listener(&acceptor->server->listeners, fd);
     struct sockaddr_storage address;
 
     (void)what;
     for (unsigned i = 0; i < ACCEPTS_A_TURN; i++) {
         socklen_t   length = sizeof(address);
         struct peer peer;
-        int         fd;
+        int         client;
 
         /* Whoever left until now has made room for this one already. */
         atomic_store(&acceptor->somebody_left, false);
-        fd = accept4(listener, (struct sockaddr *)&address, &length,
-                     SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd >= 0) {
+        client = accept4(fd, (struct sockaddr *)&address, &length,
+                         SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (client >= 0) {
             peer = peer_at(&address);
-            take_in(acceptor, listener, fd, &peer);
+            take_in(acceptor, listener, client, &peer);
             continue;
         }
         /* ECONNABORTED and the like are about that one client. */

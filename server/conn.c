@@ -28,15 +28,29 @@ static void conn_on_event(evutil_socket_t fd, short what, void *arg);
 
 /* ---- birth and death ------------------------------------------------------------- */
 
+enum session_protocol
+conn_protocol(const struct listener *listener)
+{
+    switch (listener->protocol) {
+    case OPTIONS_PROTOCOL_ASCII:
+        return SESSION_TEXT;
+    case OPTIONS_PROTOCOL_BINARY:
+        return SESSION_BINARY;
+    case OPTIONS_PROTOCOL_AUTO:
+        break;
+    }
+    return SESSION_AUTO;
+}
+
 struct conn *
-conn_create(int fd, const struct peer *peer, enum session_protocol protocol)
+conn_create(int fd, const struct peer *peer, const struct listener *listener)
 {
     struct conn *conn = malloc(sizeof(*conn));
 
     if (conn == NULL)
         return NULL;
     *conn = (struct conn){ .fd = fd, .peer = *peer };
-    session_init(&conn->session, protocol);
+    session_init(&conn->session, conn_protocol(listener));
     return conn;
 }
 

@@ -19,6 +19,7 @@
 #include "protocol/session.h"
 #include "server/peer.h"
 
+struct listener;
 struct worker;
 
 /* What it does just now, for `stats conns`. */
@@ -47,8 +48,12 @@ struct conn {
     struct peer      peer;
 };
 
-/* Takes over the descriptor (non-blocking); NULL when out of memory, with fd open. */
-struct conn *conn_create(int fd, const struct peer *peer, enum session_protocol protocol);
+/* What the clients of a listener speak. */
+enum session_protocol conn_protocol(const struct listener *listener);
+/* Takes over the descriptor (non-blocking) that this listener has accepted; NULL when out
+ * of memory, with fd open. */
+struct conn *conn_create(int fd, const struct peer *peer,
+                         const struct listener *listener);
 /* Begin to serve, on the worker's thread. False: it could not, and is closed. */
 bool conn_start(struct conn *conn, struct worker *worker);
 /* Go on with input that was kept because its turn was over. */

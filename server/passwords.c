@@ -17,6 +17,7 @@
 
 #include "protocol/base64.h"
 #include "protocol/number.h"
+#include "server/process.h"
 #include "slabs/must.h"
 
 enum {
@@ -358,25 +359,11 @@ list_drop(struct passwords *passwords, struct password_list *list)
         list_free(list);
 }
 
-static char *
-absolute(const char *path)
-{
-    char *here, *whole = NULL;
-
-    if (path[0] == '/')
-        return strdup(path);
-    here = getcwd(NULL, 0);
-    if (here != NULL && asprintf(&whole, "%s/%s", here, path) < 0)
-        whole = NULL;
-    free(here);
-    return whole;
-}
-
 bool
 passwords_open(struct passwords *passwords, const char *path, char *text,
                size_t text_bytes)
 {
-    *passwords = (struct passwords){ .path = absolute(path) };
+    *passwords = (struct passwords){ .path = process_full_path(path) };
     if (passwords->path == NULL) {
         snprintf(text, text_bytes, "%s: %s", path, strerror(errno));
         return false;

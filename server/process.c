@@ -216,6 +216,20 @@ await_child(int ready_fd, pid_t child)
     return WIFEXITED(how) ? WEXITSTATUS(how) : process_exit_code(PROCESS_OS_ERROR);
 }
 
+char *
+process_full_path(const char *path)
+{
+    char *here, *whole = NULL;
+
+    if (path[0] == '/')
+        return strdup(path);
+    here = getcwd(NULL, 0);
+    if (here != NULL && asprintf(&whole, "%s/%s", here, path) < 0)
+        whole = NULL;
+    free(here);
+    return whole;
+}
+
 enum process_status
 process_daemonize(struct process_daemon *daemon, bool keep_directory, bool keep_stdio,
                   char *text, size_t text_bytes)

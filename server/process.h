@@ -79,6 +79,10 @@ enum process_status process_drop_privileges(const char *user, bool core_dumps, c
                                             size_t text_bytes)
     __attribute__((warn_unused_result));
 
+/* The path from / on, which still leads there after process_daemonize(); to be freed, NULL
+ * with errno where it is not to be had. */
+char *process_full_path(const char *path) __attribute__((warn_unused_result));
+
 /*
  * -d: PROCESS_OK comes back in the child, a session of its own, in / unless
  * `keep_directory` (-r: that is where the core file goes). Its terminal is still there,

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "protocol/binary.h"
+#include "server/conn.h"
 #include "server/server.h"
 #include "server/trace.h"
 #include "server/udp_frame.h"
@@ -308,20 +309,6 @@ udp_heard_at(const struct udp *udp, unsigned socket)
     return atomic_load_explicit(&udp->sockets[socket].heard_at, memory_order_relaxed);
 }
 
-static enum session_protocol
-protocol_of(const struct listener *listener)
-{
-    switch (listener->protocol) {
-    case OPTIONS_PROTOCOL_ASCII:
-        return SESSION_TEXT;
-    case OPTIONS_PROTOCOL_BINARY:
-        return SESSION_BINARY;
-    case OPTIONS_PROTOCOL_AUTO:
-        break;
-    }
-    return SESSION_AUTO;
-}
-
 bool
 udp_start(struct udp **udp, struct worker *worker)
 {
@@ -342,7 +329,7 @@ udp_start(struct udp **udp, struct worker *worker)
 
         socket->udp = made;
         socket->fd = from->list[i].fd;
-        socket->protocol = (uint8_t)protocol_of(&from->list[i]);
+        socket->protocol = (uint8_t)conn_protocol(&from->list[i]);
         if (!udp_reads(worker, i))
             continue;
         socket->event = event_new(worker->base, socket->fd, EV_READ | EV_PERSIST,
