@@ -79,7 +79,7 @@ NO_LTO    = $(if $(LTO),-fno-lto)
 CHECKED  := -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer \
             -DLARDER_DEBUG=1
 COMPILE   = $(CC) -std=c11 -D_GNU_SOURCE -I. $(XXHASH_CFLAGS) $(LIBEVENT_CFLAGS) \
-            $(LIBCRYPTO_CFLAGS) $(WARNINGS) -fPIE -pthread $(if $(SAN),$(CHECKED),$(RELEASE)) \
+            $(OPENSSL_CFLAGS) $(WARNINGS) -fPIE -pthread $(if $(SAN),$(CHECKED),$(RELEASE)) \
             $(CPPFLAGS) $(CFLAGS)
 LINK      = $(CC) -pie -pthread -Wl,-z,relro,-z,now,--as-needed \
             $(if $(SAN),-fsanitize=$(SAN)) $(CFLAGS) $(LDFLAGS)
@@ -102,7 +102,7 @@ build: $(PROGRAM)
 
 $(OUT)/larder: $(SERVER_OBJECTS) $(LIBPROTOCOL) $(LIBSLABS)
 	@echo LINK $@
-	$(Q)$(LINK) $(if $(SAN),,$(LTO) $(UNROLL)) -o $@ $^ $(LIBEVENT_LIBS) $(LIBCRYPTO_LIBS) $(LIBS)
+	$(Q)$(LINK) $(if $(SAN),,$(LTO) $(UNROLL)) -o $@ $^ $(LIBEVENT_LIBS) $(OPENSSL_LIBS) $(LIBS)
 
 $(LIBPROTOCOL): $(call objects,protocol)
 $(LIBSLABS):    $(call objects,slabs)
@@ -149,7 +149,7 @@ $(OUT)/t/fuzz/fuzz_%: $(OUT)/t/fuzz/fuzz_%.o $(FUZZ_OBJECTS) $(LIBPROTOCOL) $(LI
 # bring it after all else was configured.
 define link_test
 	@echo LINK $@
-	$(Q)$(LINK) $(NO_LTO) -o $@ $^ $$($(PKG_CONFIG) --libs check) $(LIBEVENT_LIBS) $(LIBCRYPTO_LIBS) $(LIBS)
+	$(Q)$(LINK) $(NO_LTO) -o $@ $^ $$($(PKG_CONFIG) --libs check) $(LIBEVENT_LIBS) $(OPENSSL_LIBS) $(LIBS)
 endef
 
 # What is tested: sources of programs, files for prove, scripts that count themselves.
@@ -180,6 +180,9 @@ $(FAULTY): $(FAULTY).o $(SERVER_OBJECTS) $(LIBPROTOCOL) $(LIBSLABS)
 	$(Q)$(LINK) $(NO_LTO) $(WRAPPED:%=-Wl,--wrap=%) -o $@ $^ $(LIBEVENT_LIBS) \
 	    $(LIBCRYPTO_LIBS) $(LIBS)
 
+# With TLS below it all that clients are told is the same.
+over_tls = $(if $(SAN)$(filter-out file,$(origin TESTS)),,'TEST_TLS=1 prove --failures $(WIRE)')
+
 # Without SAN and TESTS, the same again under these sanitizers.
 CHECK_AGAIN = $(MAKE) --no-print-directory check SAN=address,undefined
 again       = $(if $(SAN)$(filter-out file,$(origin TESTS)),,'$(CHECK_AGAIN)')
@@ -199,7 +202,7 @@ export CK_DEFAULT_TIMEOUT = 300
 # The stress is there for threads; elsewhere it is a short one.
 check: export STRESS_SECONDS ?= $(if $(filter thread,$(VARIANT)),20,12)
 check: $(call programs,$(TESTS)) $(PROGRAM) $(if $(filter t/faults/%,$(TESTS)),$(FAULTY))
-	+@$(TALLY) $(call commands,$(TESTS)) $(again)
+	+@$(TALLY) $(call commands,$(TESTS)) $(over_tls) $(again)
 
 check-reference:
 	@SERVER=$(REFERENCE) tools/tally $(call proved,$(filter t/wire/% t/clients/%,$(TESTS)))
@@ -246,7 +249,7 @@ TIMING = $(call programs,t/system/timing.c)
 $(TIMING): $(TIMING).o \
         $(filter-out %/main.o,$(SERVER_OBJECTS)) $(LIBPROTOCOL) $(LIBSLABS)
 	@echo LINK $@
-	$(Q)$(LINK) -o $@ $^ $(LIBEVENT_LIBS) $(LIBCRYPTO_LIBS) $(LIBS) -lm
+	$(Q)$(LINK) -o $@ $^ $(LIBEVENT_LIBS) $(OPENSSL_LIBS) $(LIBS) -lm
 
 timing: $(TIMING) $(PROGRAM)
 	$< check $(TRIES)

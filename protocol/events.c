@@ -138,6 +138,15 @@ events_conn_new(char *line, int client, const struct events_peer *peer)
 }
 
 struct span
+events_conn_tls_error(char *line, int client, const char *what)
+{
+    int length =
+        snprintf(line, EVENTS_LINE_MAX, "type=conntlserr fd=%d msg=%s", client, what);
+
+    return (struct span){ line, (size_t)length };
+}
+
+struct span
 events_conn_close(char *line, int client, const struct events_peer *peer,
                   enum events_closed reason)
 {

@@ -75,6 +75,8 @@ struct events_peer {
 };
 
 struct span events_conn_new(char *line, int client, const struct events_peer *peer);
+/* No TLS has come about, or what there was is broken. */
+struct span events_conn_tls_error(char *line, int client, const char *what);
 enum events_closed {
     EVENTS_CLOSED_NORMALLY,
     EVENTS_CLOSED_BY_ERROR,

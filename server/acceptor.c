@@ -46,12 +46,13 @@ least_loaded(struct server *server)
 /* ---- at the limit ---------------------------------------------------------------- */
 
 static void
-reject(struct acceptor *acceptor, int fd)
+reject(struct acceptor *acceptor, const struct listener *listener, int fd)
 {
     static const char text[] = "ERROR Too many open connections\r\n";
-    ssize_t           n = send(fd, text, sizeof(text) - 1, MSG_NOSIGNAL);
 
-    (void)n; /* a courtesy: who cannot take it is closed all the same */
+    /* A courtesy: who cannot take it is closed all the same. */
+    if (listener->tls == LISTEN_PLAIN)
+        (void)!send(fd, text, sizeof(text) - 1, MSG_NOSIGNAL);
     close(fd);
     counter_add(&acceptor->counters.rejected_connections, 1);
 }
@@ -133,12 +134,12 @@ take_in(struct acceptor *acceptor, const struct listener *listener, int fd,
 
     if (server->options.connections_fast &&
         (unsigned)fd + 1 >= server->options.connections_max) {
-        reject(acceptor, fd);
+        reject(acceptor, listener, fd);
         return;
     }
-    conn = conn_create(fd, peer, listener);
+    conn = conn_create(fd, peer, listener, &server->certificates);
     if (conn == NULL) {
-        reject(acceptor, fd);
+        reject(acceptor, listener, fd);
         return;
     }
     counter_add(&acceptor->counters.total_connections, 1);

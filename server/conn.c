@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "server/server.h"
+#include "server/tls.h"
 #include "server/trace.h"
 #include "server/worker.h"
 #include "slabs/must.h"
@@ -23,6 +24,8 @@ enum {
     TURN_BYTES = 512 << 10, /* with so much sent, others have their turn...     */
     SEND_BYTES = 1 << 20,   /* ...and with this much, in the midst of an answer */
 };
+
+_Static_assert(WORKER_INPUT_BYTES <= UINT16_MAX, "kept input has a length of 16 bits");
 
 static void conn_on_event(evutil_socket_t fd, short what, void *arg);
 
@@ -43,7 +46,8 @@ conn_protocol(const struct listener *listener)
 }
 
 struct conn *
-conn_create(int fd, const struct peer *peer, const struct listener *listener)
+conn_create(int fd, const struct peer *peer, const struct listener *listener,
+            struct certificates *certificates)
 {
     struct conn *conn = malloc(sizeof(*conn));
 
@@ -51,6 +55,13 @@ conn_create(int fd, const struct peer *peer, const struct listener *listener)
         return NULL;
     *conn = (struct conn){ .fd = fd, .peer = *peer };
     session_init(&conn->session, conn_protocol(listener));
+    if (listener->tls != LISTEN_PLAIN) {
+        conn->tls = tls_create(certificates, fd, listener->tls);
+        if (conn->tls == NULL) {
+            free(conn);
+            return NULL;
+        }
+    }
     return conn;
 }
 
@@ -67,6 +78,16 @@ wait_for(struct conn *conn, short what)
     event_assign(&conn->event, conn->worker->base, conn->fd, what | EV_PERSIST,
                  conn_on_event, conn);
     return event_add(&conn->event, NULL) == 0;
+}
+
+/* The same, where it may be waiting for something else. */
+static bool
+wait_instead(struct conn *conn, short what)
+{
+    if (event_get_events(&conn->event) & what)
+        return true;
+    event_del(&conn->event);
+    return wait_for(conn, what);
 }
 
 static void
@@ -134,6 +155,7 @@ leave(struct conn *conn)
     lock_drop(&worker->conns_lock);
     session_fini(&conn->session, &worker->session_worker);
     reply_destroy(&conn->pending);
+    tls_destroy(&conn->tls);
     free(conn->kept);
     free(conn);
     atomic_fetch_sub(&worker->connections, 1);
@@ -151,6 +173,30 @@ conn_close(struct conn *conn, enum events_closed reason)
     leave(conn);
     close(fd);
     server_connection_closed(worker->server);
+}
+
+/* For a connection whose TLS has come to grief. */
+static void
+tell_of_trouble(struct conn *conn, uint64_t *counter, const char *what)
+{
+    counter_add(counter, 1);
+    peer_tell_tls_error(conn->worker->session_worker.executor.ring, conn->fd, what);
+}
+
+void
+conn_refuse(struct conn *conn, const char *why)
+{
+    tell_of_trouble(conn, &conn->worker->counters.ssl_handshake_errors, why);
+    conn_close(conn, EVENTS_CLOSED_BY_ERROR);
+}
+
+/* Reading or sending has failed, and errno says why. */
+static void
+look_for_trouble(struct conn *conn)
+{
+    if (conn->tls != NULL && errno == EPROTO)
+        tell_of_trouble(conn, &conn->worker->counters.ssl_proto_errors,
+                        tls_trouble(conn->tls));
 }
 
 /* ---- sending --------------------------------------------------------------------- */
@@ -171,26 +217,38 @@ count_to_send(const struct iovec *vectors, unsigned count)
     return count;
 }
 
+static ssize_t
+send_vectors(const struct conn *conn, struct iovec *vectors, unsigned count)
+{
+    struct msghdr message = { .msg_iov = vectors, .msg_iovlen = count };
+
+    if (conn->tls != NULL)
+        return tls_send(conn->tls, vectors, count);
+    if (count == 1)
+        return send(conn->fd, vectors[0].iov_base, vectors[0].iov_len, MSG_NOSIGNAL);
+    return sendmsg(conn->fd, &message, MSG_NOSIGNAL);
+}
+
 static enum sent
 send_some(struct conn *conn, struct reply *reply)
 {
-    struct iovec  vectors[VECTORS];
-    struct msghdr message = { .msg_iov = vectors };
-    size_t        sent = 0;
-    ssize_t       n;
+    struct iovec vectors[VECTORS];
+    size_t       sent = 0;
+    ssize_t      n;
 
     while (reply_left(reply) > 0) {
         if (sent >= SEND_BYTES)
             return SENT_PART; /* as if the socket took no more: it is asked again */
-        message.msg_iovlen =
-            count_to_send(vectors, reply_vectors(reply, vectors, VECTORS));
-        n = message.msg_iovlen == 1
-                ? send(conn->fd, vectors[0].iov_base, vectors[0].iov_len, MSG_NOSIGNAL)
-                : sendmsg(conn->fd, &message, MSG_NOSIGNAL);
+        n = send_vectors(conn, vectors,
+                         count_to_send(vectors, reply_vectors(reply, vectors, VECTORS)));
         if (n < 0 && errno == EINTR)
             continue;
-        if (n < 0)
-            return errno == EAGAIN || errno == EWOULDBLOCK ? SENT_PART : SENT_FAILED;
+        if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+            return SENT_PART;
+        if (n < 0) {
+            look_for_trouble(conn);
+            return SENT_FAILED;
+        }
         counter_add(&conn->worker->counters.bytes_written, (uint64_t)n);
         sent += (size_t)n;
         reply_advance(reply, (size_t)n);
@@ -237,7 +295,7 @@ keep_input(struct conn *conn, struct span rest)
         return false;
     }
     memcpy(conn->kept, rest.at, rest.length);
-    conn->kept_length = (uint32_t)rest.length;
+    conn->kept_length = (uint16_t)rest.length;
     return true;
 }
 
@@ -276,13 +334,16 @@ static bool
 begin_to_watch(struct conn *conn)
 {
     struct worker      *worker = conn->worker;
-    struct watch_client client = { conn->fd, conn->heard_at, conn->peer };
+    struct watch_client client = {
+        .fd = conn->fd, .tls = conn->tls, .heard_at = conn->heard_at, .peer = conn->peer
+    };
     uint32_t            kinds = session_watches(&conn->session);
     bool                too_many;
 
     event_del(&conn->event);
     set_state(conn, CONN_WATCHING);
     if (watch_add(&worker->server->watch, &client, kinds, &too_many)) {
+        conn->tls = NULL;
         leave(conn);
         return true;
     }
@@ -291,6 +352,12 @@ begin_to_watch(struct conn *conn)
         return false;
     conn_close(conn, EVENTS_CLOSED_BY_ERROR);
     return true;
+}
+
+static bool
+holds_input(const struct conn *conn)
+{
+    return conn->tls != NULL && tls_holds_input(conn->tls);
 }
 
 /* Run the session over the input, as far as input, turn and socket allow. */
@@ -347,8 +414,10 @@ conn_run(struct conn *conn, struct span input)
             conn_close(conn, EVENTS_CLOSED_BY_ERROR);
             return;
         }
-        if (sent == SENT_ALL && status == SESSION_YIELD) {
+        if (sent == SENT_ALL && status == SESSION_YIELD)
             counter_add(&worker->counters.conn_yields, 1);
+        conn->hungry = status == SESSION_MORE && holds_input(conn);
+        if (sent == SENT_ALL && (status == SESSION_YIELD || conn->hungry)) {
             if (!worker_serve_again(worker, conn)) {
                 conn_close(conn, EVENTS_CLOSED_BY_ERROR);
                 return;
@@ -357,13 +426,6 @@ conn_run(struct conn *conn, struct span input)
         set_state(conn, state_between_turns(conn));
         return;
     }
-}
-
-void
-conn_continue(struct conn *conn)
-{
-    note_heard(conn); /* it has taken what its last turn has said */
-    conn_run(conn, (struct span){ conn->worker->input, fetch_kept(conn) });
 }
 
 /* One read: first into a value that is arriving, then into the worker's buffer. */
@@ -379,9 +441,20 @@ receive(struct conn *conn, size_t kept, size_t *direct)
     vectors[0].iov_len = *direct;
     buffer->iov_base = worker->input + kept;
     buffer->iov_len = WORKER_INPUT_BYTES - kept;
+    if (conn->tls != NULL)
+        return *direct == 0 ? tls_receive(conn->tls, buffer, 1)
+                            : tls_receive(conn->tls, vectors, 2);
     if (*direct == 0)
         return recv(conn->fd, buffer->iov_base, buffer->iov_len, 0);
     return readv(conn->fd, vectors, 2);
+}
+
+/* TLS may have to send before it can read on. */
+static bool
+wait_to_read(struct conn *conn)
+{
+    return conn->tls == NULL ||
+           wait_instead(conn, tls_waits_to_write(conn->tls) ? EV_WRITE : EV_READ);
 }
 
 static void
@@ -393,8 +466,15 @@ conn_read(struct conn *conn)
     if (n <= 0) {
         bool again = n < 0 && (errno == EAGAIN || errno == EINTR);
 
-        if (!again || !keep_input(conn, (struct span){ conn->worker->input, kept }))
+        if (n < 0 && !again)
+            look_for_trouble(conn);
+        if (!again || !wait_to_read(conn) ||
+            !keep_input(conn, (struct span){ conn->worker->input, kept }))
             conn_close(conn, n == 0 ? EVENTS_CLOSED_NORMALLY : EVENTS_CLOSED_BY_ERROR);
+        return;
+    }
+    if (!wait_to_read(conn)) {
+        conn_close(conn, EVENTS_CLOSED_BY_ERROR);
         return;
     }
     counter_add(&conn->worker->counters.bytes_read, (uint64_t)n);
@@ -409,6 +489,17 @@ conn_read(struct conn *conn)
         n -= (ssize_t)filled;
     }
     conn_run(conn, (struct span){ conn->worker->input, kept + (size_t)n });
+}
+
+void
+conn_continue(struct conn *conn)
+{
+    if (conn->hungry) {
+        conn_read(conn);
+        return;
+    }
+    note_heard(conn); /* it has taken what its last turn has said */
+    conn_run(conn, (struct span){ conn->worker->input, fetch_kept(conn) });
 }
 
 /* The client takes output again. */
@@ -432,8 +523,32 @@ conn_write(struct conn *conn)
                                        : EVENTS_CLOSED_BY_ERROR);
         return;
     }
-    if (conn->kept != NULL || session_has_more_to_say(&conn->session))
+    if (conn->kept != NULL || session_has_more_to_say(&conn->session) ||
+        holds_input(conn))
         conn_continue(conn);
+}
+
+static void
+shake_hands(struct conn *conn)
+{
+    switch (tls_shake_hands(conn->tls)) {
+    case TLS_READY:
+        if (!tls_is_resumed(conn->tls))
+            counter_add(&conn->worker->counters.ssl_new_sessions, 1);
+        note_heard(conn);
+        conn_read(conn); /* a request may have come along with it */
+        break;
+    case TLS_WAITS:
+        if (!wait_to_read(conn))
+            conn_close(conn, EVENTS_CLOSED_BY_ERROR);
+        break;
+    case TLS_LEFT:
+        conn_close(conn, EVENTS_CLOSED_NORMALLY);
+        break;
+    case TLS_REFUSED:
+        conn_refuse(conn, tls_trouble(conn->tls));
+        break;
+    }
 }
 
 static void
@@ -442,7 +557,9 @@ conn_on_event(evutil_socket_t fd, short what, void *arg)
     struct conn *conn = arg;
 
     (void)fd, (void)what;
-    if (conn->pending != NULL)
+    if (conn->tls != NULL && !tls_is_ready(conn->tls))
+        shake_hands(conn);
+    else if (conn->pending != NULL)
         conn_write(conn);
     else if (!conn->in_again)
         conn_read(conn);

@@ -19,7 +19,9 @@
 #include "protocol/session.h"
 #include "server/peer.h"
 
+struct certificates;
 struct listener;
+struct tls;
 struct worker;
 
 /* What it does just now, for `stats conns`. */
@@ -35,29 +37,33 @@ struct conn {
     struct event     event; /* reading, or writing while there is pending output */
     struct worker   *worker;
     int              fd;
-    _Atomic uint32_t heard_at; /* clock, when it last sent or took something */
-    _Atomic uint8_t  state;    /* enum conn_state                            */
-    bool             closing;  /* once the pending output is gone            */
-    bool             in_again; /* on the worker's list for another turn      */
-    uint32_t         kept_length;
+    _Atomic uint32_t heard_at;     /* clock, when it last sent or took something */
+    _Atomic uint8_t  state;        /* enum conn_state                            */
+    bool             closing : 1;  /* once the pending output is gone            */
+    bool             in_again : 1; /* on the worker's list for another turn...   */
+    bool             hungry : 1;   /* ...to read what its TLS holds              */
+    uint16_t         kept_length;
+    struct peer      peer;
     char            *kept;        /* input that is not a whole request yet, or NULL  */
+    struct tls      *tls;         /* NULL: the bytes of the socket are the client's  */
     struct reply    *pending;     /* output that the socket would not take, or NULL  */
     struct conn     *next, *prev; /* of the worker's connections; under its conns_lock */
     struct conn     *next_again;
     struct session   session;
-    struct peer      peer;
 };
 
 /* What the clients of a listener speak. */
 enum session_protocol conn_protocol(const struct listener *listener);
 /* Takes over the descriptor (non-blocking) that this listener has accepted; NULL when out
- * of memory, with fd open. */
-struct conn *conn_create(int fd, const struct peer *peer,
-                         const struct listener *listener);
+ * of memory, with fd open. The certificates are for TLS, and are not looked at here. */
+struct conn *conn_create(int fd, const struct peer *peer, const struct listener *listener,
+                         struct certificates *certificates);
 /* Begin to serve, on the worker's thread. False: it could not, and is closed. */
 bool conn_start(struct conn *conn, struct worker *worker);
-/* Go on with input that was kept because its turn was over. */
+/* Go on with input that was kept because its turn was over, or that is still to be read. */
 void conn_continue(struct conn *conn);
+/* Close a connection that no TLS has come about with. */
+void conn_refuse(struct conn *conn, const char *why);
 /* Close and free. */
 void conn_close(struct conn *conn, enum events_closed reason);
 

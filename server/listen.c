@@ -34,6 +34,7 @@ struct wish {
     const char           *host; /* NULL: all addresses */
     int                   port; /* 0: any              */
     enum options_protocol protocol;
+    enum listen_tls       tls;
 };
 
 /* One run of listen_open(). */
@@ -116,14 +117,20 @@ cut_bracketed(char **text, const char *open, const char *close, char **inside)
 static enum listen_status
 read_prefixes(const struct opening *opening, char **text, struct wish *wish)
 {
-    char *name;
+    const struct options *o = opening->o;
+    char                 *name;
 
-    if (skip(text, "btls:") || skip(text, "mtls:")) {
-        fail(opening, "-l with btls: or mtls: is not there yet: TLS comes with a later "
-                      "version");
-        return LISTEN_NOT_YET;
-    }
-    skip(text, "notls:");
+    wish->tls = o->tls ? LISTEN_TLS : LISTEN_PLAIN;
+    if (skip(text, "notls:"))
+        wish->tls = LISTEN_PLAIN;
+    else if (skip(text, "btls:"))
+        wish->tls = LISTEN_TLS_ANYBODY;
+    else if (skip(text, "mtls:"))
+        wish->tls = LISTEN_TLS_KNOWN;
+    if (wish->tls != LISTEN_PLAIN && !o->tls)
+        return bad_value(opening, "-l with btls: or mtls: is for TLS (-Z)");
+    if (wish->tls == LISTEN_TLS_KNOWN && o->tls_ca == NULL)
+        return bad_value(opening, "-l with mtls: needs -o ssl_ca_cert");
     if (cut_bracketed(text, "proto[", "]:", &name)) {
         if (strcmp(name, "binary") == 0)
             wish->protocol = OPTIONS_PROTOCOL_BINARY;
@@ -371,7 +378,7 @@ static enum listen_status
 open_address(struct opening *opening, const struct wish *wish,
              const struct addrinfo *info, bool *missing)
 {
-    struct listener listener = { .protocol = wish->protocol };
+    struct listener listener = { .protocol = wish->protocol, .tls = wish->tls };
     char            name[NAME_BYTES];
 
     listener.fd = wish->port == 0 ? open_any_port(opening, info) : open_ip(opening, info);

@@ -22,12 +22,21 @@ enum listen_family {
     LISTEN_UNIX,
 };
 
+/* What is asked of those who come by a listener. */
+enum listen_tls {
+    LISTEN_PLAIN,       /* no TLS                                                     */
+    LISTEN_TLS,         /* TLS, with a certificate as -o ssl_verify_mode says         */
+    LISTEN_TLS_ANYBODY, /* btls: TLS, without one                                     */
+    LISTEN_TLS_KNOWN,   /* mtls: TLS, with one that -o ssl_ca_cert vouches for        */
+};
+
 /* One listening socket: non-blocking, close-on-exec, with TCP in the state LISTEN. */
 struct listener {
     int                   fd;
     enum listen_family    family;
     enum options_protocol protocol; /* what its clients speak                       */
-    uint16_t              port;     /* bound, host order; 0 for a unix socket       */
+    enum listen_tls       tls;
+    uint16_t              port; /* bound, host order; 0 for a unix socket       */
 };
 
 /* All of them; made by listen_open(), freed by listen_close(). */
@@ -41,7 +50,6 @@ enum listen_status {
     LISTEN_FAILED,    /* the system or the address said no                         */
     LISTEN_FEW,       /* -c leaves no descriptor for a listener                    */
     LISTEN_BAD_VALUE, /* what -l says is no list of addresses                      */
-    LISTEN_NOT_YET,   /* a listener asks for TLS                                   */
 };
 
 /* Can -l of `o` be read, as far as it counts? Nothing is opened and no name resolved. */

@@ -165,6 +165,22 @@ read_passwords(struct start *start)
     return true;
 }
 
+static bool
+read_certificates(struct start *start)
+{
+    struct server             *server = &start->server;
+    const struct certificates *certificates = &server->certificates;
+
+    if (!server_read_certificates(server, start->text, sizeof(start->text)))
+        return false;
+    if (server->options.tls && certificates_are_exposed(certificates))
+        fprintf(stderr, "warning: everybody can read the key in %s\n", certificates->key);
+    if (server->options.tls && certificates_lack_kernel(certificates))
+        fprintf(stderr,
+                "warning: the kernel has no TLS, -o ssl_kernel_tls has no effect\n");
+    return true;
+}
+
 static int
 serve(struct start *start)
 {
@@ -175,6 +191,8 @@ serve(struct start *start)
     if (!systemd_init(&server->systemd, start->text, sizeof(start->text)) ||
         !read_passwords(start))
         return fail(start, EXIT_FAILURE);
+    if (!read_certificates(start))
+        return fail(start, EX_USAGE);
     status = prepare_process(start);
     if (status == PROCESS_PARENT)
         return start->daemon.exit_code;
@@ -218,6 +236,7 @@ main(int argc, char **argv)
     exit_code = status == OPTIONS_OK ? serve(start) : options_exit_code(status);
     memory_file_close(&start->server.memory);
     passwords_close(&start->server.passwords);
+    certificates_close(&start->server.certificates);
     systemd_fini(&start->server.systemd);
     options_fini(&start->server.options);
     free(start);

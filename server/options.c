@@ -48,23 +48,6 @@ set_presets(const struct parser *p)
 /* ---- One option ------------------------------------------------------------------ */
 
 static enum options_status
-not_yet(const struct parser *p, const char *what, const char *it)
-{
-    options_complain(p, "%s is not there yet: %s with a later version", what, it);
-    return OPTIONS_NOT_YET;
-}
-
-static enum options_status
-refuse_later(const struct parser *p, const struct option_row *row)
-{
-    char name[NAME_BYTES], it[NAME_BYTES];
-
-    options_name_row(row, name, sizeof(name));
-    snprintf(it, sizeof(it), "%s comes", row->help);
-    return not_yet(p, name, it);
-}
-
-static enum options_status
 refuse_left_out(const struct parser *p, const struct option_row *row)
 {
     char name[NAME_BYTES];
@@ -80,8 +63,6 @@ take(const struct parser *p, const struct option_row *row, const char *text, boo
 {
     enum options_status status = OPTIONS_OK;
 
-    if (row->state == OPTION_LATER)
-        return refuse_later(p, row);
     if (row->state == OPTION_LEFT_OUT)
         return refuse_left_out(p, row);
     if (row->argument == NULL)
@@ -605,6 +586,10 @@ check_together(const struct parser *p)
         wrong = "-Y without -S is for the text protocol, which -B binary turns off";
     else if ((o->auth_file != NULL || o->sasl) && o->udp_port != 0)
         wrong = "who has to log in (-S, -Y) cannot do so by UDP (-U)";
+    else if (o->tls && o->tls_chain == NULL)
+        wrong = "TLS (-Z) needs the server's certificate, -o ssl_chain_cert";
+    else if (o->tls && o->tls_verify_mode > 0 && o->tls_ca == NULL)
+        wrong = "-o ssl_verify_mode needs -o ssl_ca_cert";
     if (wrong == NULL)
         return OPTIONS_OK;
     options_complain(p, "%s", wrong);
@@ -644,13 +629,12 @@ set_listeners(const struct parser *p)
 static enum options_status
 check_listeners(const struct parser *p)
 {
-    char               text[LISTEN_TEXT_BYTES];
-    enum listen_status status = listen_check(p->o, text, sizeof(text));
+    char text[LISTEN_TEXT_BYTES];
 
-    if (status == LISTEN_OK)
+    if (listen_check(p->o, text, sizeof(text)) == LISTEN_OK)
         return OPTIONS_OK;
     options_complain(p, "%s", text);
-    return status == LISTEN_NOT_YET ? OPTIONS_NOT_YET : OPTIONS_BAD_VALUE;
+    return OPTIONS_BAD_VALUE;
 }
 
 static enum options_status

@@ -30,6 +30,13 @@ enum options_hash {
     OPTIONS_HASH_XXH3,
 };
 
+enum options_tls_version {
+    OPTIONS_TLS_1_0,
+    OPTIONS_TLS_1_1,
+    OPTIONS_TLS_1_2,
+    OPTIONS_TLS_1_3
+};
+
 /* The parsed command line. Text is owned by the struct; NULL where nothing was given. */
 struct options {
     /* Where to listen. */
@@ -89,6 +96,25 @@ struct options {
     char *auth_file; /* -Y: users and passwords, and they log in if they speak text */
     char *sasl_file; /* MEMCACHED_SASL_PWDB: the same for -S without -Y           */
 
+    /* TLS. */
+    bool  tls;         /* -Z                                                       */
+    char *tls_chain;   /* -o ssl_chain_cert                                        */
+    char *tls_key;     /* -o ssl_key: NULL, it is in the same file                 */
+    char *tls_ca;      /* -o ssl_ca_cert                                           */
+    char *tls_ciphers; /* -o ssl_ciphers: NULL, ours                               */
+    unsigned
+        tls_verify_mode; /* -o ssl_verify_mode: 0..3                                 */
+    unsigned
+         tls_key_format; /* -o ssl_keyformat: as OpenSSL counts them                 */
+    bool tls_sessions;   /* -o ssl_session_cache: sessions may be resumed            */
+    bool tls_kernel;     /* -o ssl_kernel_tls                                        */
+    unsigned
+        tls_handshake_s; /* -o ssl_handshake_timeout: seconds                        */
+    uint64_t
+        tls_write_bytes; /* -o ssl_wbuf_size: not used                               */
+    enum options_tls_version
+        tls_version_min; /* -o ssl_min_version                       */
+
     /* Known to memcached's engine, shown in `stats settings`, of no effect here. */
     char              prefix_delimiter[2]; /* -D: one character                        */
     bool              prefix_stats;        /* -D turns them on                         */
@@ -122,7 +148,6 @@ enum options_status {
     OPTIONS_OK = 0,    /* go on                                                       */
     OPTIONS_DONE,      /* -h, -i or -V has been answered on `out`                     */
     OPTIONS_BAD_VALUE, /* an unknown option, or a value out of bounds                 */
-    OPTIONS_NOT_YET,   /* it asks for what a later version brings                     */
     OPTIONS_CONFLICT,  /* options that cannot stand together                          */
     OPTIONS_NO_MEMORY,
 };

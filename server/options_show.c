@@ -116,14 +116,13 @@ options_print_help(FILE *out)
     fputs("usage: larder [option ...]\n", out);
     print_rows(out, "Where to listen:", OPTION_WORKS, SECTION_LISTEN);
     print_rows(out, "Connections:", OPTION_WORKS, SECTION_CONNECTIONS);
+    print_rows(out, "TLS:", OPTION_WORKS, SECTION_TLS);
     print_rows(out, "Memory:", OPTION_WORKS, SECTION_MEMORY);
     print_rows(out, "What clients may do:", OPTION_WORKS, SECTION_CLIENTS);
     print_rows(out, "The process:", OPTION_WORKS, SECTION_PROCESS);
     print_rows(out, "Other:", OPTION_WORKS, SECTION_HELP);
     print_rows(out, "Accepted because memcached has them, without effect here:",
                OPTION_IGNORED, SECTION_NONE);
-    print_rows(out, "Not there yet, larder does not start with them:", OPTION_LATER,
-               SECTION_NONE);
     print_rows(out,
                "Left out on purpose, larder does not start with them:", OPTION_LEFT_OUT,
                SECTION_NONE);
@@ -172,7 +171,7 @@ options_print_license(FILE *out)
         "POSSIBILITY OF SUCH DAMAGE.\n"
         "\n"
         "It is linked with libevent, which is under a license like this one, and with\n"
-        "OpenSSL's libcrypto, which is under the Apache License 2.0, and holds\n"
+        "OpenSSL, which is under the Apache License 2.0, and holds\n"
         "code of xxHash, which is under the BSD license in two clauses.\n",
         out);
 }

@@ -27,7 +27,6 @@ enum option_place {
 enum option_state {
     OPTION_WORKS,
     OPTION_IGNORED,  /* accepted without effect; `help` tells why, in a note at -v    */
-    OPTION_LATER,    /* the start is refused; `help` tells what a later version brings */
     OPTION_LEFT_OUT, /* the start is refused; `help` tells why it will stay so */
 };
 
@@ -60,6 +59,7 @@ enum option_section {
     SECTION_NONE, /* not in -h, or under the heading of its state */
     SECTION_LISTEN,
     SECTION_CONNECTIONS,
+    SECTION_TLS,
     SECTION_MEMORY,
     SECTION_CLIENTS,
     SECTION_PROCESS,

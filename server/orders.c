@@ -122,6 +122,29 @@ shut_down(struct server *server, struct span mode)
     return SPAN("");
 }
 
+/* Which file it is, and what is wrong with it, is nothing for clients. */
+static struct span
+reload_certificates(struct server *server)
+{
+    if (!server->options.tls)
+        return SPAN("Error TLS not enabled\r\n");
+    switch (server_reload_certificates(server)) {
+    case CERTIFICATES_OK:
+        break;
+    case CERTIFICATES_BAD_CHAIN:
+        return SPAN("Error loading the certificate chain\r\n");
+    case CERTIFICATES_BAD_KEY:
+        return SPAN("Error loading the key\r\n");
+    case CERTIFICATES_BAD_CA:
+        return SPAN("Error loading the CA certificate\r\n");
+    case CERTIFICATES_BAD_CIPHERS:
+        return SPAN("Error setting the ciphers\r\n");
+    case CERTIFICATES_NO_MEMORY:
+        return SPAN("Error out of memory\r\n");
+    }
+    return done;
+}
+
 struct span
 orders_run(void *arg, const struct request *order)
 {
@@ -167,7 +190,7 @@ orders_run(void *arg, const struct request *order)
     case ORDER_SHUTDOWN:
         return shut_down(server, order->text);
     case ORDER_RELOAD_CERTIFICATES:
-        return SPAN("Error TLS not enabled\r\n");
+        return reload_certificates(server);
     }
     return SPAN("ERROR\r\n");
 }

@@ -53,6 +53,15 @@ peer_tell_opened(struct watch_ring *ring, int fd, const struct peer *peer)
 }
 
 void
+peer_tell_tls_error(struct watch_ring *ring, int fd, const char *what)
+{
+    char line[EVENTS_LINE_MAX];
+
+    if (watch_wants(ring->watch, WATCH_CONNEVENTS))
+        watch_tell(ring, WATCH_CONNEVENTS, events_conn_tls_error(line, fd, what));
+}
+
+void
 peer_tell_closed(struct watch_ring *ring, int fd, const struct peer *peer,
                  enum events_closed reason)
 {

@@ -24,9 +24,10 @@ bool peer_is_local(const struct peer *peer);
 /* In text. The transport of an IP address is taken to be TCP. */
 void peer_describe(const struct peer *peer, struct events_peer *text);
 
-/* Tell those who watch `connevents` of a connection that begins, and of one that is about
- * to be closed, by the ring of the calling thread. */
+/* Tell those who watch `connevents` of a connection that begins, of one whose TLS has come
+ * to grief, and of one that is about to be closed, by the ring of the calling thread. */
 void peer_tell_opened(struct watch_ring *ring, int fd, const struct peer *peer);
+void peer_tell_tls_error(struct watch_ring *ring, int fd, const char *what);
 void peer_tell_closed(struct watch_ring *ring, int fd, const struct peer *peer,
                       enum events_closed reason);
 

@@ -172,21 +172,46 @@ on_stop_signal(evutil_socket_t signal_number, short what, void *arg)
     event_base_loopbreak(server->base);
 }
 
+enum certificates_status
+server_reload_certificates(struct server *server)
+{
+    char                     text[512];
+    enum certificates_status status =
+        certificates_reload(&server->certificates, text, sizeof(text));
+
+    if (status != CERTIFICATES_OK) {
+        fprintf(stderr, "%s; the old certificates stay in force\n", text);
+        return status;
+    }
+    atomic_store(&server->certificates_read_at_s, clock_seconds(&server->clock));
+    if (atomic_load(&server->verbosity) > 0)
+        fprintf(stderr, "the certificates were read again\n");
+    return status;
+}
+
+static void
+reload_passwords(struct server *server)
+{
+    char text[256];
+
+    if (!passwords_reload(&server->passwords, text, sizeof(text)))
+        fprintf(stderr, "%s; the old passwords stay in force\n", text);
+    else if (atomic_load(&server->verbosity) > 0)
+        fprintf(stderr, "the passwords were read again\n");
+}
+
 /* Reload what can be; and a HUP must not end a server that has nothing of the kind. */
 static void
 on_hangup(evutil_socket_t signal_number, short what, void *arg)
 {
     struct server *server = arg;
-    char           text[256];
 
     (void)signal_number, (void)what;
     systemd_tell_reloading(&server->systemd);
-    if (asks_for_login(&server->options)) {
-        if (!passwords_reload(&server->passwords, text, sizeof(text)))
-            fprintf(stderr, "%s; the old passwords stay in force\n", text);
-        else if (atomic_load(&server->verbosity) > 0)
-            fprintf(stderr, "the passwords were read again\n");
-    }
+    if (asks_for_login(&server->options))
+        reload_passwords(server);
+    if (server->options.tls)
+        server_reload_certificates(server);
     systemd_tell_ready(&server->systemd);
 }
 
@@ -415,6 +440,14 @@ server_read_passwords(struct server *server, char *text, size_t text_bytes)
              "-S: who may log in? Name a file of user:password lines by -Y, or by "
              "MEMCACHED_SASL_PWDB in the environment.");
     return false;
+}
+
+bool
+server_read_certificates(struct server *server, char *text, size_t text_bytes)
+{
+    return !server->options.tls ||
+           certificates_open(&server->certificates, &server->options, text, text_bytes) ==
+               CERTIFICATES_OK;
 }
 
 bool

@@ -16,6 +16,7 @@
 #include "protocol/counters.h"
 #include "protocol/host.h"
 #include "server/acceptor.h"
+#include "server/certificates.h"
 #include "server/listen.h"
 #include "server/memory_file.h"
 #include "server/options.h"
@@ -58,20 +59,22 @@ struct server {
     unsigned         turn_requests; /* that one connection may run in one turn; frozen */
     _Atomic unsigned verbosity;
 
-    struct event_base *base; /* the main thread's */
-    struct event      *tick_event;
-    struct event      *signal_events[4];
-    struct listeners   listeners;
-    struct listeners   udp_sockets; /* read by the workers; frozen                    */
-    _Atomic bool       serving;     /* all is there: datagrams may be answered from now */
-    struct acceptor    acceptor;
-    struct worker     *workers; /* options.threads of them */
-    unsigned           workers_started;
-    struct upkeep      upkeep;
-    struct prefixes    prefixes;
-    struct passwords   passwords; /* of -Y, or of -S */
-    struct watch       watch;     /* rings: one a worker, one of upkeep */
-    struct systemd     systemd;   /* made and ended by who owns the server */
+    struct event_base  *base; /* the main thread's */
+    struct event       *tick_event;
+    struct event       *signal_events[4];
+    struct listeners    listeners;
+    struct listeners    udp_sockets; /* read by the workers; frozen                    */
+    _Atomic bool        serving; /* all is there: datagrams may be answered from now */
+    struct acceptor     acceptor;
+    struct worker      *workers; /* options.threads of them */
+    unsigned            workers_started;
+    struct upkeep       upkeep;
+    struct prefixes     prefixes;
+    struct passwords    passwords;              /* of -Y, or of -S */
+    struct certificates certificates;           /* with -Z */
+    _Atomic uint32_t    certificates_read_at_s; /* clock_seconds() */
+    struct watch        watch;                  /* rings: one a worker, one of upkeep */
+    struct systemd      systemd; /* made and ended by who owns the server */
 
     struct lock              reset_lock; /* RANK_OWNER; guards the next              */
     struct totals            reset_at;   /* what `stats reset` wants to be forgotten */
@@ -82,6 +85,10 @@ struct server {
  * is who it was started as. False, with one line in `text`, if that is not possible. Who
  * called it closes server->passwords after server_stop(). */
 bool server_read_passwords(struct server *server, char *text, size_t text_bytes);
+/* The same for what TLS needs, with -Z, and server->certificates. */
+bool server_read_certificates(struct server *server, char *text, size_t text_bytes);
+/* Read it again; what is wrong is said on standard error. Any thread. */
+enum certificates_status server_reload_certificates(struct server *server);
 /* Open the file that memory is in, if there is to be one: as the user who serves. False, with
  * one line in `text`, if that is not possible. Who called it closes server->memory after
  * server_stop(). */

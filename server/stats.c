@@ -21,8 +21,9 @@
  *
  *   NUMBER    a plain number            TIME   microseconds, shown as S.UUUUUU
  *   TEXT      a static string
- *   FAST, IDLE, REASSIGN, CRAWLER, MAINTAINER   a number that is shown only with
- *             maxconns_fast, idle_timeout, slab_reassign, lru_crawler, lru_maintainer
+ *   FAST, IDLE, REASSIGN, CRAWLER, MAINTAINER, SECURE, SESSIONS   a number that is shown
+ *             only with maxconns_fast, idle_timeout, slab_reassign, lru_crawler,
+ *             lru_maintainer, -Z, -Z and ssl_session_cache
  *   BUSY      a static string that is shown only with slab_reassign
  */
 #define FIGURES(X)                                                                       \
@@ -101,6 +102,11 @@
     X(NUMBER, log_watcher_skipped, "watch: lines not sent to a slow watcher")            \
     X(NUMBER, log_watcher_sent, "watch: lines sent")                                     \
     X(NUMBER, log_watchers, "watch: watchers now")                                       \
+    X(SESSIONS, ssl_new_sessions, "TLS: handshakes that resumed no session")             \
+    X(SECURE, ssl_handshake_errors, "TLS: handshakes that came to nothing")              \
+    X(SECURE, ssl_proto_errors, "TLS: connections that were broken later")               \
+    X(SECURE, time_since_server_cert_refresh,                                            \
+      "TLS: seconds since certificates were read")                                       \
     X(NUMBER, unexpected_napi_ids, "always 0: -N has no effect")                         \
     X(NUMBER, round_robin_fallback, "always 0: -N has no effect")                        \
     X(NUMBER, bytes, "bytes of all items, headers included")                             \
@@ -122,7 +128,19 @@
     X(MAINTAINER, direct_reclaims, "evictions by who needed memory")                     \
     X(MAINTAINER, lru_bumps_dropped, "always 0: reads queue nothing")
 
-enum kind { NUMBER, TIME, TEXT, FAST, IDLE, REASSIGN, BUSY, CRAWLER, MAINTAINER };
+enum kind {
+    NUMBER,
+    TIME,
+    TEXT,
+    FAST,
+    IDLE,
+    REASSIGN,
+    BUSY,
+    CRAWLER,
+    MAINTAINER,
+    SECURE,
+    SESSIONS
+};
 
 /* A value of any kind; a TEXT is a pointer. */
 union figure {
@@ -242,6 +260,11 @@ fill_connections(struct server *server, const struct worker_counters *w,
     f->bytes_read.number = w->bytes_read;
     f->bytes_written.number = w->bytes_written;
     f->conn_yields.number = w->conn_yields;
+    f->ssl_new_sessions.number = w->ssl_new_sessions;
+    f->ssl_handshake_errors.number = w->ssl_handshake_errors;
+    f->ssl_proto_errors.number = w->ssl_proto_errors;
+    f->time_since_server_cert_refresh.number =
+        clock_seconds(&server->clock) - atomic_load(&server->certificates_read_at_s);
     f->accepting_conns.number = !atomic_load(&acceptor->paused);
     f->listen_disabled_num.number = a.listen_disabled_num;
     f->time_in_listen_disabled_us.number = a.time_in_listen_disabled;
@@ -344,6 +367,10 @@ is_shown(const struct server *server, enum kind kind)
         return atomic_load(&server->upkeep.crawler.enabled);
     case MAINTAINER:
         return options->lru_maintainer;
+    case SECURE:
+        return options->tls;
+    case SESSIONS:
+        return options->tls && options->tls_sessions;
     case NUMBER:
     case TIME:
     case TEXT:

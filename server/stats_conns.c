@@ -111,7 +111,9 @@ emit_worker(struct worker *worker, const struct show *show)
 {
     lock_take(&worker->conns_lock);
     for (struct conn *conn = worker->conns; conn != NULL; conn = conn->next) {
-        struct watch_client client = { conn->fd, conn->heard_at, conn->peer };
+        struct watch_client client = { .fd = conn->fd,
+                                       .heard_at = conn->heard_at,
+                                       .peer = conn->peer };
 
         /* One that is about to watch is among those who do. */
         if (conn->state != CONN_WATCHING)

@@ -14,6 +14,7 @@
 
 #include "protocol/events.h"
 #include "server/peer.h"
+#include "server/tls.h"
 #include "slabs/counters.h"
 
 enum {
@@ -166,6 +167,7 @@ watcher_destroy(struct watch *watch, unsigned at)
     lock_take(&watch->lock);
     watch->present[at] = NULL;
     lock_drop(&watch->lock);
+    tls_destroy(&watcher->client.tls);
     close(watcher->client.fd);
     free(watcher->buffer);
     free(watcher);
@@ -239,9 +241,12 @@ append(struct watch *watch, struct watcher *watcher, const struct record *record
 static bool
 flush(struct watcher *watcher)
 {
-    ssize_t n = 0;
+    struct iovec all = { watcher->buffer, watcher->used };
+    ssize_t      n = 0;
 
-    if (watcher->used > 0)
+    if (watcher->used > 0 && watcher->client.tls != NULL)
+        n = tls_send(watcher->client.tls, &all, 1);
+    else if (watcher->used > 0)
         n = send(watcher->client.fd, watcher->buffer, watcher->used,
                  MSG_NOSIGNAL | MSG_DONTWAIT);
     if (n < 0)
@@ -255,8 +260,11 @@ flush(struct watcher *watcher)
 static bool
 ignore_input(struct watcher *watcher)
 {
-    char    bytes[512];
-    ssize_t n = recv(watcher->client.fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+    char         bytes[512];
+    struct iovec room = { bytes, sizeof(bytes) };
+    ssize_t      n = watcher->client.tls != NULL
+                         ? tls_receive(watcher->client.tls, &room, 1)
+                         : recv(watcher->client.fd, bytes, sizeof(bytes), MSG_DONTWAIT);
 
     return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
 }

@@ -22,6 +22,7 @@
 #include "slabs/lock.h"
 #include "slabs/span.h"
 
+struct tls;
 struct watch;
 struct watcher;
 
@@ -42,6 +43,7 @@ struct watch_ring {
 /* A connection that watches. */
 struct watch_client {
     int         fd;
+    struct tls *tls;      /* NULL: the socket takes text as it is */
     uint32_t    heard_at; /* clock, when it began */
     struct peer peer;
 };
@@ -102,8 +104,8 @@ struct watch_counters {
 
 void watch_count(const struct watch *watch, struct watch_counters *counters);
 
-/* Take over a connection that wants to watch these kinds; false when there are too many
- * of them, or else no memory. */
+/* Take over a connection, with its TLS, that wants to watch these kinds; false when there are
+ * too many of them, or else no memory. */
 bool watch_add(struct watch *watch, const struct watch_client *client, uint32_t kinds,
                bool *too_many);
 

@@ -10,6 +10,7 @@
 #include "protocol/events.h"
 #include "server/conn.h"
 #include "server/server.h"
+#include "server/tls.h"
 #include "server/udp.h"
 #include "slabs/must.h"
 
@@ -113,8 +114,18 @@ is_idle(const struct conn *conn, uint32_t now)
 {
     uint32_t limit = conn->worker->server->options.idle_timeout_s * CLOCK_HZ;
 
-    return !peer_is_local(&conn->peer) && !conn->in_again && conn->pending == NULL &&
-           !session_is_receiving(&conn->session) && now - conn->heard_at > limit;
+    return limit > 0 && !peer_is_local(&conn->peer) && !conn->in_again &&
+           conn->pending == NULL && !session_is_receiving(&conn->session) &&
+           now - conn->heard_at > limit;
+}
+
+/* The handshake of a TLS connection has a time limit of its own. */
+static bool
+is_late(const struct conn *conn, uint32_t now)
+{
+    uint32_t limit = conn->worker->server->options.tls_handshake_s * CLOCK_HZ;
+
+    return conn->tls != NULL && !tls_is_ready(conn->tls) && now - conn->heard_at > limit;
 }
 
 static void
@@ -127,10 +138,12 @@ on_idle_check(evutil_socket_t fd, short what, void *arg)
     (void)fd, (void)what;
     for (conn = worker->conns; conn != NULL; conn = next) {
         next = conn->next;
-        if (!is_idle(conn, now))
-            continue;
-        counter_add(&worker->counters.idle_kicks, 1);
-        conn_close(conn, EVENTS_CLOSED_BY_IDLENESS);
+        if (is_late(conn, now)) {
+            conn_refuse(conn, "the handshake takes too long");
+        } else if (is_idle(conn, now)) {
+            counter_add(&worker->counters.idle_kicks, 1);
+            conn_close(conn, EVENTS_CLOSED_BY_IDLENESS);
+        }
     }
 }
 
@@ -200,7 +213,7 @@ make_events(struct worker *worker)
     if (worker->wake_event == NULL || worker->again_event == NULL ||
         event_add(worker->wake_event, NULL) != 0)
         return false;
-    if (worker->server->options.idle_timeout_s == 0)
+    if (worker->server->options.idle_timeout_s == 0 && !worker->server->options.tls)
         return true;
     worker->idle_event = event_new(worker->base, -1, EV_PERSIST, on_idle_check, worker);
     return worker->idle_event != NULL && event_add(worker->idle_event, &second) == 0;

@@ -31,7 +31,10 @@ enum { WORKER_INPUT_BYTES = 16 << 10 };
     X(conn_yields, "times a client with more to do had to let others go first")          \
     X(idle_kicks, "connections closed for idleness")                                     \
     X(read_buf_oom, "connections closed for want of memory for input")                   \
-    X(response_obj_oom, "connections closed for want of memory for output")
+    X(response_obj_oom, "connections closed for want of memory for output")              \
+    X(ssl_new_sessions, "TLS handshakes that resumed no session")                        \
+    X(ssl_handshake_errors, "TLS handshakes that came to nothing")                       \
+    X(ssl_proto_errors, "connections whose TLS was broken later")
 
 struct worker_counters {
 #define WORKER_COUNTER_FIELD(name, meaning) uint64_t name;
@@ -45,11 +48,11 @@ struct worker {
     struct event_base *base;
     struct event      *wake_event;
     struct event      *again_event; /* fires at once while `again` is not empty       */
-    struct event      *idle_event;  /* looks for idle connections, with idle_timeout  */
-    int                wake_fd;     /* eventfd: there is something in the queue       */
-    _Atomic bool       stopping;
-    _Atomic bool       called; /* and has not answered yet                          */
-    _Atomic unsigned   connections; /* given to it and not closed yet                 */
+    struct event    *idle_event; /* looks for idle connections, where there is a limit */
+    int              wake_fd;    /* eventfd: there is something in the queue       */
+    _Atomic bool     stopping;
+    _Atomic bool     called;      /* and has not answered yet                          */
+    _Atomic unsigned connections; /* given to it and not closed yet                 */
 
     struct lock  queue_lock; /* RANK_LEAF; guards the next */
     struct conn *queue;      /* given, not yet taken over  */

@@ -26,6 +26,7 @@ use Daemon::Connection;
 use Daemon::Program qw(contents is_reference launch_program run_program
     server_program wait_for_exit);
 use Daemon::Text qw(hit set);
+use Daemon::Tls qw(secured tls_arguments);
 use Daemon::Verdict qw(note_lines same shown verdict);
 
 our @CARP_NOT = qw(Daemon::Connection);
@@ -52,9 +53,16 @@ my %running;                    # process id => Daemon; who is left at the end i
 # hold the words PORT, PORT2 ...; PORT must be one of 127.0.0.1. Without -l, -p or
 # -s that is added. A first argument that is a hash goes to launch_program; with
 # `anywhere` no -l is added, with `verbose` it may talk, `login` is what every
-# connection sends first, such as 'user password'. Dies if the server does not come up.
+# connection sends first, such as 'user password', `tls` what is said to
+# IO::Socket::SSL for it. With TEST_TLS=1 in the environment every server and its
+# connections have TLS. Dies if the server does not come up.
 sub start ($class, @args) {
-    my $launch    = ref $args[0] ? shift @args : {};
+    my $launch = ref $args[0] ? shift @args : {};
+
+    if ($ENV{TEST_TLS} && !$launch->{tls} && !grep { $_ eq '-s' } @args) {
+        $launch = { %$launch, tls => {} };
+        push @args, tls_arguments();
+    }
     my @completed = completed($launch, @args);
 
     for (1 .. $TRIES) {
@@ -109,6 +117,7 @@ sub attempt ($class, $launch, @args) {
         port_file  => $launch->{env}{MEMCACHED_PORT_FILENAME},
         background => (scalar grep { $_ eq '-d' } @args),
         login      => $launch->{login},
+        tls        => $launch->{tls},
         verbose    => $launch->{verbose} || (scalar grep { /^-v+$/ } @args),
         stdout     => File::Temp->new,
         stderr     => File::Temp->new,
@@ -254,7 +263,8 @@ END { $_->abandon for values %running }
 # --- talk --------------------------------------------------------------------
 
 # A connection: Daemon::Connection. With `port`, the word of another port; with
-# `host`, another address; `anonymous` does not log in. With a `window`, the kernel holds
+# `host`, another address; `anonymous` does not log in; `tls` as for start, or 0 to go
+# without. With a `window`, the kernel holds
 # about as much for a client that does not read, where it may hold 32 MB otherwise.
 sub connect ($self, %with) {
     return Daemon::Connection->new($self, %with);
@@ -271,7 +281,10 @@ sub socket_to ($self, %with) {
             Timeout  => $START_SECONDS,
             Sockopts => [ $no_delay, @window ]);
 
-    return $socket // croak "cannot connect: $!";
+    my $tls = $with{tls} // $self->{tls};
+
+    croak "cannot connect: $!" if !$socket;
+    return $tls ? secured($socket, %$tls) : $socket;
 }
 
 # The number behind a word of the arguments. For a port that the server chose

@@ -64,7 +64,8 @@ for my $case (
     [ 1,  '-l 127.0.0.1:65536',  'a port that is too large' ],
     [ 1,  '-l 127.0.0.1:',       'a colon and no port' ],
     [ 1,  '-l [::1',             'a bracket that stays open' ],
-    [ 1,  '-l btls:127.0.0.1',   'an address with TLS' ],
+    [ 1,  '-l btls:127.0.0.1',   'an address with TLS, and no TLS' ],
+    [ 64, '-Z',                  'TLS without a certificate' ],
     [ 71, '-l 192.0.2.1',        'an address of another machine' ],
     [ 71, '-l nosuch.invalid',   'a name without an address' ],
 ) {

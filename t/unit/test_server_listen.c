@@ -402,6 +402,32 @@ START_TEST(every_form_of_an_element_is_read)
 }
 END_TEST
 
+static const struct {
+    const char     *element;
+    enum listen_tls tls; /* with -Z */
+} tls_elements[] = {
+    { "127.0.0.1", LISTEN_TLS },
+    { "notls:127.0.0.1", LISTEN_PLAIN },
+    { "btls:127.0.0.1", LISTEN_TLS_ANYBODY },
+    { "mtls:proto[ascii]:127.0.0.1", LISTEN_TLS_KNOWN },
+};
+
+START_TEST(with_tls_a_listener_says_what_it_asks_for)
+{
+    struct fixture f = fixture_make(tls_elements[_i].element);
+
+    f.o.tls = true;
+    if (tls_elements[_i].tls == LISTEN_TLS_KNOWN) {
+        assert_refused(&f, LISTEN_BAD_VALUE, "-l with mtls: needs -o ssl_ca_cert");
+        f.o.tls_ca = f.path;
+    }
+    open_all(&f);
+    ck_assert_uint_eq(f.l.count, 1);
+    ck_assert_int_eq(f.l.list[0].tls, tls_elements[_i].tls);
+    fixture_drop(&f);
+}
+END_TEST
+
 /* 64 letters are more than a name may have between dots: nobody is asked. */
 #define LONG_NAME "aaaaaaaaaaaaaaaabbbbbbbbbbbbbbbbccccccccccccccccdddddddddddddddd"
 
@@ -424,8 +450,8 @@ static const struct {
     { "127.0.0.1," LONG_NAME, LISTEN_FAILED, "cannot listen on " LONG_NAME ": " },
     { "tag[]:127.0.0.1", LISTEN_BAD_VALUE, "1 to 8 characters, not \"\"" },
     { "tag[abcdefghi]:127.0.0.1", LISTEN_BAD_VALUE, "not \"abcdefghi\"" },
-    { "btls:127.0.0.1", LISTEN_NOT_YET, "not there yet: TLS" },
-    { "127.0.0.1,mtls:127.0.0.2", LISTEN_NOT_YET, "not there yet: TLS" },
+    { "btls:127.0.0.1", LISTEN_BAD_VALUE, "is for TLS (-Z)" },
+    { "127.0.0.1,mtls:127.0.0.2", LISTEN_BAD_VALUE, "is for TLS (-Z)" },
 };
 
 START_TEST(every_bad_element_is_refused_with_a_reason)
@@ -622,7 +648,6 @@ START_TEST(exit_codes_are_memcacheds)
     ck_assert_int_eq(listen_exit_code(LISTEN_OK), 0);
     ck_assert_int_eq(listen_exit_code(LISTEN_FAILED), 71);
     ck_assert_int_eq(listen_exit_code(LISTEN_BAD_VALUE), 1);
-    ck_assert_int_eq(listen_exit_code(LISTEN_NOT_YET), 1);
 }
 END_TEST
 
@@ -651,6 +676,10 @@ make_suite(void)
     suite_add_tcase(suite, tcp);
 
     tcase_add_loop_test(list, every_form_of_an_element_is_read, 0, (int)LENGTH(elements));
+    tcase_add_loop_test(list, with_tls_a_listener_says_what_it_asks_for, 0,
+                        (int)LENGTH(tls_elements));
+    tcase_add_loop_test(list, with_tls_a_listener_says_what_it_asks_for, 0,
+                        (int)LENGTH(tls_elements));
     tcase_add_loop_test(list, every_bad_element_is_refused_with_a_reason, 0,
                         (int)LENGTH(bad_elements));
     suite_add_tcase(suite, list);

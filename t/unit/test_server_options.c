@@ -93,7 +93,7 @@ read_file(const char *path)
 enum answer {
     WORKS, /* accepted, and not a word about it                   */
     NOTED, /* accepted, and at -v there is a note                 */
-    LATER, /* refused with exit code 1, "... is not there yet"    */
+    ASKS,  /* refused with exit code 64, "... needs" another one  */
     NEVER, /* refused with exit code 1, "... is left out on purpose" */
     SHOWN, /* answered on standard output, exit code 0            */
 };
@@ -143,7 +143,7 @@ static const struct {
     { 'W', "disable-watch", NULL, WORKS },
     { 'Y', "auth-file", "/tmp/a", WORKS },
     { 'e', "memory-file", "/tmp/m", WORKS },
-    { 'Z', "enable-ssl", NULL, LATER },
+    { 'Z', "enable-ssl", NULL, ASKS },
     { 'N', "napi-ids", "2", NOTED },
     { 'o', "extended", "modern", NOTED },
 };
@@ -198,16 +198,16 @@ static const struct {
     { "resp_obj_mem_limit", "10", NOTED },
     { "read_buf_mem_limit", "10", NOTED },
     { "sock_cookie_id", "7", WORKS },
-    { "ssl_chain_cert", "/c", LATER },
-    { "ssl_key", "/k", LATER },
-    { "ssl_verify_mode", "1", LATER },
-    { "ssl_keyformat", "1", LATER },
-    { "ssl_ciphers", "HIGH", LATER },
-    { "ssl_ca_cert", "/c", LATER },
-    { "ssl_wbuf_size", "16", LATER },
-    { "ssl_session_cache", NULL, LATER },
-    { "ssl_kernel_tls", NULL, LATER },
-    { "ssl_min_version", "2", LATER },
+    { "ssl_chain_cert", "/c", WORKS },
+    { "ssl_key", "/k", WORKS },
+    { "ssl_verify_mode", "1", WORKS },
+    { "ssl_keyformat", "1", WORKS },
+    { "ssl_ciphers", "HIGH", WORKS },
+    { "ssl_ca_cert", "/c", WORKS },
+    { "ssl_wbuf_size", "16", NOTED },
+    { "ssl_session_cache", NULL, WORKS },
+    { "ssl_kernel_tls", NULL, WORKS },
+    { "ssl_min_version", "2", WORKS },
     { "ext_path", "/e:1g", NEVER },
     { "ext_page_size", "64", NEVER },
     { "ext_wbuf_size", "4", NEVER },
@@ -226,8 +226,9 @@ static const struct {
     { "proxy_arg", "a", NEVER },
     { "proxy_uring", NULL, NEVER },
     { "proxy_memprofile", NULL, NEVER },
-    { "debug_commands", NULL, WORKS }, /* these two are larder's own */
+    { "debug_commands", NULL, WORKS }, /* these three are larder's own */
     { "udp_amplification", "20", WORKS },
+    { "ssl_handshake_timeout", "5", WORKS },
 };
 
 /* `run` was made with -v and the option whose short or -o form is `name`. */
@@ -244,11 +245,10 @@ assert_answer(struct run run, const char *name, enum answer answer)
         assert_has(run.err, name);
         assert_has(run.err, " has no effect: ");
         break;
-    case LATER:
-        ck_assert_msg(run.status == OPTIONS_NOT_YET, "%s: %s", name, run.err);
-        ck_assert_int_eq(options_exit_code(run.status), 1);
+    case ASKS:
+        ck_assert_msg(run.status == OPTIONS_CONFLICT, "%s: %s", name, run.err);
         assert_has(run.err, name);
-        assert_has(run.err, " is not there yet: ");
+        assert_has(run.err, " needs ");
         break;
     case NEVER:
         ck_assert_msg(run.status == OPTIONS_BAD_VALUE, "%s: %s", name, run.err);
@@ -735,11 +735,23 @@ START_TEST(unknown_options_are_named)
 }
 END_TEST
 
-START_TEST(what_is_not_there_yet_says_what_brings_it)
+START_TEST(tls_says_what_it_lacks)
 {
-    assert_refused(RUN("-Z"), 1,
-                   "larder: -Z, --enable-ssl is not there yet: TLS comes with a later "
-                   "version\n");
+    struct run run =
+        RUN("-Z", "-o", "ssl_chain_cert=/c,ssl_ca_cert=/a,ssl_verify_mode=2");
+
+    ck_assert_int_eq(run.status, OPTIONS_OK);
+    ck_assert(run.o.tls);
+    ck_assert_uint_eq(run.o.tls_verify_mode, 2);
+    ck_assert_uint_eq(run.o.tls_handshake_s, 10);
+    drop(&run);
+    assert_refused(RUN("-Z", "-o", "ssl_key=/k"), 64, "needs the server's certificate");
+    assert_refused(RUN("-Z", "-o", "ssl_chain_cert=/c,ssl_verify_mode=1"), 64,
+                   "-o ssl_verify_mode needs -o ssl_ca_cert");
+    assert_refused(RUN("-o", "ssl_verify_mode=4"), 1, "from 0 to 3");
+    assert_refused(RUN("-o", "ssl_min_version=4"), 1, "one of 0, 1, 2, 3");
+    assert_refused(RUN("-o", "ssl_keyformat=3"), 64, "from 1 to 2");
+    assert_refused(RUN("-o", "ssl_handshake_timeout=0"), 1, "from 1 to");
 }
 END_TEST
 
@@ -967,7 +979,6 @@ START_TEST(exit_codes_are_memcacheds)
     ck_assert_int_eq(options_exit_code(OPTIONS_OK), 0);
     ck_assert_int_eq(options_exit_code(OPTIONS_DONE), 0);
     ck_assert_int_eq(options_exit_code(OPTIONS_BAD_VALUE), 1);
-    ck_assert_int_eq(options_exit_code(OPTIONS_NOT_YET), 1);
     ck_assert_int_eq(options_exit_code(OPTIONS_CONFLICT), 64);
     ck_assert_int_eq(options_exit_code(OPTIONS_NO_MEMORY), 1);
 }
@@ -1424,7 +1435,7 @@ START_TEST(every_row_is_made_as_its_kind_demands)
         /* What does not work is listed under its state, what works under a heading. */
         ck_assert_int_eq(row->section != SECTION_NONE,
                          row->place != PLACE_SETTING && row->state == OPTION_WORKS);
-        if (row->state == OPTION_LATER || row->state == OPTION_LEFT_OUT)
+        if (row->state == OPTION_LEFT_OUT)
             ck_assert_int_eq(row->type, TYPE_NONE);
         if (row->setting != NULL && row->type == TYPE_NONE)
             ck_assert_ptr_nonnull(row->preset);
@@ -1465,7 +1476,7 @@ make_suite(void)
     tcase_add_test(values, the_passwords_of_sasl_are_named_by_the_environment);
     tcase_add_test(values, complaints_name_the_option_and_what_it_takes);
     tcase_add_test(values, unknown_options_are_named);
-    tcase_add_test(values, what_is_not_there_yet_says_what_brings_it);
+    tcase_add_test(values, tls_says_what_it_lacks);
     tcase_add_test(values, notes_come_only_at_v_and_only_for_what_was_said);
     tcase_add_test(values, many_threads_are_warned_about_without_v);
     tcase_add_test(values, a_server_that_nobody_can_reach_is_warned_about_without_v);

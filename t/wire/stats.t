@@ -37,7 +37,7 @@ my $c = $d->connect;
 my $text = $c->ask("stats\r\n", qr/END\r\n\z/);
 like($text, qr/\A(?:STAT \w+ \S+\r\n)+END\r\n\z/,
     "each line is STAT, a name and a value");
-my @names = map { $_->[0] } $d->stat_pairs;
+my @names = grep { !/^ssl_|_cert_/ } map { $_->[0] } $d->stat_pairs;
 same("@names", "@NAMES", "the names are those of memcached 1.6.45, in its order");
 my %known = map { $_ => 1 } @NAMES;
 my %shown = map { $_ => 1 } @names;
