@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "server/process.h"
+#include "server/tls.h"
 #include "slabs/must.h"
 
 /* Ciphers that also authenticate what they encrypt. Those with 128 bits come first: nobody
@@ -204,10 +205,14 @@ certificates_open(struct certificates *certificates, const struct options *optio
     const char *key = options->tls_key ? options->tls_key : options->tls_chain;
     enum certificates_status status = CERTIFICATES_NO_MEMORY;
 
-    *certificates = (struct certificates){ .options = options };
+    *certificates =
+        (struct certificates){ .options = options, .socket = tls_socket_create() };
     lock_init(&certificates->lock, RANK_LEAF);
-    if (set_path(&certificates->chain, options->tls_chain) &&
-        set_path(&certificates->key, key) && set_path(&certificates->ca, options->tls_ca))
+    if (certificates->socket == NULL)
+        snprintf(text, text_bytes, "TLS: out of memory");
+    else if (set_path(&certificates->chain, options->tls_chain) &&
+             set_path(&certificates->key, key) &&
+             set_path(&certificates->ca, options->tls_ca))
         status = certificates_reload(certificates, text, text_bytes);
     else
         snprintf(text, text_bytes, "%s: %s", options->tls_chain, strerror(errno));
@@ -220,6 +225,7 @@ void
 certificates_close(struct certificates *certificates)
 {
     SSL_CTX_free(certificates->context);
+    BIO_meth_free(certificates->socket);
     free(certificates->chain);
     free(certificates->key);
     free(certificates->ca);

@@ -17,11 +17,13 @@
 #include "server/options.h"
 #include "slabs/lock.h"
 
-struct ssl_ctx_st; /* OpenSSL's SSL_CTX */
+struct bio_method_st; /* OpenSSL's BIO_METHOD and SSL_CTX */
+struct ssl_ctx_st;
 
 struct certificates {
     const struct options *options;
     char                 *chain, *key, *ca; /* absolute paths; ca may be NULL */
+    struct bio_method_st *socket;           /* tls_socket_create()            */
     struct lock           lock;             /* RANK_LEAF; guards the next     */
     struct ssl_ctx_st    *context;
 };

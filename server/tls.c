@@ -6,6 +6,7 @@
 #include <openssl/ssl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "server/certificates.h"
 
@@ -21,7 +22,81 @@ struct tls {
     int                  broken_by; /* errno, once no more is to be said or heard */
     bool                 waits_to_write;
     bool                 holds_input;
+    bool                 ended; /* the socket brings no more            */
+    bool                 more;  /* a record follows that is being sent  */
 };
+
+/* ---- the socket, as OpenSSL sees it ------------------------------------------------ */
+
+/* OpenSSL's own uses read() and write(), which cost more than these, and would send each
+ * record of a large value by itself. */
+static int
+socket_read(BIO *bio, char *to, int bytes)
+{
+    struct tls *tls = BIO_get_data(bio);
+    ssize_t     n = recv(tls->fd, to, (size_t)bytes, 0);
+
+    BIO_clear_retry_flags(bio);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        BIO_set_retry_read(bio);
+    tls->ended = n == 0;
+    return (int)n;
+}
+
+static int
+socket_write(BIO *bio, const char *from, int bytes)
+{
+    struct tls *tls = BIO_get_data(bio);
+    ssize_t     n =
+        send(tls->fd, from, (size_t)bytes, MSG_NOSIGNAL | (tls->more ? MSG_MORE : 0));
+
+    BIO_clear_retry_flags(bio);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        BIO_set_retry_write(bio);
+    return (int)n;
+}
+
+static long
+socket_control(BIO *bio, int what, long number, void *arg)
+{
+    const struct tls *tls = BIO_get_data(bio);
+
+    (void)number, (void)arg;
+    return what == BIO_CTRL_EOF ? tls->ended : what == BIO_CTRL_FLUSH;
+}
+
+struct bio_method_st *
+tls_socket_create(void)
+{
+    BIO_METHOD *method = BIO_meth_new(BIO_TYPE_SOURCE_SINK, "socket");
+
+    if (method == NULL || !BIO_meth_set_read(method, socket_read) ||
+        !BIO_meth_set_write(method, socket_write) ||
+        !BIO_meth_set_ctrl(method, socket_control)) {
+        BIO_meth_free(method);
+        return NULL;
+    }
+    return method;
+}
+
+/* With the kernel's TLS it has to be OpenSSL's own. */
+static bool
+connect_socket(struct tls *tls)
+{
+    BIO *bio;
+
+    if (SSL_get_options(tls->ssl) & SSL_OP_ENABLE_KTLS)
+        return SSL_set_fd(tls->ssl, tls->fd) == 1;
+    bio = BIO_new(tls->certificates->socket);
+    if (bio == NULL)
+        return false;
+    BIO_set_data(bio, tls);
+    BIO_set_init(bio, 1);
+    SSL_set_bio(tls->ssl, bio, bio);
+    return true;
+}
+
+/* ---- birth and death --------------------------------------------------------------- */
 
 struct tls *
 tls_create(struct certificates *certificates, int fd, enum listen_tls kind)
@@ -48,6 +123,15 @@ tls_destroy(struct tls **tls)
         SSL_free((*tls)->ssl);
     free(*tls);
     *tls = NULL;
+}
+
+/* OpenSSL tells by its list of errors, too, how an operation has ended. Clearing it takes
+ * longer than a look. */
+static void
+forget_errors(void)
+{
+    if (ERR_peek_error() != 0)
+        ERR_clear_error();
 }
 
 /* What an operation has come to that did not succeed: as errno, 0 for the end. */
@@ -102,8 +186,7 @@ begin(struct tls *tls)
 
     tls->ssl = SSL_new(context);
     SSL_CTX_free(context);
-    if (tls->ssl == NULL || SSL_set_fd(tls->ssl, tls->fd) != 1 ||
-        !ask(tls->ssl, tls->kind)) {
+    if (tls->ssl == NULL || !connect_socket(tls) || !ask(tls->ssl, tls->kind)) {
         ERR_clear_error();
         tls->trouble = "out of memory";
         return false;
@@ -119,7 +202,7 @@ tls_shake_hands(struct tls *tls)
 
     if (tls->ssl == NULL && !begin(tls))
         return TLS_REFUSED;
-    ERR_clear_error();
+    forget_errors();
     result = SSL_do_handshake(tls->ssl);
     if (result == 1) {
         tls->ready = true;
@@ -153,7 +236,7 @@ fill(struct tls *tls, const struct iovec *vector, size_t *total)
     for (size_t at = 0; at < vector->iov_len; at += n) {
         char *to = (char *)vector->iov_base + at;
 
-        ERR_clear_error();
+        forget_errors();
         if (SSL_read_ex(tls->ssl, to, vector->iov_len - at, &n) != 1) {
             errno = look_into(tls, 0);
             /* It comes to light with the next read, which the socket may not tell of. */
@@ -218,6 +301,14 @@ move_on(struct cursor *cursor, size_t bytes)
     }
 }
 
+/* Is there anything behind so many bytes? */
+static bool
+has_more(struct cursor cursor, size_t bytes)
+{
+    move_on(&cursor, bytes);
+    return cursor.vector != cursor.end;
+}
+
 /* The next record: a piece of one vector, or of several, copied to `room`. */
 static const char *
 next_record(struct cursor cursor, char room[RECORD_BYTES], size_t *length)
@@ -254,7 +345,8 @@ tls_send(struct tls *tls, const struct iovec *vectors, unsigned count)
         size_t      length, n;
         const char *record = next_record(cursor, room, &length);
 
-        ERR_clear_error();
+        tls->more = has_more(cursor, length);
+        forget_errors();
         if (SSL_write_ex(tls->ssl, record, length, &n) != 1) {
             int error = look_into(tls, 0);
 

@@ -19,6 +19,7 @@
 
 #include "server/listen.h"
 
+struct bio_method_st; /* OpenSSL's BIO_METHOD */
 struct certificates;
 struct tls;
 
@@ -29,6 +30,8 @@ enum tls_handshake {
     TLS_REFUSED, /* no handshake comes about: tls_trouble() says why               */
 };
 
+/* How TLS reads from its sockets, for all of them; NULL: out of memory. */
+struct bio_method_st *tls_socket_create(void);
 /* For a connection that came by a listener of this kind. NULL: out of memory. */
 struct tls *tls_create(struct certificates *certificates, int fd, enum listen_tls kind);
 /* Says goodbye to the client if that can be done at once; the descriptor stays open. */
