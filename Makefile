@@ -161,8 +161,9 @@ FAULTS  := $(wildcard t/faults/*.t)
 TESTS_release := $(UNIT) $(ENTRIES) $(WIRE) $(FAULTS) $(wildcard t/clients/*.t t/system/*.t) \
                  t/system/kills t/golden/check t/differential/check t/stress/run \
                  t/linear/run
-TESTS_thread  := $(UNIT) t/stress/run
-TESTS_other   := $(UNIT) $(ENTRIES) $(WIRE) $(FAULTS) t/golden/check t/stress/run
+TESTS_thread  := $(UNIT) t/system/tls.t t/stress/run
+TESTS_other   := $(UNIT) $(ENTRIES) $(WIRE) $(FAULTS) t/system/tls.t t/golden/check \
+                 t/stress/run
 TESTS          = $(or $(TESTS_$(VARIANT)),$(TESTS_other))
 
 programs = $(patsubst %.c,$(OUT)/%,$(filter %.c,$(1)))

@@ -12,6 +12,8 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,13 +36,13 @@ buffer_drop(struct buffer *b)
 /* `small`: with a small receive buffer, which has to be set before the connection is made:
  * a window that shrinks afterwards makes TCP wait for its timers. */
 static int
-socket_tcp(const struct options *opt, bool small)
+socket_tcp(const struct options *opt, unsigned number, bool small)
 {
     struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *found;
     char            port[16];
     int             fd, one = 1, little = 4096;
 
-    snprintf(port, sizeof(port), "%u", opt->port);
+    snprintf(port, sizeof(port), "%u", number);
     if (getaddrinfo(opt->host, port, &hints, &found) != 0)
         return -1;
     fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -71,9 +73,86 @@ socket_unix(const struct options *opt)
 }
 
 int
-socket_open(const struct options *opt, bool small)
+socket_open(const struct options *opt)
 {
-    return opt->path != NULL ? socket_unix(opt) : socket_tcp(opt, small);
+    return opt->path != NULL ? socket_unix(opt) : socket_tcp(opt, opt->port, false);
+}
+
+/* ---- TLS ------------------------------------------------------------------------------ */
+
+/* Shake hands on a socket that still blocks. */
+static bool
+tls_open(struct client *c)
+{
+    c->stuck = 0;
+    c->tls = SSL_new(c->world->tls);
+    if (c->tls != NULL && SSL_set_fd(c->tls, c->fd) == 1 && SSL_connect(c->tls) == 1)
+        return true;
+    ERR_clear_error();
+    SSL_free(c->tls);
+    c->tls = NULL;
+    errno = EPROTO;
+    return false;
+}
+
+/* The result of an operation of TLS as that of a socket. */
+static ssize_t
+tls_result(struct client *c, int result)
+{
+    if (result > 0)
+        return result;
+    switch (SSL_get_error(c->tls, result)) {
+    case SSL_ERROR_WANT_READ:
+    case SSL_ERROR_WANT_WRITE:
+        errno = EAGAIN;
+        return -1;
+    case SSL_ERROR_ZERO_RETURN:
+        return 0;
+    default:
+        ERR_clear_error();
+        errno = EPIPE;
+        return -1;
+    }
+}
+
+static ssize_t
+client_receive(struct client *c, char *to, size_t bytes)
+{
+    if (c->tls == NULL)
+        return recv(c->fd, to, bytes, 0);
+    return tls_result(c, SSL_read(c->tls, to, (int)bytes));
+}
+
+static ssize_t
+client_send(struct client *c, const char *from, size_t bytes)
+{
+    ssize_t n;
+
+    if (c->tls == NULL)
+        return send(c->fd, from, bytes, MSG_NOSIGNAL);
+    if (c->stuck > 0)
+        bytes = c->stuck;
+    n = tls_result(c, SSL_write(c->tls, from, (int)bytes));
+    c->stuck = n < 0 && errno == EAGAIN ? bytes : 0;
+    return n;
+}
+
+/* ---- a connection's life -------------------------------------------------------------- */
+
+/* True where a socket, and with TLS a handshake, has come about. */
+static bool
+client_connect(struct client *c)
+{
+    const struct options *opt = &c->world->opt;
+    bool                  small = !c->world->sweeping && dice_one_in(&c->dice, 8);
+    unsigned              port = opt->tls_port != 0 ? opt->tls_port : opt->port;
+
+    c->fd = opt->path != NULL ? socket_unix(opt) : socket_tcp(opt, port, small);
+    if (c->fd < 0 || opt->tls_port == 0 || tls_open(c))
+        return c->fd >= 0;
+    close(c->fd);
+    c->fd = -1;
+    return false;
 }
 
 static void
@@ -81,8 +160,7 @@ client_open(struct client *c)
 {
     struct world *w = c->world;
 
-    c->fd = socket_open(&w->opt, !w->sweeping && dice_one_in(&c->dice, 8));
-    if (c->fd < 0) {
+    if (!client_connect(c)) {
         if (now_ms() - c->progress_ms > w->opt.stall_s * 1000) {
             complain(c, NULL, NULL, NULL, 0, "no connection: %s", strerror(errno));
             atomic_store(&w->stop, true);
@@ -151,6 +229,8 @@ client_close(struct client *c)
 
     if (dice_one_in(&c->dice, 2) && client_pending(c))
         setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+    SSL_free(c->tls); /* without a word: so a stream may end anywhere */
+    c->tls = NULL;
     close(c->fd);
     c->fd = -1;
     client_forget(c);
@@ -203,7 +283,7 @@ client_read(struct client *c)
 {
     bool    slow = c->slow_reads > 0;
     char   *to = buffer_reserve(&c->in, READ_CHUNK);
-    ssize_t n = recv(c->fd, to, slow ? 1 + dice_below(&c->dice, 1500) : READ_CHUNK, 0);
+    ssize_t n = client_receive(c, to, slow ? 1 + dice_below(&c->dice, 1500) : READ_CHUNK);
 
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
@@ -247,7 +327,7 @@ static void
 client_write(struct client *c)
 {
     size_t  cut = cut_pick(c, c->out.end - c->out.at);
-    ssize_t n = send(c->fd, c->out.data + c->out.at, cut, MSG_NOSIGNAL);
+    ssize_t n = client_send(c, c->out.data + c->out.at, cut);
 
     if (n < 0) {
         /* If the server closed, reading tells what it said before. */
@@ -362,6 +442,8 @@ client_serve(struct client *c, short events)
 {
     if (c->fd >= 0 && events & (POLLIN | POLLHUP | POLLERR))
         client_read(c);
+    while (c->tls != NULL && !c->broken && SSL_pending(c->tls) > 0)
+        client_read(c); /* poll() does not know of it */
     if (c->fd >= 0 && !c->broken && events & POLLOUT && c->out.at < c->out.end)
         client_write(c);
     if (c->fd >= 0 && c->broken)

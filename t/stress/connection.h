@@ -8,8 +8,8 @@
 
 #include "t/stress/world.h"
 
-/* A connected socket, or -1. With `small` its receive buffer is. */
-int socket_open(const struct options *opt, bool small);
+/* A connected socket without TLS, or -1. */
+int socket_open(const struct options *opt);
 
 /* Makes requests when it is time to; opens and ends connections. */
 void client_advance(struct client *c, uint64_t now);

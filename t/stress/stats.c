@@ -36,7 +36,7 @@ static const struct stat_name {
 static bool
 stats_ask(const struct world *w, char *text, size_t room)
 {
-    int            fd = socket_open(&w->opt, false);
+    int            fd = socket_open(&w->opt);
     struct timeval limit = { .tv_sec = w->opt.stall_s };
     size_t         end = 0;
     ssize_t        n = -1;

@@ -192,6 +192,7 @@ usage(FILE *to)
           "  -l host     address of the server (127.0.0.1)\n"
           "  -p port     TCP port (11211)\n"
           "  -s path     a unix socket instead\n"
+          "  -T port     clients speak TLS on this port; -p is for statistics\n"
           "  -t threads  (2)\n"
           "  -c clients  connections at a time (64)\n"
           "  -n seconds  (10)\n"
@@ -236,6 +237,9 @@ option_set(struct options *opt, int letter, const char *value)
         break;
     case 'p':
         opt->port = (unsigned)option_number(value, 1, 65535);
+        break;
+    case 'T':
+        opt->tls_port = (unsigned)option_number(value, 1, 65535);
         break;
     case 't':
         opt->threads = (unsigned)option_number(value, 1, 256);
@@ -300,7 +304,7 @@ main(int argc, char **argv)
     bool           clean;
     int            letter;
 
-    while ((letter = getopt(argc, argv, "l:p:s:t:c:n:o:k:m:S:F:w:g:EHh")) != -1)
+    while ((letter = getopt(argc, argv, "l:p:s:T:t:c:n:o:k:m:S:F:w:g:EHh")) != -1)
         option_set(&opt, letter, optarg);
     if (optind != argc || (opt.seconds == 0 && opt.operations == 0)) {
         usage(stderr);

@@ -8,6 +8,7 @@
 
 #include <ctype.h>
 #include <inttypes.h>
+#include <openssl/ssl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -223,6 +224,10 @@ world_create(const struct options *opt)
     struct world *w = allocate(1, sizeof(*w));
 
     w->opt = *opt;
+    w->tls = opt->tls_port != 0 ? SSL_CTX_new(TLS_client_method()) : NULL;
+    if (w->tls != NULL)
+        SSL_CTX_set_mode(w->tls, SSL_MODE_ENABLE_PARTIAL_WRITE |
+                                     SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     w->run = mix(opt->seed ^ (uint64_t)time(NULL) << 20 ^ (uint64_t)getpid());
     w->start_ms = now_ms();
     w->nowned = opt->keys / 20 * 11 + opt->clients;
@@ -296,6 +301,7 @@ world_destroy(struct world **world)
     }
     for (unsigned i = 0; i < FLUSHES; i++)
         free(w->flushes[i].dead);
+    SSL_CTX_free(w->tls);
     free(w->owned);
     free(w->counters);
     free(w->marks);

@@ -54,8 +54,8 @@ enum {
 /* ---- what everybody shares ------------------------------------------------------------- */
 
 struct options {
-    const char *host, *path; /* path: a unix socket instead of TCP               */
-    unsigned    port;
+    const char *host, *path;    /* path: a unix socket instead of TCP               */
+    unsigned    port, tls_port; /* tls_port: clients speak TLS there; 0: they do not */
     unsigned    threads, clients, keys;
     unsigned    seconds;  /* 0: until `operations`                            */
     unsigned    flush_s;  /* between two flush_all; 0: none                   */
@@ -131,25 +131,26 @@ struct raced {
 };
 
 struct world {
-    struct options   opt;
-    uint64_t         run; /* makes names and bytes of this run its own         */
-    uint64_t         start_ms;
-    uint64_t         ends_ms; /* of the load, at the earliest                    */
-    unsigned         nowned, nshared, ntiny;
-    struct owned    *owned;
-    struct counter  *counters;
-    struct mark     *marks;
-    struct client   *clients;
-    struct ticket   *tickets;
-    struct raced    *raced;
-    struct flush    *flushes;
-    _Atomic unsigned nflushes; /* how many are published                          */
-    _Atomic uint64_t ticket_serial;
-    _Atomic uint64_t operations;
-    _Atomic unsigned violations;
-    _Atomic bool     stop;
-    bool             sweeping; /* constant while threads run                      */
-    pthread_mutex_t  print_lock;
+    struct options     opt;
+    struct ssl_ctx_st *tls; /* with a tls_port                                 */
+    uint64_t           run; /* makes names and bytes of this run its own         */
+    uint64_t           start_ms;
+    uint64_t           ends_ms; /* of the load, at the earliest                    */
+    unsigned           nowned, nshared, ntiny;
+    struct owned      *owned;
+    struct counter    *counters;
+    struct mark       *marks;
+    struct client     *clients;
+    struct ticket     *tickets;
+    struct raced      *raced;
+    struct flush      *flushes;
+    _Atomic unsigned   nflushes; /* how many are published                          */
+    _Atomic uint64_t   ticket_serial;
+    _Atomic uint64_t   operations;
+    _Atomic unsigned   violations;
+    _Atomic bool       stop;
+    bool               sweeping; /* constant while threads run                      */
+    pthread_mutex_t    print_lock;
 };
 
 /* ---- requests and clients -------------------------------------------------------------- */
@@ -273,7 +274,9 @@ struct client {
     struct world  *world;
     unsigned       number;
     struct dice    dice;
-    int            fd; /* -1: not connected */
+    int            fd;    /* -1: not connected */
+    struct ssl_st *tls;   /* NULL: without, or not connected                     */
+    size_t         stuck; /* bytes that TLS wants to be given again            */
     struct buffer  in, out;
     uint64_t       sent; /* bytes, on this connection                          */
     struct request requests[REQUESTS];
