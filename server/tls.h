@@ -5,7 +5,8 @@
  * tells of. Who serves a connection sees bytes, and errors as errno.
  *
  * A record out holds up to 16 KiB, put together from as many pieces of the reply as it
- * takes. Nothing is kept of what was not taken: who sends comes again with the same bytes.
+ * takes. What the socket did not take has to be offered again: the bytes behind those that
+ * tls_send() has counted, and at least as many as before.
  *
  * Threads: that of whoever has the connection; it may be handed over.
  */
