@@ -17,13 +17,13 @@ struct tls {
     SSL                 *ssl; /* NULL until the client has sent something */
     const char          *trouble;
     int                  fd;
-    unsigned char        kind; /* enum listen_tls, of the listener */
-    bool                 ready;
     int                  broken_by; /* errno, once no more is to be said or heard */
+    unsigned char        kind;      /* enum listen_tls, of the listener           */
+    bool                 ready;
     bool                 waits_to_write;
     bool                 holds_input;
-    bool                 ended; /* the socket brings no more            */
-    bool                 more;  /* a record follows that is being sent  */
+    bool                 ended; /* the socket brings no more                  */
+    bool                 more;  /* behind what is being sent comes a record   */
 };
 
 /* ---- the socket, as OpenSSL sees it ------------------------------------------------ */
@@ -114,13 +114,13 @@ tls_create(struct certificates *certificates, int fd, enum listen_tls kind)
 void
 tls_destroy(struct tls **tls)
 {
-    if (*tls != NULL && (*tls)->ready && (*tls)->broken_by == 0) {
-        (void)SSL_shutdown(
-            (*tls)->ssl); /* a courtesy: the end of the stream is one too */
+    if (*tls == NULL)
+        return;
+    if ((*tls)->ready && (*tls)->broken_by == 0) {
+        (void)SSL_shutdown((*tls)->ssl); /* a courtesy, where it can be done at once */
         ERR_clear_error();
     }
-    if (*tls != NULL)
-        SSL_free((*tls)->ssl);
+    SSL_free((*tls)->ssl);
     free(*tls);
     *tls = NULL;
 }
@@ -148,6 +148,7 @@ look_into(struct tls *tls, int result)
     case SSL_ERROR_WANT_WRITE:
         return EAGAIN;
     case SSL_ERROR_ZERO_RETURN:
+        tls->trouble = "the client has left";
         return 0;
     case SSL_ERROR_SYSCALL:
         tls->broken_by = at_once != 0 && at_once != EAGAIN ? at_once : ECONNRESET;
@@ -352,14 +353,13 @@ tls_send(struct tls *tls, const struct iovec *vectors, unsigned count)
 
             /* A write waits for nothing but the socket: there is no renegotiation. */
             errno = error != EAGAIN || tls->waits_to_write ? error : EPROTO;
-            if (total == 0)
-                return -1;
             break;
         }
         total += n;
         move_on(&cursor, n);
     }
-    return (ssize_t)total;
+    tls->more = false;
+    return total > 0 ? (ssize_t)total : -1;
 }
 
 const char *

@@ -237,6 +237,7 @@ START_TEST(who_speaks_no_tls_or_leaves_in_the_midst_is_refused)
     close(l->far);
     l->far = -1;
     ck_assert_int_eq(tls_shake_hands(l->tls), TLS_REFUSED);
+    ck_assert_str_ne(tls_trouble(l->tls), "");
     link_drop(l);
 }
 END_TEST

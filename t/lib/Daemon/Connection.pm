@@ -56,8 +56,11 @@ sub close ($self) {
 
 # Without a farewell: the server's socket has no peer then.
 sub reset ($self) {
-    setsockopt $self->{socket}, SOL_SOCKET, SO_LINGER, pack 'ii', 1, 0;
-    CORE::close $self->{socket};
+    my $socket = $self->{socket};
+
+    setsockopt $socket, SOL_SOCKET, SO_LINGER, pack 'ii', 1, 0;
+    $socket->isa('IO::Socket::SSL') ? $socket->close(SSL_no_shutdown => 1)
+                                    : CORE::close $socket;
 }
 
 # No more will be sent; what the server still says can be read.
