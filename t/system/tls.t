@@ -186,15 +186,28 @@ for my $case ([ 1, 'ssl_session_cache' ], [ 0 ]) {
         'who leaves at once has left normally');
     is($d->stat('ssl_handshake_errors'), 1, 'and is no error');
 
+    # Nonsense of all lengths, some of it in the form of a record.
+    srand 1;
+    for my $n (1 .. 100) {
+        my $junk = join '', map { chr int rand 256 } 1 .. 1 + int rand 40 * $n;
+        my $c = $d->connect(tls => 0);
+
+        $c->send($n % 2 ? $junk : "\x16\x03\x01" . pack('n', length $junk) . $junk);
+        $c->finish;
+        $c->read_until(sub { $c->{ended} });
+    }
+    is($d->stat('ssl_handshake_errors'), 101, 'nonsense is an error, a hundred times');
+    ok(eventually(sub { $d->stat('curr_connections') == 2 }), 'and leaves nothing behind');
+
     # One that begins and does not go on, and one that says nothing.
     my @slow = map { $d->connect(tls => 0) } 1, 2;
     my $done = $d->connect;
     write_beneath($slow[0], "\x16\x03\x01\x02\x00\x01");
     ok($done->is_in_step, 'somebody else is quicker');
     $d->advance_clock(9);
-    is($d->stat('ssl_handshake_errors'), 1, 'a handshake may take ten seconds');
+    is($d->stat('ssl_handshake_errors'), 101, 'a handshake may take ten seconds');
     $d->advance_clock(2);
-    ok(eventually(sub { $d->stat('ssl_handshake_errors') == 3 }), 'and no longer');
+    ok(eventually(sub { $d->stat('ssl_handshake_errors') == 103 }), 'and no longer');
     $_->closed('the connection is hung up on') for @slow;
     ok($done->is_in_step, 'who has done it stays');
     $d->stop_clean;
