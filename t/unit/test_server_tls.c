@@ -500,6 +500,49 @@ START_TEST(the_end_is_said_to_a_client_that_is_there)
 }
 END_TEST
 
+/* ---- both ------------------------------------------------------------------------ */
+
+START_TEST(new_keys_in_the_midst_of_a_dialogue_change_nothing)
+{
+    struct link *l = link_make();
+    char         bytes[ROOM], got[100];
+    struct iovec answer = { (void *)(uintptr_t) "answer", 6 };
+
+    shake_hands(l, ROOM);
+    for (unsigned i = 0; i < 3; i++) {
+        ck_assert_int_eq(SSL_key_update(l->client, SSL_KEY_UPDATE_REQUESTED), 1);
+        put_on_wire(l, bytes, encrypt(l, "request", 7, bytes));
+        ck_assert_int_eq(receive(l, got, sizeof(got)), 7);
+        ck_assert_mem_eq(got, "request", 7);
+        ck_assert_int_eq(tls_send(l->tls, &answer, 1), 6);
+        bring_to_client(l, ROOM);
+        ck_assert_int_eq(SSL_read(l->client, got, sizeof(got)), 6);
+        ck_assert_mem_eq(got, "answer", 6);
+    }
+    link_drop(l);
+}
+END_TEST
+
+START_TEST(nobody_begins_a_second_handshake)
+{
+    struct link *l = link_make();
+    char         bytes[ROOM], got[10];
+
+    SSL_CTX_set_max_proto_version(l->context, TLS1_2_VERSION);
+    end_client(l);
+    begin_client(l);
+    shake_hands(l, ROOM);
+    ck_assert_int_eq(SSL_renegotiate(l->client), 1);
+    ck_assert_int_le(SSL_do_handshake(l->client), 0);
+    put_on_wire(l, bytes, take_from_client(l, bytes));
+    assert_waits(l); /* it is refused, and the connection goes on */
+    bring_to_client(l, ROOM);
+    ck_assert_int_le(SSL_read(l->client, got, sizeof(got)), 0);
+    ck_assert_int_eq(SSL_get_error(l->client, -1), SSL_ERROR_SSL);
+    link_drop(l);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -507,6 +550,7 @@ main(void)
     TCase *handshakes = fixture_case(suite, "handshakes");
     TCase *in = fixture_case(suite, "in");
     TCase *out = fixture_case(suite, "out");
+    TCase *both = fixture_case(suite, "both");
 
     tcase_add_loop_test(handshakes, a_handshake_may_be_cut_anywhere, 0, 2);
     tcase_add_test(handshakes, who_leaves_without_a_word_has_left);
@@ -522,5 +566,7 @@ main(void)
     tcase_add_test(out, small_pieces_share_a_record);
     tcase_add_test(out, a_client_that_has_gone_is_an_error_and_no_signal);
     tcase_add_test(out, the_end_is_said_to_a_client_that_is_there);
+    tcase_add_test(both, new_keys_in_the_midst_of_a_dialogue_change_nothing);
+    tcase_add_test(both, nobody_begins_a_second_handshake);
     return fixture_run(suite);
 }
