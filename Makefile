@@ -179,7 +179,7 @@ WRAPPED := asprintf __asprintf_chk pages_take_chunk \
 $(FAULTY): $(FAULTY).o $(SERVER_OBJECTS) $(LIBPROTOCOL) $(LIBSLABS)
 	@echo LINK $@
 	$(Q)$(LINK) $(NO_LTO) $(WRAPPED:%=-Wl,--wrap=%) -o $@ $^ $(LIBEVENT_LIBS) \
-	    $(LIBCRYPTO_LIBS) $(LIBS)
+	    $(OPENSSL_LIBS) $(LIBS)
 
 # With TLS below it all that clients are told is the same.
 over_tls = $(if $(SAN)$(filter-out file,$(origin TESTS)),,'TEST_TLS=1 prove --failures $(WIRE)')
