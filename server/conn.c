@@ -337,8 +337,8 @@ begin_to_watch(struct conn *conn)
     struct watch_client client = {
         .fd = conn->fd, .tls = conn->tls, .heard_at = conn->heard_at, .peer = conn->peer
     };
-    uint32_t            kinds = session_watches(&conn->session);
-    bool                too_many;
+    uint32_t kinds = session_watches(&conn->session);
+    bool     too_many;
 
     event_del(&conn->event);
     set_state(conn, CONN_WATCHING);
