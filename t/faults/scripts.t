@@ -383,8 +383,8 @@ sub play ($d, $dialogue, $arm) {
     push @wrong, map { "$_ is lost\n" } what_is_lost($d, $evicted);
     clear($d, keys $s->{keys}->%*);
     keep($d) if $evicted;
-    eventually(sub { chunks_used($d) == $chunks })
-        or push @wrong, 'chunks are held: ' . chunks_used($d) . ", not $chunks\n";
+    eventually(sub { chunks_used($d) <= $chunks })
+        or push @wrong, 'chunks are held: ' . chunks_used($d) . ", not $chunks at most\n";
     return @wrong;
 }
 
