@@ -1,6 +1,7 @@
 /* slabs/automove.c - which class should give a page to which. See automove_priv.h. */
 #include "slabs/automove_priv.h"
 
+static const double ADDED_SHARE = 0.1; /* of what is stored, to what is evicted        */
 static const double EVICTED_PRIOR =
     100;                               /* evictions that the chance of all counts for  */
 static const double EVICTED_LEAST = 2; /* that one must have seen to give a page for it */
@@ -16,7 +17,7 @@ worth(const struct automove *automove, unsigned size_class, double pages)
     double chance = (state->returned + EVICTED_PRIOR * automove->chance) /
                     (state->evicted + EVICTED_PRIOR);
 
-    return state->evicted * chance / pages;
+    return (state->evicted + ADDED_SHARE * state->added) * chance / pages;
 }
 
 static double
@@ -55,6 +56,8 @@ automove_look(struct automove *automove, const struct automove_class *classes,
         state->evicted += classes[i].evicted - state->evicted_last;
         state->returned += classes[i].returned - state->returned_last;
         state->evicted_last = classes[i].evicted;
+        state->added += classes[i].added - state->added_last;
+        state->added_last = classes[i].added;
         state->returned_last = classes[i].returned;
         evicted += state->evicted;
         returned += state->returned;
@@ -65,6 +68,7 @@ automove_look(struct automove *automove, const struct automove_class *classes,
     automove->chance = (returned + 1) / (evicted + 1);
     /* When as much as there is has been evicted, that is enough to know. */
     for (unsigned i = 1; i <= count && evicted > chunks; i++) {
+        automove->of_class[i].added /= 2;
         automove->of_class[i].evicted /= 2;
         automove->of_class[i].returned /= 2;
     }
@@ -84,7 +88,7 @@ hungriest(const struct automove *automove, const struct automove_class *classes,
         double gained = gain(automove, classes, i);
 
         if (automove->of_class[i].evicted >= EVICTED_LEAST && gained > most &&
-            classes[i].free < classes[i].a_page / 4 + 1) {
+            classes[i].free < classes[i].a_page / 64 + 1) {
             best = i;
             most = gained;
         }

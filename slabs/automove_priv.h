@@ -5,12 +5,14 @@
  * evicts, and how many of them come back so soon that a little more memory would have kept
  * them. With that little shared out over its pages,
  *
- *    worth of a page = evicted * chance that one comes back / pages
+ *    worth of a page = (evicted + stored / 10) * chance that one comes back / pages
  *
+ * What is stored stands for what would be evicted, had the class less: one that has enough
+ * just now evicts nothing.
  * Small items are worth more than large ones so, just because a page has more of them. Where
  * a class has evicted too few to tell its own chance, that of all classes stands in for it.
  *
- * A class that evicts nothing tells nothing. It may give a page where its coldest item, for
+ * A class that stores nothing tells nothing. It may give a page where its coldest item, for
  * its size, has not been used for longer than what the other class has to evict; what that
  * costs is then counted like everything else.
  *
@@ -30,6 +32,7 @@ struct automove_class {
     uint32_t least;        /* pages that it keeps in any case           */
     uint32_t a_page;       /* chunks of a page                          */
     uint32_t free;         /* chunks                                    */
+    uint32_t added;        /* items; wraps                              */
     uint32_t evicted;      /* items; wraps                              */
     uint32_t returned;     /* of these, that were back soon; wraps      */
     uint32_t idle;         /* since the coldest item was used           */
@@ -42,8 +45,8 @@ struct automove_how {
 };
 
 struct automove_state {
-    uint32_t evicted_last, returned_last; /* as they were at the last look */
-    double   evicted, returned;           /* these fade                    */
+    uint32_t added_last, evicted_last, returned_last; /* as they were at the last look */
+    double   added, evicted, returned;                /* these fade                    */
 };
 
 struct automove {

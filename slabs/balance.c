@@ -16,6 +16,7 @@ fill(struct cache *cache, struct automove_class classes[CLASS_MAX + 1])
         *class = (struct automove_class){
             .least = pages_granted(&cache->pages, i),
             .a_page = pages_chunks(&cache->pages, i),
+            .added = (uint32_t)want.added,
             .evicted = (uint32_t)want.evicted,
             .returned = (uint32_t)want.returned,
             .idle = want.idle,

@@ -25,8 +25,8 @@ widen(uint32_t bytes, uint32_t page_bytes, uint32_t unit)
 static uint32_t
 next_size(uint32_t bytes, double growth, uint32_t unit)
 {
-    double   fine = 1.0 + 1.0 / FINE_STEP, half = 1.0 + (growth - 1.0) / 2;
-    double   factor = bytes < CLASS_FINE_BYTES && half > fine ? fine : half;
+    double   fine = 1.0 + 1.0 / FINE_STEP, third = 1.0 + (growth - 1.0) / 3;
+    double   factor = bytes < CLASS_FINE_BYTES && third > fine ? fine : third;
     uint32_t next = (uint32_t)((double)bytes * factor) & ~(unit - 1);
 
     return next > bytes ? next : bytes + unit;

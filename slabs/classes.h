@@ -3,7 +3,7 @@
  * A size class is a chunk size. Class 0 does not exist (it names the free pages);
  * classes 1..count grow. Small classes step by 8 bytes and then by a sixteenth,
  * since most items are small and every byte of theirs counts; from FINE_BYTES on by
- * the growth factor. Each chunk size is widened to what divides its page best. The
+ * a third of what the growth factor adds. Each chunk size is widened to what divides its page best. The
  * largest chunk is a page, or a part of one: what does not fit it is a chain of chunks.
  */
 #ifndef LARDER_SLABS_CLASSES_H
@@ -22,7 +22,7 @@ struct classes {
 
 /* Sizes from `smallest` to `largest`, all multiples of `unit` (8 or more, a power of two).
  * `largest` is a power of two, at least CLASS_FINE_BYTES and at most page_bytes. `growth`
- * is the ratio between large classes, > 1; it is raised where CLASS_MAX classes would not
+ * is that factor, > 1; it is raised where CLASS_MAX classes would not
  * reach the largest with it. */
 void classes_init(struct classes *classes, uint32_t smallest, uint32_t largest,
                   uint32_t page_bytes, double growth, uint32_t unit);

@@ -125,6 +125,7 @@ lru_add(struct lru *lru, const struct pages *pages, struct item *item,
         enum cache_segment segment, unsigned note)
 {
     lock_take(&lru->lock);
+    lru->added++;
     if (note != 0 && is_recent_locked(lru, note)) {
         lru->returned++;
         if (segment == CACHE_HOT)
@@ -285,6 +286,7 @@ lru_want(struct lru *lru, const struct pages *pages, uint32_t now)
     lock_take(&lru->lock);
     item = coldest_locked(lru, pages);
     want = (struct lru_want){
+        .added = lru->added,
         .evicted = lru->evicted,
         .returned = lru->returned,
         .idle = item != NULL ? now - item_accessed(item) : UINT32_MAX,

@@ -44,6 +44,7 @@ struct lru {
     struct lru_list list[CACHE_SEGMENTS];
     uint32_t        evicted_idle; /* ticks, of the last one that was evicted     */
     uint32_t        turn;         /* segment to look through next for dead items */
+    uint64_t        added;        /* items, ever                                 */
     uint64_t        evicted;      /* live items, ever                            */
     uint64_t        returned;     /* of these, soon after                        */
 };
@@ -103,6 +104,7 @@ unsigned lru_note_eviction(struct lru *lru, uint32_t idle);
 
 /* What tells how much a class is in want of memory. */
 struct lru_want {
+    uint64_t added;        /* items, ever                                          */
     uint64_t evicted;      /* live items, ever                                     */
     uint64_t returned;     /* of these, so soon that a little more would have done */
     uint32_t idle;         /* ticks, of the coldest item; UINT32_MAX: there is none */

@@ -17,20 +17,23 @@
 #include "slabs/must.h"
 
 enum {
-    ITEMS_A_BUCKET = 7, /* a stripe splits a bucket when it has more on average */
+    ITEMS_A_BUCKET = 7,    /* a stripe splits a bucket when it has more on average */
+    SMALL_BYTES = 2 << 20, /* of a table: a huge page would be more than what it needs */
 };
 
 _Static_assert((int)STRIPE_BITS <= (int)STRIPE_BITS_MAX, "a CAS id has room for it");
 
+/* Address space, for huge pages but at the beginning. */
 static void *
-reserve(size_t bytes)
+reserve(size_t bytes, size_t small)
 {
     void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
     if (memory == MAP_FAILED)
         return NULL;
-    madvise(memory, bytes, MADV_HUGEPAGE); /* advice: nothing depends on it */
+    if (bytes > small) /* advice: nothing depends on it */
+        madvise((char *)memory + small, bytes - small, MADV_HUGEPAGE);
     return memory;
 }
 
@@ -58,8 +61,8 @@ table_init(struct table *table, size_t items_max, uint64_t seed)
     overflow = items_max / BUCKET_SLOTS + stripes;
     table->overflow_max = overflow < UINT32_MAX ? (uint32_t)overflow : UINT32_MAX - 1;
     table->stripes = aligned_alloc(64, stripes * sizeof(*table->stripes));
-    table->buckets = reserve(main_bytes(table));
-    table->overflow = reserve(overflow_bytes(table));
+    table->buckets = reserve(main_bytes(table), SMALL_BYTES);
+    table->overflow = reserve(overflow_bytes(table), overflow_bytes(table));
     if (table->stripes == NULL || table->buckets == NULL || table->overflow == NULL) {
         table_fini(table);
         return false;

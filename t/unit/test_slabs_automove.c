@@ -200,6 +200,29 @@ START_TEST(more_than_two_pages_and_a_half_of_free_chunks_are_too_many)
 }
 END_TEST
 
+START_TEST(who_stores_much_and_evicts_nothing_yet_keeps_what_it_has)
+{
+    struct scene s;
+
+    scene_init(&s);
+    misses(&s, 1, 50);
+    misses(&s, 3, 25);
+    misses(&s, 4, 25);
+    for (unsigned i = 1; i <= CLASSES; i++)
+        s.classes[i].idle = 1;
+    s.classes[2].added = 20 * A_PAGE;
+    ck_assert(moves(&s));
+    ck_assert_uint_ne(s.from, 2);
+    scene_init(&s);
+    misses(&s, 1, 50);
+    misses(&s, 3, 25);
+    misses(&s, 4, 25);
+    s.classes[2].idle = 1;
+    ck_assert(moves(&s));
+    ck_assert_uint_eq(s.from, 2);
+}
+END_TEST
+
 START_TEST(who_evicts_nothing_gives_only_what_is_older_than_what_others_evict)
 {
     struct scene s;
@@ -312,6 +335,7 @@ main(void)
     tcase_add_test(tcase, a_class_keeps_the_least_that_it_is_granted);
     tcase_add_test(tcase, free_chunks_are_given_first);
     tcase_add_test(tcase, more_than_two_pages_and_a_half_of_free_chunks_are_too_many);
+    tcase_add_test(tcase, who_stores_much_and_evicts_nothing_yet_keeps_what_it_has);
     tcase_add_test(tcase,
                    who_evicts_nothing_gives_only_what_is_older_than_what_others_evict);
     tcase_add_test(tcase,

@@ -763,38 +763,38 @@ START_TEST(more_memory_keeps_all_and_less_keeps_what_fits)
     unsigned            all, fewer;
 
     warm_begin(&w);
-    tell_many(&w, 12000, 1);
+    tell_many(&w, 36000, 1);
     all = (unsigned)items_in(&w.f);
     warm_restart(&w, true);
     ck_assert_uint_eq(w.restored.items, all);
 
     int fd = dup(w.file.fd);
     warm_fini(&w);
-    config.memory_bytes = 64 * MIB;
+    config.memory_bytes = 128 * (size_t)MIB;
     warm_with(&w, fd, config, CACHE_FILE_WARM);
     ck_assert_uint_eq(w.restored.items, all);
-    tell_many(&w, 12000, 2); /* it has room for more now */
-    ck_assert_uint_eq(count_told(&w, 12000), 12000);
+    tell_many(&w, 36000, 2); /* it has room for more now */
+    ck_assert_uint_eq(count_told(&w, 36000), 36000);
 
     fd = dup(w.file.fd);
     warm_fini(&w);
     config.memory_bytes = 4 * MIB;
     warm_with(&w, fd, config, CACHE_FILE_WARM);
-    ck_assert_uint_eq(w.restored.items, 12000);
+    ck_assert_uint_eq(w.restored.items, 36000);
     while (cache_move_step(w.f.thread) != CACHE_MOVE_NOTHING)
         ; /* what is too much is given up, the coldest first */
     fewer = (unsigned)items_in(&w.f);
     ck_assert_uint_gt(fewer, 0);
-    ck_assert_uint_lt(fewer, 12000);
-    ck_assert_uint_eq(count_told(&w, 12000), fewer);
-    ck_assert_uint_le(w.f.cache->pages.used, 64); /* some for each class */
+    ck_assert_uint_lt(fewer, 36000);
+    ck_assert_uint_eq(count_told(&w, 36000), fewer);
+    ck_assert_uint_le(w.f.cache->pages.used, 128); /* some for each class */
     fd = dup(fd);
     warm_fini(&w);
     warm_with(&w, fd, config, CACHE_FILE_WARM); /* with pages of no class in between */
     ck_assert_uint_eq(w.restored.items, fewer);
     ck_assert_uint_eq(w.restored.bad, 0);
-    ck_assert_uint_eq(count_told(&w, 12000), fewer);
-    tell_many(&w, 12000, 3);
+    ck_assert_uint_eq(count_told(&w, 36000), fewer);
+    tell_many(&w, 36000, 3);
     warm_fini(&w);
 }
 END_TEST
