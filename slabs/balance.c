@@ -4,10 +4,43 @@
  */
 #include "slabs/cache_priv.h"
 
+enum { WANTED_S = 10 };
+
+void
+balance_want(struct cache *cache, size_t pages)
+{
+    uint32_t limit = atomic_load(&cache->pages.limit);
+
+    if (!cache->evicts || pages > limit - limit / 4)
+        return;
+    atomic_store(&cache->wanted_until, clock_now(cache->clock) + WANTED_S * CLOCK_HZ);
+    atomic_store(&cache->wanted_pages, (uint32_t)pages);
+}
+
+/* How many pages the largest class is to have just now. */
+static uint32_t
+wanted(struct cache *cache)
+{
+    return clock_is_past(atomic_load(&cache->wanted_until), clock_now(cache->clock))
+               ? 0
+               : atomic_load(&cache->wanted_pages);
+}
+
+bool
+balance_is_wanting(struct cache *cache)
+{
+    uint32_t owned, pages = wanted(cache);
+
+    if (pages == 0)
+        return false;
+    pages_free_chunks(&cache->pages, cache->pages.classes.count, &owned);
+    return owned < pages;
+}
+
 static void
 fill(struct cache *cache, struct automove_class classes[CLASS_MAX + 1])
 {
-    uint32_t now = clock_now(cache->clock);
+    uint32_t now = clock_now(cache->clock), largest = cache->pages.classes.count;
 
     for (unsigned i = 1; i <= cache->pages.classes.count; i++) {
         struct automove_class *class = &classes[i];
@@ -24,6 +57,8 @@ fill(struct cache *cache, struct automove_class classes[CLASS_MAX + 1])
         };
         class->free = pages_free_chunks(&cache->pages, i, &class->pages);
     }
+    if (classes[largest].least < wanted(cache))
+        classes[largest].least = wanted(cache);
 }
 
 unsigned

@@ -92,10 +92,13 @@ struct cache {
     struct table table;
     struct pages pages;
 
-    struct lru           lru[CLASS_MAX + 1];
-    struct lru_tuning    tuning;
-    struct page_mover    mover;
-    struct automove      automove;     /* of the thread that calls cache_move_step() */
+    struct lru        lru[CLASS_MAX + 1];
+    struct lru_tuning tuning;
+    struct page_mover mover;
+    struct automove   automove; /* of the thread that calls cache_move_step() */
+    /* For a chain that does not fit what the largest class has: */
+    _Atomic uint32_t     wanted_pages; /* that it is to have, 0: none... */
+    _Atomic uint32_t     wanted_until; /* ...until then                  */
     struct lock          threads_lock; /* RANK_THREADS; guards the next three */
     struct cache_thread *threads;
     struct cache_counts  ended;       /* what destroyed handles have counted */
@@ -146,6 +149,10 @@ void spare_return(struct cache_thread *thread, struct spare *spare);
 
 /* The class that loses least by a page less; 0: none can give any. */
 unsigned balance_give(struct cache *cache);
+/* Let the largest class have so many pages for a while. */
+void balance_want(struct cache *cache, size_t pages);
+/* Has it fewer? */
+bool balance_is_wanting(struct cache *cache);
 
 /* ---- mover.c ---------------------------------------------------------------------- */
 

@@ -544,10 +544,13 @@ find_work(struct cache *cache)
 {
     struct page_mover *mover = &cache->mover;
 
-    if (!pages_must_shrink(&cache->pages))
+    if (pages_must_shrink(&cache->pages))
+        mover->to = CACHE_POOL;
+    else if (balance_is_wanting(cache))
+        mover->to = cache->pages.classes.count;
+    else
         return false;
     mover->from = balance_give(cache);
-    mover->to = CACHE_POOL;
     return mover->from != 0 &&
            cache_move_ask(cache, mover->from, mover->to) == CACHE_MOVE_OK &&
            take_request(mover);

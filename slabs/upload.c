@@ -7,13 +7,18 @@
 #include "slabs/chain_priv.h"
 #include "slabs/must.h"
 
-/* Could all of it be had at once, if everything else went? Otherwise nothing need be
- * evicted for it. */
+/* Could all of it be had at once, if everything else in the class went? Otherwise nothing
+ * need be evicted for it just now, but pages are to come for who tries again. */
 static bool
 is_within_reach(struct cache *cache, const struct item_shape *shape)
 {
-    return shape->value_length / chain_piece_bytes(cache) <=
-           pages_reach(&cache->pages, cache->pages.classes.count);
+    unsigned largest = cache->pages.classes.count;
+    size_t   pieces = shape->value_length / chain_piece_bytes(cache);
+
+    if (pieces <= pages_reach(&cache->pages, largest))
+        return true;
+    balance_want(cache, pieces / pages_chunks(&cache->pages, largest) + 1);
+    return false;
 }
 
 static struct item *

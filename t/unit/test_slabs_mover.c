@@ -554,6 +554,69 @@ START_TEST(chains_make_room_where_the_limit_is_lowered)
 }
 END_TEST
 
+START_TEST(a_value_larger_than_what_its_class_has_is_stored_once_pages_have_come)
+{
+    enum { LARGE = 10000000, KEYS = 70000, BIG = KEYS };
+    struct cache_config config = fixture_config(32 * MIB);
+    struct fixture      f;
+    uint64_t            evictions;
+    unsigned            before;
+
+    config.page_bytes = 64 << 10;
+    config.chunk_bytes_max = 32 << 10;
+    config.item_bytes_max = 16 * MIB;
+    fixture_init_with(&f, config);
+    put_numbers(&f, 0, KEYS, 500);
+    before = count_numbers(&f, 0, KEYS, 500);
+    evictions = counters_of(&f).evictions;
+    ck_assert_int_eq(put_number(&f, BIG, 32 * MIB), CACHE_TOO_LARGE);
+    move_all(&f);
+    ck_assert_int_eq(put_number(&f, BIG, LARGE), CACHE_NO_MEMORY);
+    ck_assert_uint_eq(counters_of(&f).evictions, evictions); /* not for nothing */
+    move_all(&f);
+    ck_assert_int_eq(put_number(&f, BIG, LARGE), CACHE_OK);
+    ck_assert(has_number(&f, BIG, LARGE));
+    ck_assert_uint_gt(count_numbers(&f, 0, KEYS, 500) + LARGE / 500, before * 97 / 100);
+    cache_check(f.cache, true);
+    fixture_fini(&f);
+}
+END_TEST
+
+START_TEST(pages_that_came_for_a_value_nobody_sends_again_go_back)
+{
+    const struct cache_automove how = { .mode = CACHE_AUTOMOVE_SURE, .ratio = 0.8 };
+    struct cache_config         config = fixture_config(32 * MIB);
+    struct fixture              f;
+    unsigned                    largest;
+
+    config.page_bytes = 64 << 10;
+    config.chunk_bytes_max = 32 << 10;
+    config.item_bytes_max = 16 * MIB;
+    fixture_init_with(&f, config);
+    largest = cache_class_count(f.cache);
+    put_numbers(&f, 0, 70000, 500);
+    ck_assert_int_eq(put_number(&f, 70000, 10000000), CACHE_NO_MEMORY);
+    move_all(&f);
+    ck_assert_uint_ge(pages_owned(&f, largest), 10000000 / (64 << 10));
+    for (unsigned i = 0; i < 10; i++) {
+        cache_balance(f.thread, &how);
+        move_all(&f);
+    }
+    ck_assert_uint_ge(pages_owned(&f, largest),
+                      10000000 / (64 << 10)); /* it may come yet */
+    advance(&f, 11);
+    for (unsigned i = 0; i < 20000; i++) {
+        put_number(&f, 70001 + i, 500);
+        if (i % 50 == 0) {
+            cache_balance(f.thread, &how);
+            move_all(&f);
+        }
+    }
+    ck_assert_uint_lt(pages_owned(&f, largest), 10);
+    fixture_fini(&f);
+}
+END_TEST
+
 /* ---- the limit ------------------------------------------------------------------- */
 
 START_TEST(a_lower_limit_is_met_and_the_warmest_items_stay)
@@ -915,6 +978,9 @@ main(void)
     tcase_add_test(tcase, the_head_of_a_chain_moves_and_its_pieces_follow);
     tcase_add_test(tcase, a_chain_that_is_read_stays_where_it_is);
     tcase_add_test(tcase, chains_make_room_where_the_limit_is_lowered);
+    tcase_add_test(tcase,
+                   a_value_larger_than_what_its_class_has_is_stored_once_pages_have_come);
+    tcase_add_test(tcase, pages_that_came_for_a_value_nobody_sends_again_go_back);
     tcase = fixture_case(suite, "limit");
     tcase_add_test(tcase, a_lower_limit_is_met_and_the_warmest_items_stay);
     tcase_add_test(tcase, a_lower_limit_takes_from_the_pool_first);
