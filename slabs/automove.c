@@ -7,6 +7,8 @@ static const double EVICTED_PRIOR =
 static const double EVICTED_LEAST = 2; /* that one must have seen to give a page for it */
 static const double FREE_PAGES = 2.5;  /* that a class may have                         */
 
+enum { EARLY_MOST = 16 }; /* evictions at a time */
+
 /* ---- what it is worth ------------------------------------------------------------ */
 
 /* What one page is worth where there are so many. */
@@ -42,32 +44,48 @@ loss(const struct automove *automove, const struct automove_class *classes, unsi
 
 /* ---- looking --------------------------------------------------------------------- */
 
+/* What was evicted without anything being stored has made room for a page to leave, and is
+ * no sign of want; but a few are evicted before they are needed. */
+static void
+look_at(struct automove_state *state, const struct automove_class *class)
+{
+    uint32_t added = class->added - state->added_last;
+    uint32_t evicted = class->evicted - state->evicted_last + state->evicted_early;
+    uint32_t counted = evicted < added ? evicted : added;
+
+    state->evicted_early =
+        evicted - counted < EARLY_MOST ? evicted - counted : EARLY_MOST;
+    state->added += added;
+    state->evicted += counted;
+    state->returned += class->returned - state->returned_last;
+    state->added_last = class->added;
+    state->evicted_last = class->evicted;
+    state->returned_last = class->returned;
+}
+
 bool
 automove_look(struct automove *automove, const struct automove_class *classes,
               unsigned count)
 {
-    double evicted = 0, returned = 0, chunks = 0;
-    bool   busy = false;
+    double   evicted = 0, returned = 0, stored = 0;
+    uint32_t pages = 0;
+    bool     busy = false;
 
     for (unsigned i = 1; i <= count; i++) {
         struct automove_state *state = &automove->of_class[i];
 
         busy |= classes[i].evicted != state->evicted_last;
-        state->evicted += classes[i].evicted - state->evicted_last;
-        state->returned += classes[i].returned - state->returned_last;
-        state->evicted_last = classes[i].evicted;
-        state->added += classes[i].added - state->added_last;
-        state->added_last = classes[i].added;
-        state->returned_last = classes[i].returned;
+        look_at(state, &classes[i]);
         evicted += state->evicted;
         returned += state->returned;
-        chunks += (double)classes[i].pages * classes[i].a_page;
+        stored += state->added / classes[i].a_page;
+        pages += classes[i].pages;
     }
-    busy |= chunks != automove->chunks;
-    automove->chunks = chunks;
+    busy |= pages != automove->pages;
+    automove->pages = pages;
     automove->chance = (returned + 1) / (evicted + 1);
-    /* When as much as there is has been evicted, that is enough to know. */
-    for (unsigned i = 1; i <= count && evicted > chunks; i++) {
+    /* When twice as much as there is has been stored, that is enough to know. */
+    for (unsigned i = 1; i <= count && stored > 2 * pages; i++) {
         automove->of_class[i].added /= 2;
         automove->of_class[i].evicted /= 2;
         automove->of_class[i].returned /= 2;
@@ -88,7 +106,7 @@ hungriest(const struct automove *automove, const struct automove_class *classes,
         double gained = gain(automove, classes, i);
 
         if (automove->of_class[i].evicted >= EVICTED_LEAST && gained > most &&
-            classes[i].free < classes[i].a_page / 64 + 1) {
+            classes[i].free < classes[i].a_page / 4 + 1) {
             best = i;
             most = gained;
         }

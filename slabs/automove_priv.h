@@ -46,12 +46,13 @@ struct automove_how {
 
 struct automove_state {
     uint32_t added_last, evicted_last, returned_last; /* as they were at the last look */
+    uint32_t evicted_early;                           /* before something was stored   */
     double   added, evicted, returned;                /* these fade                    */
 };
 
 struct automove {
     double                chance; /* that what any class evicts comes back */
-    double                chunks; /* that all have, when last looked at    */
+    uint32_t              pages;  /* that all have, when last looked at    */
     struct automove_state of_class[CLASS_MAX + 1];
 };
 

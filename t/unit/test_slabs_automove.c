@@ -28,6 +28,7 @@ misses(struct scene *s, unsigned size_class, uint32_t returned)
 {
     s->classes[size_class].returned += returned;
     s->classes[size_class].evicted += A_PAGE;
+    s->classes[size_class].added += A_PAGE;
 }
 
 static bool
@@ -93,7 +94,7 @@ START_TEST(what_may_be_chance_moves_nothing)
     struct scene s;
 
     scene_init(&s);
-    s.classes[1].returned = s.classes[1].evicted = 1;
+    s.classes[1].returned = s.classes[1].evicted = s.classes[1].added = 1;
     ck_assert(!moves(&s)); /* too few */
     scene_init(&s);
     misses(&s, 1, 12);
@@ -112,14 +113,14 @@ START_TEST(a_class_that_evicts_little_has_the_chance_of_all)
         misses(&s, i, 50);
     s.classes[2].returned =
         9; /* nine of ten: twice as much as the others, if it were so */
-    s.classes[2].evicted = 10;
+    s.classes[2].evicted = s.classes[2].added = 10;
     s.classes[2].pages = 1;
-    s.classes[4].evicted = 20; /* and none of twenty */
+    s.classes[4].evicted = s.classes[4].added = 20; /* and none of twenty */
     s.classes[4].returned = 0;
     s.classes[4].pages = 1;
     ck_assert(!moves(&s));
     s.classes[2].returned = 450; /* but of 500 it is */
-    s.classes[2].evicted = 500;
+    s.classes[2].evicted = s.classes[2].added = 500;
     ck_assert(moves(&s));
     ck_assert_uint_eq(s.to, 2);
 }
@@ -197,6 +198,25 @@ START_TEST(more_than_two_pages_and_a_half_of_free_chunks_are_too_many)
     ck_assert_uint_eq(automove_spare(s.classes, CLASSES), 2);
     s.classes[2].least = PAGES;
     ck_assert_uint_eq(automove_spare(s.classes, CLASSES), 0);
+}
+END_TEST
+
+START_TEST(what_is_evicted_to_give_a_page_is_no_sign_of_want)
+{
+    struct scene s;
+
+    scene_init(&s);
+    misses(&s, 1, 50);
+    for (unsigned i = 2; i <= CLASSES; i++) {
+        s.classes[i].idle = 1;
+        s.classes[i].evicted = 5 * A_PAGE; /* and nothing stored */
+    }
+    ck_assert(moves(&s));
+    ck_assert_uint_eq(s.to, 1);
+    for (unsigned i = 2; i <= CLASSES; i++)
+        s.classes[i].added = 5 * A_PAGE;
+    look(&s);
+    ck_assert(s.automove.of_class[2].evicted < 20); /* but for the last few */
 }
 END_TEST
 
@@ -335,6 +355,7 @@ main(void)
     tcase_add_test(tcase, a_class_keeps_the_least_that_it_is_granted);
     tcase_add_test(tcase, free_chunks_are_given_first);
     tcase_add_test(tcase, more_than_two_pages_and_a_half_of_free_chunks_are_too_many);
+    tcase_add_test(tcase, what_is_evicted_to_give_a_page_is_no_sign_of_want);
     tcase_add_test(tcase, who_stores_much_and_evicts_nothing_yet_keeps_what_it_has);
     tcase_add_test(tcase,
                    who_evicts_nothing_gives_only_what_is_older_than_what_others_evict);
