@@ -99,7 +99,6 @@ tell(struct crawler *crawler, const struct crawler_sums *after)
         if (round.examined > 0)
             watch_tell(crawler->ring, WATCH_SYSEVENTS, events_crawl(line, &round));
     }
-    watch_wake(crawler->ring->watch);
 }
 
 /* A round that finds next to nothing makes it more patient. */

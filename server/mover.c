@@ -51,7 +51,6 @@ tell(struct mover *mover, bool moved)
 
     cache_last_move(mover->cache, &from, &to);
     watch_tell(mover->ring, WATCH_SYSEVENTS, events_move(line, from, to, moved));
-    watch_wake(mover->ring->watch);
 }
 
 uint64_t

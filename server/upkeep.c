@@ -67,16 +67,20 @@ earlier(uint64_t one, uint64_t other)
     return one < other ? one : other;
 }
 
-/* A turn for each that is due. */
+/* A turn for each that is due. What they tell watchers is sent at its end. */
 static void
 take_turns(struct upkeep *upkeep, struct due *due, uint64_t now_us)
 {
+    uint64_t lines = upkeep->ring->lines;
+
     if (now_us >= due->lists_us)
         due->lists_us = lists_turn(upkeep, now_us);
     if (now_us >= due->crawler_us)
         due->crawler_us = crawler_turn(&upkeep->crawler, upkeep->cache_thread, now_us);
     if (now_us >= due->mover_us)
         due->mover_us = mover_turn(&upkeep->mover, upkeep->cache_thread, now_us);
+    if (upkeep->ring->lines != lines)
+        watch_wake(upkeep->ring->watch);
 }
 
 static void *
@@ -129,6 +133,7 @@ upkeep_start(struct upkeep *upkeep, struct cache *cache, struct watch_ring *ring
     sigset_t all, before;
 
     upkeep->cache = cache;
+    upkeep->ring = ring;
     upkeep->keeps_lists = options->lru_maintainer;
     upkeep->lists_pause_us = PAUSE_LEAST_US;
     crawler_init(&upkeep->crawler, cache, ring, options, monotonic_us());
@@ -136,6 +141,7 @@ upkeep_start(struct upkeep *upkeep, struct cache *cache, struct watch_ring *ring
     upkeep->cache_thread = cache_thread_create(cache);
     if (upkeep->cache_thread == NULL || !init_told(&upkeep->told))
         goto fail;
+    cache_watch_evictions(upkeep->cache_thread, watch_tell_eviction, ring);
     pthread_mutex_init(&upkeep->mutex, NULL);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);

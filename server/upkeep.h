@@ -22,6 +22,7 @@
 struct upkeep {
     struct cache        *cache;
     struct cache_thread *cache_thread; /* its own */
+    struct watch_ring   *ring;         /* its own: what the duties tell watchers */
     struct crawler       crawler;
     struct mover         mover;
     bool                 keeps_lists; /* frozen */
@@ -38,7 +39,7 @@ struct upkeep {
 };
 
 /* Start the thread; false where it cannot be had. The ring is its own, for `watch
- * sysevents`. */
+ * sysevents` and `watch evictions`. */
 bool upkeep_start(struct upkeep *upkeep, struct cache *cache, struct watch_ring *ring,
                   const struct options *options);
 void upkeep_stop(struct upkeep *upkeep);

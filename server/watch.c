@@ -105,6 +105,16 @@ watch_tell(struct watch_ring *ring, uint32_t kind, struct span text)
     atomic_fetch_add(&ring->written, bytes);
 }
 
+void
+watch_tell_eviction(void *arg, struct span key, const struct cache_reading *item)
+{
+    struct watch_ring *ring = arg;
+    char               line[EVENTS_LINE_MAX];
+
+    if (watch_wants(ring->watch, WATCH_EVICTIONS))
+        watch_tell(ring, WATCH_EVICTIONS, events_eviction(line, key, item));
+}
+
 /* The next record, or NULL. */
 static const struct record *
 ring_peek(struct watch_ring *ring)

@@ -22,6 +22,7 @@
 #include "slabs/lock.h"
 #include "slabs/span.h"
 
+struct cache_reading;
 struct tls;
 struct watch;
 struct watcher;
@@ -93,6 +94,10 @@ watch_is_on(const struct watch *watch)
 /* Tell what happened: text without an end of line. It is sent by and by; watch_wake() sees
  * to it, which is a system call and so not to be made under a lock. */
 void watch_tell(struct watch_ring *ring, uint32_t kind, struct span text);
+
+/* The same of an eviction, where anybody wants to know: for cache_watch_evictions(), with
+ * the ring of the cache thread that evicts. */
+void watch_tell_eviction(void *ring, struct span key, const struct cache_reading *item);
 
 void watch_wake(struct watch *watch);
 

@@ -233,18 +233,6 @@ start_thread(struct worker *worker)
     return started;
 }
 
-static void
-on_eviction(void *ctx, struct span key, const struct cache_reading *item)
-{
-    struct executor *executor = ctx;
-    char             line[EVENTS_LINE_MAX];
-
-    if (atomic_load_explicit(executor->host->watched, memory_order_relaxed) &
-        WATCH_EVICTIONS)
-        executor->host->tell(executor->ring, WATCH_EVICTIONS,
-                             events_eviction(line, key, item));
-}
-
 bool
 worker_start(struct worker *worker, struct server *server)
 {
@@ -262,7 +250,7 @@ worker_start(struct worker *worker, struct server *server)
     executor->ring = &server->watch.rings[worker - server->workers];
     executor->thread = cache_thread_create(server->cache);
     if (executor->thread != NULL)
-        cache_watch_evictions(executor->thread, on_eviction, executor);
+        cache_watch_evictions(executor->thread, watch_tell_eviction, executor->ring);
     if (executor->thread != NULL)
         worker->reply = reply_create(executor->thread);
     if (worker->wake_fd >= 0 && worker->base != NULL && worker->input != NULL &&

@@ -158,4 +158,34 @@ $late->expect("watch nothing\r\n", "ERROR\r\n", 'no such kind');
 $late->expect("mn\r\n", "MN\r\n", 'and the dialogue goes on');
 
 $d->stop_clean;
+
+# Nor is it a client alone that evicts: pages that move do, and a limit that is lowered.
+$d = Daemon->start('-m' => 16, '-o' => 'no_slab_automove');
+$c = $d->connect;
+$c->send(join '', map { "set f$_ 0 0 1000 noreply\r\n" . 'v' x 1000 . "\r\n" } 1 .. 20_000);
+$c->expect("mn\r\n", "MN\r\n", 'a server is full');
+my %pages = map { /^(\d+):total_pages$/ ? ($1 => $d->stats('slabs')->{$_}) : () }
+    keys $d->stats('slabs')->%*;
+my ($full) = sort { $pages{$b} <=> $pages{$a} } keys %pages;
+
+for my $order ("slabs reassign $full " . ($full + 2), 'cache_memlimit 8') {
+    my $before = $d->stat('evictions');
+    my ($lines, $told, $evicted) = ('');
+
+    $evictions = watcher('evictions');
+    $c->expect("$order\r\n", "OK\r\n", $order);
+    ok(eventually(sub { $d->stat('slab_reassign_running') == 0
+        && $d->stat('evictions') > $before }), 'which takes evictions');
+    ok(eventually(sub {     # the next line tells of those that were left out before it
+        $c->ask("set last 0 0 1000\r\n" . 'v' x 1000 . "\r\n");
+        $evictions->read_until(sub { 0 }, 0.2);
+        $lines .= $evictions->receive(length $evictions->unread);
+        $told = () = $lines =~ /^ts=.* type=eviction key=f\d+ /gm;
+        $told += $_ for $lines =~ /^skipped=(\d+)$/gm;
+        $evicted = $d->stat('evictions') - $before;
+        return $told == $evicted;
+    }), 'they see each, or how many they miss') or diag("$told of $evicted");
+    $evictions->close;
+}
+$d->stop_clean;
 done_testing;
