@@ -583,6 +583,8 @@ server_sum(struct server *server, struct totals *totals)
                      sizeof(totals->commands));
         add_counters(&totals->workers, &worker->counters, sizeof(totals->workers));
     }
+    watch_count(&server->watch, &totals->watch);
+    upkeep_count(&server->upkeep, &totals->upkeep);
 }
 
 void

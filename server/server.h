@@ -40,12 +40,14 @@
  */
 #define LARDER_WIRE_VERSION "1.6.45-larder-" PACKAGE_VERSION
 
-/* All counters of a moment, summed over the workers. */
+/* All counters of a moment, summed over their threads: 64-bit numbers throughout. */
 struct totals {
     struct cache_counters       cache;
     struct cache_class_counters cache_classes[CACHE_CLASS_MAX + 1];
     struct command_counters     commands;
     struct worker_counters      workers;
+    struct watch_counters       watch;
+    struct upkeep_counters      upkeep;
 };
 
 struct server {

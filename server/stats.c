@@ -319,11 +319,9 @@ fill_cache(const struct server *server, const struct cache_counters *all,
     f->moves_to_cold.number = since->moves_to_cold;
     f->moves_to_warm.number = since->moves_to_warm;
     f->moves_within_lru.number = since->moves_within_lru;
-    f->lru_maintainer_juggles.number = atomic_load(&server->upkeep.juggles);
     f->crawler_reclaimed.number = since->crawler_reclaimed;
     f->crawler_items_checked.number = since->crawler_items_checked;
     f->lru_crawler_running.number = atomic_load(&server->upkeep.crawler.running);
-    f->lru_crawler_starts.number = atomic_load(&server->upkeep.crawler.starts);
     f->slab_reassign_rescues.number = since->items_rescued;
     f->slab_reassign_chunk_rescues.number = since->pieces_rescued;
     f->slab_reassign_inline_reclaim.number = since->rescue_reclaims;
@@ -336,15 +334,15 @@ fill_cache(const struct server *server, const struct cache_counters *all,
 }
 
 static void
-fill_watch(const struct server *server, struct figures *f)
+fill_background(const struct server *server, const struct totals *since,
+                struct figures *f)
 {
-    struct watch_counters counters;
-
-    watch_count(&server->watch, &counters);
-    f->log_worker_written.number = counters.written;
-    f->log_worker_dropped.number = counters.dropped;
-    f->log_watcher_sent.number = counters.sent;
-    f->log_watcher_skipped.number = counters.skipped;
+    f->lru_maintainer_juggles.number = since->upkeep.juggles;
+    f->lru_crawler_starts.number = since->upkeep.crawls;
+    f->log_worker_written.number = since->watch.written;
+    f->log_worker_dropped.number = since->watch.dropped;
+    f->log_watcher_sent.number = since->watch.sent;
+    f->log_watcher_skipped.number = since->watch.skipped;
     f->log_watchers.number = atomic_load(&server->watch.watchers);
 }
 
@@ -411,7 +409,7 @@ stats_general(struct server *server, host_emit *emit, void *ctx)
     fill_connections(server, &since.workers, &figures.named);
     fill_commands(&since.commands, &figures.named);
     fill_cache(server, &all.cache, &since.cache, &figures.named);
-    fill_watch(server, &figures.named);
+    fill_background(server, &since, &figures.named);
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         if (is_shown(server, rows[i].kind))
             emit_row(&rows[i], figures.list[i], emit, ctx);

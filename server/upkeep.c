@@ -203,3 +203,11 @@ upkeep_move(struct upkeep *upkeep, int64_t from, int64_t to)
     upkeep_look(upkeep);
     return answer;
 }
+
+void
+upkeep_count(const struct upkeep *upkeep, struct upkeep_counters *counters)
+{
+    *counters =
+        (struct upkeep_counters){ .juggles = atomic_load(&upkeep->juggles),
+                                  .crawls = atomic_load(&upkeep->crawler.starts) };
+}

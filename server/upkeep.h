@@ -38,6 +38,12 @@ struct upkeep {
     bool            moves;  /* the mover may have                  */
 };
 
+/* How often its duties have been done. */
+struct upkeep_counters {
+    uint64_t juggles; /* looks at all lists */
+    uint64_t crawls;  /* rounds that began  */
+};
+
 /* Start the thread; false where it cannot be had. The ring is its own, for `watch
  * sysevents` and `watch evictions`. */
 bool upkeep_start(struct upkeep *upkeep, struct cache *cache, struct watch_ring *ring,
@@ -49,5 +55,7 @@ void upkeep_look(struct upkeep *upkeep);
 enum cache_move_answer upkeep_move(struct upkeep *upkeep, int64_t from, int64_t to);
 /* Crawl these classes now; false while the crawler is at work. Any thread. */
 bool upkeep_crawl(struct upkeep *upkeep, const bool classes[CACHE_CLASS_MAX + 1]);
+/* Any thread. */
+void upkeep_count(const struct upkeep *upkeep, struct upkeep_counters *counters);
 
 #endif

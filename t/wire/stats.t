@@ -108,13 +108,28 @@ cmp_ok($after->{bytes_written} - $before->{bytes_written}, '>', 1000 + length $r
 
 $c->ask("get k60\r\ndelete no\r\nincr no 1\r\ntouch no 1\r\ncas no 0 0 1 1\r\nv\r\n",
     qr/NOT_FOUND\r\n\z/);
+my $watcher = $d->connect;
+$watcher->ask("watch fetchers\r\n");
+$c->ask("get k60\r\n", qr/END/);
+$watcher->line;
+$watcher->close;
+$c->expect("lru_crawler crawl all\r\n", "OK\r\n", "the crawler is sent on its way");
+ok(eventually(sub {
+    my $now = $d->stats;
+    return $now->{lru_crawler_running} == 0 && $now->{lru_maintainer_juggles} > 5
+        && $now->{lru_crawler_starts} > 0 && $now->{log_watcher_sent} > 0
+        && $now->{log_watchers} == 0;
+}), "which is counted, as what was watched is");
 $before = $d->stats;
 $c->expect("stats reset\r\n", "RESET\r\n", "stats reset says RESET");
 $after = $d->stats;
 my @left = grep { $after->{$_} != 0 } qw(cmd_get cmd_set cmd_touch get_hits get_misses
     delete_hits delete_misses incr_misses touch_misses cas_misses total_items
-    total_connections);
+    total_connections lru_crawler_starts log_worker_written log_worker_dropped
+    log_watcher_sent log_watcher_skipped);
 is("@left", '', "what counts events is 0 again");
+cmp_ok($after->{lru_maintainer_juggles}, '<', $before->{lru_maintainer_juggles},
+    "what goes on meanwhile begins again");
 is($after->{$_}, $before->{$_}, "$_ stays")
     for qw(curr_items bytes curr_connections limit_maxbytes threads pid max_connections);
 $c->expect("get k60\r\n", hit(k60 => 'v'), "and so does what is stored");

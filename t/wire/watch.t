@@ -140,6 +140,12 @@ $told += $_ for $text =~ /^skipped=(\d+)$/gm;
 my @lines = $text =~ /^ts=.* type=item_get /gm;
 is(@lines + $told, $gets, 'and has been told how many lines it did not get, by skipped=');
 
+$c->expect("stats reset\r\n", "RESET\r\n", 'stats reset');
+$after = $d->stats;
+my @counted = grep { $after->{$_} != 0 } qw(log_worker_written log_worker_dropped
+    log_watcher_sent log_watcher_skipped);
+is("@counted", '', 'forgets what was told and what was lost');
+
 is($d->stat('log_watchers'), 5, 'log_watchers counts them');
 $_->close for $fetchers, $mutations, $deletions, $connevents, $evictions;
 ok(eventually(sub { $d->stat('log_watchers') == 0 }), 'and sees them go');
