@@ -330,6 +330,14 @@ parse_ahead(const struct session *session, struct session_worker *worker,
     return count;
 }
 
+/* Does the server end, and so the dialogue? */
+static bool
+has_shut_down(const struct request *request, const struct result *result)
+{
+    return request->operation == OP_ORDER && request->mode == ORDER_SHUTDOWN &&
+           result->text.length == 0;
+}
+
 static void
 run_request(struct session *session, struct session_worker *worker,
             struct request *request, struct reply *reply)
@@ -360,6 +368,8 @@ run_request(struct session *session, struct session_worker *worker,
     if (request->flags & (REQUEST_SWALLOW | REQUEST_ARRIVING))
         session->swallow = request->value_length + request->tail;
     render(worker, request, &result, reply);
+    if (has_shut_down(request, &result))
+        request->operation = OP_QUIT;
     if (needs_login(session, worker) &&
         login_note_refusal(&session->login, request, &result))
         request->flags |= REQUEST_CLOSE;

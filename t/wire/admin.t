@@ -77,5 +77,21 @@ $q->closed("a request of HTTP closes the connection");
 $c->expect("get k\r\n", hit(k => 'v'), "and what follows it is not done");
 $c->expect("HTTP/1.1\r\n", "ERROR\r\n", "HTTP/ as the only word is just unknown");
 
+$c->expect("shutdown\r\nmn\r\n", "SERVER_ERROR: shutdown not enabled\r\nMN\r\n",
+    "without -A shutdown is refused, and the dialogue goes on");
 $d->stop_clean;
+
+# --- shutdown ----------------------------------------------------------------
+
+for my $order ('shutdown', 'shutdown graceful') {
+    $d = Daemon->start({ verbose => 1 }, '-A');
+    $c = $d->connect;
+    $c->expect("shutdown now\r\nmn\r\n", "CLIENT_ERROR invalid shutdown mode\r\nMN\r\n",
+        "a shutdown that is refused ends nothing");
+    $c->send("mn\r\n$order\r\n" . set(k => 'v') . "mn\r\n" x 100);
+    $c->hears("MN\r\n", "what was asked before $order is answered");
+    $c->closed("what comes after it is not");
+    ok(eventually(sub { $d->has_ended }), "and the server ends") or $d->stop;
+    $d->stop_clean("as it should");
+}
 done_testing;
