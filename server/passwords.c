@@ -196,8 +196,9 @@ read_line(const struct reading *reading, struct span line)
         return fail(reading, "not user:password");
     if (user.length == 0 || word.length == 0)
         return fail(reading, "the %s is empty", user.length == 0 ? "user" : "password");
-    if (memchr(line.at, '\0', line.length) != NULL || line.at[line.length - 1] == '\r')
-        return fail(reading, "the line holds a NUL, or ends with CR");
+    if (memchr(line.at, '\0', line.length) != NULL ||
+        memchr(line.at, '\r', line.length) != NULL)
+        return fail(reading, "the line holds a NUL, or a CR before its end");
     hashed = begins_with(word, marked);
     if (hashed &&
         !read_slow(reading,
@@ -216,6 +217,14 @@ read_line(const struct reading *reading, struct span line)
     return true;
 }
 
+/* Nobody's line: empty, or a comment. One with a colon is a user's, as in memcached. */
+static bool
+is_nobodys(struct span line)
+{
+    return line.length == 0 ||
+           (line.at[0] == '#' && memchr(line.at, ':', line.length) == NULL);
+}
+
 static bool
 read_lines(struct reading *reading, struct span rest)
 {
@@ -227,11 +236,13 @@ read_lines(struct reading *reading, struct span rest)
             line = rest;
             rest.length = 0;
         }
-        if (!read_line(reading, line))
+        if (line.length > 0 && line.at[line.length - 1] == '\r')
+            line.length--;
+        if (!is_nobodys(line) && !read_line(reading, line))
             return false;
     }
     reading->line = 0;
-    return reading->list->count > 0 || fail(reading, "it is empty");
+    return reading->list->count > 0 || fail(reading, "nobody stands in it");
 }
 
 /* ---- the file -------------------------------------------------------------------- */

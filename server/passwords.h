@@ -5,6 +5,8 @@
  *    user:password
  *    user:$pbkdf2-sha256$ITERATIONS$SALT$HASH      salt and hash in base64
  *
+ * Empty lines and comments (# and no colon) are passed over; lines may end with CR LF.
+ *
  * In memory there are no passwords, only keyed hashes under a key that is made anew with
  * each list. A check takes the same time whoever the user is and whatever is wrong: both
  * sides are hashed, and then compared with every line of the list, to the end. That is also

@@ -130,7 +130,7 @@ for my $way (
 
     my $told = 0;
     for my $bad ([ "foo\n", 'foo:1: not user:password', 'a line that is none' ],
-        [ '', 'it is empty', 'an empty file' ],
+        [ '', 'nobody stands in it', 'an empty file' ],
         [ "foo:third\n", 'everybody may write to it', 'a file of everybody', 0666 ]) {
         my ($text, $says, $name, $mode) = @$bad;
         my ($what) = $says =~ /(?:foo)?(.*)/;
@@ -153,6 +153,19 @@ for my $way (
     kill HUP => $d->pid;
     ok(eventually(sub { answer($d, 'foo', 'back') eq $granted }), 'and it may come back');
     unlike($d->said, qr/third|back/, 'no password is ever said');
+    $d->stop_clean;
+}
+
+# --- as memcached's readers have them ----------------------------------------
+
+{
+    write_file("# who may log in\r\n\r\nfoo:bar\r\nfoo:second:2\r\n#\n#foo:third");
+    my $d = Daemon->start({ login => 'foo bar' }, '-Y' => $file);
+
+    is(answer($d, 'foo', 'bar'),      $granted, 'lines end with CR LF, or are empty');
+    is(answer($d, 'foo', 'second:2'), $granted, 'a user has two passwords, one with a colon');
+    is(answer($d, '#foo', 'third'),   $granted, 'a comment with a colon is a user');
+    is(answer($d, 'foo', 'third'),    $refused, 'and no other');
     $d->stop_clean;
 }
 
@@ -199,10 +212,12 @@ sub fails ($status, $pattern, $name, @args) {
 }
 
 for my $wrong (
-    [ "",              qr/: it is empty$/,                  'an empty file' ],
+    [ "",              qr/: nobody stands in it$/,          'an empty file' ],
     [ "foo\n",         qr/:1: not user:password$/,          'no colon' ],
-    [ "a:b\n\n",       qr/:2: not user:password$/,          'an empty line' ],
-    [ "a:b\r\n",       qr/:1: the line holds a NUL, or ends with CR$/, 'a line of DOS' ],
+    [ "# users\na\n",  qr/:2: not user:password$/,          'no colon below a comment' ],
+    [ ":b\n",          qr/:1: the user is empty$/,          'no user' ],
+    [ "a:\n",          qr/:1: the password is empty$/,      'no password' ],
+    [ "a:b\0c\n",      qr/:1: the line holds a NUL, or a CR before its end$/, 'a NUL' ],
     [ 'a:' . 'x' x 254, qr/:1: the line has more than 255 bytes$/, 'a long line' ],
     [ "a:\$pbkdf2-sha256\$1\$c2FsdHNhbHQ=\$x\n", qr/:1: the iterations are not/, 'a weak hash' ],
 ) {
@@ -211,6 +226,8 @@ for my $wrong (
     write_file($text);
     fails(1, $pattern, $name, '-Y' => $file);
 }
+write_file("a:b\n", 0666);
+fails(1, qr/: everybody may write to it$/, 'a file of everybody', '-Y' => $file);
 fails(1, qr/nowhere: No such file or directory$/, 'no file', '-Y' => "$folder/nowhere");
 fails(1, qr/: it is no regular file$/, 'a folder', '-Y' => $folder);
 fails(1, qr/^-S: who may log in\? .*MEMCACHED_SASL_PWDB/, '-S without a file', '-S');

@@ -106,6 +106,21 @@ START_TEST(the_last_line_needs_no_end)
 }
 END_TEST
 
+START_TEST(ends_of_dos_empty_lines_and_comments_do_not_matter)
+{
+    struct file f;
+
+    file_open(&f, SPAN("# who may\r\n\r\nfoo:bar\r\n\n#\n#colon:word\nlast:one\r"));
+    ck_assert(lets_in(&f, "foo", "bar"));
+    ck_assert(!lets_in(&f, "foo", "bar\r"));
+    ck_assert(lets_in(&f, "last", "one"));
+    ck_assert(lets_in(&f, "#colon", "word"));
+    ck_assert(!lets_in(&f, "# who may", ""));
+    ck_assert(!lets_in(&f, "", ""));
+    file_drop(&f);
+}
+END_TEST
+
 START_TEST(the_longest_line_is_taken_and_compared_to_its_end)
 {
     struct file f;
@@ -180,14 +195,17 @@ static const struct {
     struct span bytes;
     const char *says;
 } wrong[] = {
-    { SPAN(""), ": it is empty" },
+    { SPAN(""), ": nobody stands in it" },
+    { SPAN("\n# foo\n\r\n"), ": nobody stands in it" },
+    { SPAN("foo:bar\n\nfoo\n"), ":3: not user:password" },
+    { SPAN("#foo\n foo\n"), ":2: not user:password" },
     { SPAN("foo\n"), ":1: not user:password" },
-    { SPAN("foo:bar\n\n"), ":2: not user:password" },
-    { SPAN("\n"), ":1: not user:password" },
     { SPAN(":bar\n"), ":1: the user is empty" },
     { SPAN("foo:\n"), ":1: the password is empty" },
-    { SPAN("foo:bar\r\n"), ":1: the line holds a NUL, or ends with CR" },
-    { SPAN("foo:b\0r\n"), ":1: the line holds a NUL, or ends with CR" },
+    { SPAN("foo:\r\n"), ":1: the password is empty" },
+    { SPAN("foo:b\rr\n"), ":1: the line holds a NUL, or a CR before its end" },
+    { SPAN("foo:bar\r\r\n"), ":1: the line holds a NUL, or a CR before its end" },
+    { SPAN("foo:b\0r\n"), ":1: the line holds a NUL, or a CR before its end" },
     { SPAN("a:$pbkdf2-sha256$1000$" SALT "\n"), "not $pbkdf2-sha256$ITERATIONS$" },
     { SPAN("a:$pbkdf2-sha256$\n"), "not $pbkdf2-sha256$ITERATIONS$SALT$HASH" },
     { SPAN("a:$pbkdf2-sha256$999$" SALT "$" HASH "\n"), "from 1000 to 10000" },
@@ -353,6 +371,7 @@ main(void)
 
     tcase_add_test(checks, a_user_is_let_in_with_his_password_and_nothing_else);
     tcase_add_test(checks, the_last_line_needs_no_end);
+    tcase_add_test(checks, ends_of_dos_empty_lines_and_comments_do_not_matter);
     tcase_add_test(checks, the_longest_line_is_taken_and_compared_to_its_end);
     tcase_add_test(checks, a_list_of_the_most_lines_lets_all_of_them_in);
     tcase_add_test(checks, hashes_and_passwords_stand_side_by_side);
