@@ -94,6 +94,15 @@ $c->ask("lru tune 0 80 .25 5.\r\n");
 is(settings($d, @TUNED), '0 80 0.25 5.00', "none of which changes anything");
 $d->stop_clean;
 
+$d = Daemon->start('-o' => 'no_lru_maintainer');
+$c = $d->connect;
+$c->expect("lru tune 10 60 0.5 3\r\n", "OK\r\n", "who has no segments may tune them");
+is(settings($d, @TUNED), '10 60 0.50 3.00', "which is shown as it is");
+$c->ask(set(k => $VALUE));
+is(items($d)->{number}, 1, "and an item is there");
+verdict(!items($d)->{number_hot} && !items($d)->{number_warm}, "but in no segment");
+$d->stop_clean;
+
 # --- temporary ---------------------------------------------------------------
 
 $d = Daemon->start('-m' => 8);

@@ -3,9 +3,11 @@ use v5.36;
 use Test::More;
 use lib 't/lib';
 use Daemon;
+use File::Temp 'tempdir';
 
 my $SMALL = 1000;
 my $LARGE = 50_000;
+my $file  = tempdir(DIR => -d '/dev/shm' ? '/dev/shm' : '/tmp', CLEANUP => 1) . '/items';
 
 sub key ($n) { return sprintf 'key%06d', $n }
 
@@ -115,6 +117,7 @@ for my $order (sort keys %automove) {
     $c->expect("$order\r\n", "OK\r\n", $order);
     same($d->stats('settings')->{$setting}, $value, "$order is seen in stats settings");
 }
+$c->expect("slabs automove freeratio 0.5\r\n", "OK\r\n", "automove freeratio is taken");
 $c->expect("slabs automove 3\r\n",  "ERROR\r\n",                                "automove 3");
 $c->expect("slabs automove -1\r\n", "CLIENT_ERROR bad command line format\r\n", "automove -1");
 $c->expect("slabs automove ratio $_\r\n", "ERROR\r\n", "a ratio is a plain number, not $_")
@@ -127,8 +130,32 @@ $d = Daemon->start('-o' => 'no_slab_reassign');
 $c = $d->connect;
 $c->expect("slabs reassign 1 2\r\n", "CLIENT_ERROR slab reassignment disabled\r\n",
     "nothing moves with no_slab_reassign");
-$c->expect("slabs automove 1\r\n", "OK\r\n", "whatever automove is");
+$c->expect("slabs automove 2\r\n", "OK\r\n", "whatever automove is");
+is($d->stats('settings')->{slab_automove}, 2, "which is shown as it is");
 $d->stop_clean;
+
+SKIP: {
+    skip 'automove of the reference takes its time', 4 if is_reference;
+    my ($still, $moving) = map { Daemon->start('-m' => 8, '-o' => $_) }
+        'no_slab_reassign', 'slab_reassign';
+
+    for ($still, $moving) {
+        $c = $_->connect;
+        $c->ask("slabs automove 2\r\n");
+        fill($c, 1, 20_000, $SMALL);
+        $c->ask(join('', map { 'delete ' . key($_) . " noreply\r\n" } 1 .. 20_000)
+            . "mn\r\n");
+    }
+    $from = fullest($still);
+    $had  = pages($still)->{$from};
+    ok(eventually(sub {
+        fill($_->connect, 1, 1000, $SMALL / 2) for $still, $moving;
+        return pages($moving)->{$from} < $had;
+    }), "where pages may move, a class without an item gives some");
+    is(pages($still)->{$from}, $had, "and where not, it does not");
+    $moving->stop_clean;
+    $still->stop_clean;
+}
 
 # --- a full cache ------------------------------------------------------------
 
@@ -170,6 +197,15 @@ SKIP: {
     is(present($c, 1, $n, $SMALL), $n, "and more is stored");
 }
 $d->stop_clean;
+
+for my $how ([ '-e' => $file ], ['-L']) {
+    $d = Daemon->start({ verbose => 1 }, '-m' => 64, @$how);
+    $c = $d->connect;
+    $c->expect("cache_memlimit 128\r\n", "OK\r\n", "the limit can be raised with $how->[0]");
+    $c->expect("cache_memlimit 32\r\n",  "OK\r\n", "and lowered with $how->[0]");
+    verdict($d->stat('limit_maxbytes') == 32 << 20, "which is done with $how->[0]");
+    $d->stop_clean;
+}
 
 # --- slow readers ------------------------------------------------------------
 
