@@ -86,6 +86,7 @@ tell(struct crawler *crawler, const struct crawler_sums *after)
     const struct cache_class_counters *was = crawler->before.of_class;
     const struct cache_class_counters *is = after->of_class;
     char                               line[EVENTS_LINE_MAX];
+    int64_t                            next_run_s = (int64_t)wait_s(crawler);
 
     for (unsigned i = 1; i <= cache_class_count(crawler->cache); i++) {
         struct events_crawl round = {
@@ -93,7 +94,7 @@ tell(struct crawler *crawler, const struct crawler_sums *after)
             .examined = is[i].crawler_items_checked - was[i].crawler_items_checked,
             .reclaimed = is[i].crawler_reclaimed - was[i].crawler_reclaimed,
             .elapsed_s = (int64_t)((crawler->ended_us - crawler->began_us) / 1000000),
-            .next_run_s = ROUND_S,
+            .next_run_s = next_run_s,
         };
 
         if (round.examined > 0)

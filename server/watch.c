@@ -433,6 +433,8 @@ run(void *arg)
         wait_a_while(watch, busy);
     }
     let_in(watch);
+    while (hand_out(watch)) /* who was closed at the end is told of as well */
+        wait_a_while(watch, true);
     for (unsigned i = 0; i < WATCHERS_MOST; i++) {
         if (watch->present[i] != NULL)
             watcher_destroy(watch, i);

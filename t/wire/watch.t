@@ -3,6 +3,7 @@ use v5.36;
 use Test::More;
 use lib 't/lib';
 use Daemon;
+use File::Temp 'tempdir';
 
 plan skip_all => 'the reference knows fewer kinds, and t/golden has the lines of 1.6.45'
     if is_reference();
@@ -193,5 +194,53 @@ for my $order ("slabs reassign $full " . ($full + 2), 'cache_memlimit 8') {
     }), 'they see each, or how many they miss') or diag("$told of $evicted");
     $evictions->close;
 }
+$d->stop_clean;
+
+# Connections: by which way they came, and why they end.
+$d = Daemon->start('-s' => tempdir(CLEANUP => 1) . '/socket');
+$connevents = watcher('connevents');
+$guest = $d->connect;
+$guest->ask("mn\r\n");
+is(lines_until($connevents, qr/conn_new.*\n/),
+    "type=conn_new rip=unix rport=0 transport=local cfd=N\n", 'who comes by a unix socket');
+$d->stop_clean('a server ends with a guest in it');
+# The second is the one by which the test asks for statistics.
+is(lines_until($connevents, qr/(?:.*conn_close.*\n){2}/),
+    "type=conn_close rip=unix rport=0 transport=local reason=shutdown cfd=N\n" x 2,
+    'connevents see whom it sends away');
+
+$d = Daemon->start('-o' => 'debug_commands,idle_timeout=300');
+$connevents = watcher('connevents');
+$guest = $d->connect;
+$guest->ask("mn\r\n");
+$port = $guest->{socket}->sockport;
+$d->advance_clock(301);
+like(lines_until($connevents, qr/rport=$port .*reason.*\n/), qr/^type=conn_close
+    \ rip=127.0.0.1\ rport=$port\ transport=tcp\ reason=idle_timeout\ cfd=N$/mx,
+    'and who was idle for too long');
+$_->close for $connevents, $guest;
+$d->stop_clean;
+
+# The crawler: what a round has found, and when the next one is.
+$d = Daemon->start('-m' => 2, '-o' => 'debug_commands');
+$c = $d->connect;
+$c->ask(join('', map { "set c$_ 0 $_ 1\r\nx\r\n" } 1 .. 9) . set(large => 'x' x 500)
+    . "mn\r\n", qr/MN\r\n\z/);
+$d->advance_clock(5);
+my $sysevents = watcher('sysevents');
+my $round = qr/^type=lru_crawler crawler=\d+ lru=cold low_mark=0 next_reclaims=0 since_run=0/m;
+$c->expect("lru_crawler crawl all\r\n", "OK\r\n", 'the crawler is sent on its way');
+my $told_of = lines_until($sysevents, qr/(?:.*lru_crawler.*\n){2}/);
+like($told_of, qr/$round next_run=60 elapsed=0 examined=9 reclaimed=[45]$/m,
+    'sysevents tell what it has found in a class');
+like($told_of, qr/$round next_run=60 elapsed=0 examined=1 reclaimed=0$/m, 'and in another');
+$c->ask("lru_crawler sleep 50000\r\nlru_crawler crawl all\r\n", qr/OK\r\nOK\r\n\z/);
+for my $part (1 .. 10) {
+    $c->ask(join('', map { set("m$part/$_" => 'x' x 500) } 1 .. 1000) . "mn\r\n", qr/MN\r\n\z/);
+}
+cmp_ok($d->stat('evictions'), '>', 0, 'memory is short while it crawls');
+is($d->stat('lru_crawler_running'), 1, 'which it still does');
+$told_of = lines_until($sysevents, qr/lru_crawler.*\n/);
+like($told_of, qr/$round next_run=(?:5|[1-5]\d) /m, 'then the next round comes sooner');
 $d->stop_clean;
 done_testing;
