@@ -81,6 +81,10 @@ class Tap:
         return self.check(False, name, 'returned %s' % brief(got))
 
     def skip(self, name, why):
+        """What cannot be run here; in CI it should be possible, and fails."""
+        if in_ci():
+            self.check(False, name, why)
+            return
         self.count += 1
         print('ok %d - %s # SKIP %s' % (self.count, name, why), flush=True)
 
