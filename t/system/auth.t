@@ -5,6 +5,7 @@ use lib 't/lib';
 use Daemon;
 use File::Temp 'tempdir';
 use IPC::Open2;
+use POSIX ();
 
 plan skip_all => 'its command line is larder\'s' if is_reference();
 
@@ -153,6 +154,77 @@ for my $way (
     kill HUP => $d->pid;
     ok(eventually(sub { answer($d, 'foo', 'back') eq $granted }), 'and it may come back');
     unlike($d->said, qr/third|back/, 'no password is ever said');
+    $d->stop_clean;
+}
+
+# --- HUP under load ----------------------------------------------------------
+
+# In a process of its own: log in until the file `stop` is there. How often, or what was
+# wrong.
+sub log_in_again_and_again ($d) {
+    my @tries = ([ 'steady', 'same', $granted ], [ 'steady', 'other', $refused ],
+        [ 'turns', 'even', "($granted|$refused)" ], [ 'turns', 'odd', "($granted|$refused)" ]);
+    my $logins = 0;
+
+    until (-e "$folder/stop") {
+        for (@tries) {
+            my ($user, $password, $wanted) = @$_;
+            my $said = eval { answer($d, $user, $password) } // "nothing: $@";
+
+            return "$user $password: " . shown($said) if $said !~ /\A$wanted\z/;
+            $logins++;
+        }
+    }
+    return $logins;
+}
+
+sub fork_clients ($d, $count) {
+    return map {
+        my $pid = open(my $from, '-|') // die "fork: $!\n";
+
+        if ($pid == 0) {
+            syswrite STDOUT, log_in_again_and_again($d);
+            POSIX::_exit(0);
+        }
+        $from;
+    } 1 .. $count;
+}
+
+# Complete at any time, as an administrator should replace it.
+sub replace_file ($text) {
+    open my $out, '>', "$file.new" or die "$file.new: $!\n";
+    print $out $text;
+    close $out;
+    chmod 0600, "$file.new";
+    rename "$file.new", $file or die "$file: $!\n";
+}
+
+{
+    my %text = map { $_ => "steady:same\nturns:$_\n" . join '', map { "u$_:p\n" } 1 .. 30 }
+        qw(even odd);
+
+    write_file($text{odd});
+    my $d = Daemon->start({ login => 'steady same', verbose => 1 }, '-Y' => $file, '-v');
+    my @clients = fork_clients($d, 4);
+    my $read = 0;
+
+    for my $turn (1 .. 100) {
+        replace_file($text{ $turn % 2 ? 'even' : 'odd' });
+        kill HUP => $d->pid;
+        last if !eventually(sub {
+            (() = $d->said =~ /^the passwords were read again$/mg) == $turn });
+        $read++;
+    }
+    is($read, 100, 'the file is read a hundred times while clients log in');
+    open my $stop, '>', "$folder/stop" or die "$folder/stop: $!\n";
+    is(answer($d, 'turns', 'odd'),  $granted, 'the last one is in force');
+    is(answer($d, 'turns', 'even'), $refused, 'and it alone');
+    for my $client (@clients) {
+        my $said = join '', <$client>;
+
+        like($said, qr/\A[1-9]\d*\z/, 'who logged in meanwhile was let in or refused as he should');
+        close $client;
+    }
     $d->stop_clean;
 }
 
