@@ -333,6 +333,26 @@ $sections['statistics and version are readable'] = function (Memcached $mc) {
     same($mc->get('s'), 'v', 'and the dialogue goes on');
 };
 
+$sections['all keys can be listed, in text'] = function (Memcached $mc) {
+    global $second, $binary;
+
+    $there = client([], [['127.0.0.1', $second]]);
+    same($there->flush(), true, 'an empty server');
+    same($there->setMulti(['one' => 1, 'two' => str_repeat('x', 5000), 'three' => 3]), true,
+        'gets three values');
+    if ($binary) {
+        refused($there, $there->getAllKeys(), Memcached::RES_NOT_SUPPORTED, 'getAllKeys');
+        return;
+    }
+    // memcached lists what has become cold.
+    check(eventually(function () use ($there) {
+        $keys = $there->getAllKeys();
+        sort($keys);
+        return $keys === ['one', 'three', 'two'];
+    }), 'getAllKeys');
+    same($there->get('one'), 1, 'and the dialogue goes on');
+};
+
 $sections['two servers share the keys'] = function (Memcached $mc) {
     global $first, $second;
 

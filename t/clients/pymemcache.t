@@ -263,6 +263,10 @@ def administration_answers(t, server, mc, other):
     t.same(mc.version(), server.version(), 'and the server lives')
     mc.quit()
     t.same(mc.version(), server.version(), 'a call after quit connects again')
+    for gracefully in (False, True):
+        ending = Server('-A')
+        t.same(client(ending).shutdown(gracefully), None, 'shutdown where it is enabled')
+        t.check(poll(ending.ended), 'and the server ends')
 
 
 def pools_and_hash_rings_spread_over_servers(t, server, mc, other):

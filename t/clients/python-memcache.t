@@ -251,6 +251,15 @@ def two_servers_share_the_keys(t, server, mc, other):
            ((TEXT, b'first'), (TEXT, b'second')), 'a hash of its own chooses the server')
     t.same(len(ring.get_stats()), 2, 'statistics of both')
     ring.disconnect_all()
+    ring.set_servers([other.address])
+    t.same(ring.get('placed'), 'second', 'set_servers leaves one')
+    ring.disconnect_all()
+    ring = client(other, dead_retry=600)
+    ring.servers[0].mark_dead('told so')
+    t.same(ring.get('placed'), None, 'which is dead for a while')
+    ring.forget_dead_hosts()
+    t.same(ring.get('placed'), 'second', 'until forget_dead_hosts')
+    ring.disconnect_all()
 
 
 def a_unix_socket_serves_as_well(t, server, mc, other):
