@@ -46,6 +46,9 @@ subtest 'stores answer as each command should' => sub {
     is($mc->get('k'), 'start-three-end', 'all in place');
     ok($mc->delete('k'),             'delete');
     ok(!$mc->delete('k'),            'delete again');
+    ok($mc->set(k => 'v'),           'a key once more');
+    ok($mc->remove('k'),             'remove is another name of delete');
+    ok(!$mc->remove('k'),            'and so it is again');
     is($mc->get('k'), undef,         'it is gone');
     ok($mc->set(k => ''),            'an empty value');
     is($mc->get('k'), '',            'is not a missing one');
@@ -163,6 +166,37 @@ subtest 'statistics are readable' => sub {
     like($mc->stats('settings')->{hosts}{$host}{settings}, qr/^STAT maxbytes 67108864\r$/m,
         'settings');
     is($mc->get('s'), 'v', 'the dialogue goes on');
+};
+
+subtest 'commands of any kind, and new connections' => sub {
+    my $socket = $mc->sock_to_host(address($first));
+    my $opened = $first->stat('total_connections');
+
+    is_deeply([ $mc->run_command($socket, "verbosity 0\r\n") ], ["OK\r\n"], 'run_command');
+    is_deeply([ $mc->run_command($socket, "nonsense\r\n") ], ["ERROR\r\n"], 'of nonsense');
+    $mc->set(d => 'v');
+    is_deeply([ $mc->run_command($socket, "get d\r\n") ],
+        [ "VALUE d 0 1\r\n", "v\r\n", "END\r\n" ], 'of several lines');
+    $mc->disconnect_all;
+    is($mc->get('d'), 'v', 'disconnect_all, and the client connects again');
+    cmp_ok($first->stat('total_connections'), '>', $opened, 'which the server has seen');
+
+    my $path  = tempdir(CLEANUP => 1) . '/socket';
+    my $late  = Daemon->start('-s' => $path);
+    my $there = client($late);
+    ok($there->set(d => 'v'), 'a server that ends');
+    $late->stop_clean;
+    $mc->disconnect_all;
+    {
+        local $SIG{__WARN__} = sub { };     # of the library, about the dead server
+        ok(!defined $there->get('d'), 'is dead for the client');
+        $late = Daemon->start('-s' => $path);
+        ok(!$there->set(d => 'w'), 'also when it is there again');
+    }
+    ok($there->forget_dead_hosts, 'until forget_dead_hosts');
+    ok($there->set(d => 'w'), 'then it stores');
+    is($there->get('d'), 'w', 'and finds');
+    $late->stop_clean;
 };
 
 subtest 'two servers share the keys' => sub {
