@@ -280,7 +280,7 @@ MAN1 := doc/larder.1
 MAN5 := doc/larder.conf.5
 DOCS := README COPYING $(filter-out $(MAN1) $(MAN5),$(wildcard doc/*))
 
-# Where systemd looks, whatever the prefix is.
+# systemd looks there where the prefix is /usr or /usr/local.
 UNITS    := $(DESTDIR)$(prefix)/lib/systemd/system
 SYSUSERS := $(DESTDIR)$(prefix)/lib/sysusers.d
 CONF     := $(DESTDIR)$(sysconfdir)/larder/larder.conf
