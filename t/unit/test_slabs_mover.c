@@ -556,7 +556,7 @@ END_TEST
 
 START_TEST(a_value_larger_than_what_its_class_has_is_stored_once_pages_have_come)
 {
-    enum { LARGE = 10000000, KEYS = 70000, BIG = KEYS };
+    enum { VALUE_BYTES_OF_ONE = 10000000, KEYS = 70000, BIG = KEYS };
     struct cache_config config = fixture_config(32 * MIB);
     struct fixture      f;
     uint64_t            evictions;
@@ -571,12 +571,13 @@ START_TEST(a_value_larger_than_what_its_class_has_is_stored_once_pages_have_come
     evictions = counters_of(&f).evictions;
     ck_assert_int_eq(put_number(&f, BIG, 32 * MIB), CACHE_TOO_LARGE);
     move_all(&f);
-    ck_assert_int_eq(put_number(&f, BIG, LARGE), CACHE_NO_MEMORY);
+    ck_assert_int_eq(put_number(&f, BIG, VALUE_BYTES_OF_ONE), CACHE_NO_MEMORY);
     ck_assert_uint_eq(counters_of(&f).evictions, evictions); /* not for nothing */
     move_all(&f);
-    ck_assert_int_eq(put_number(&f, BIG, LARGE), CACHE_OK);
-    ck_assert(has_number(&f, BIG, LARGE));
-    ck_assert_uint_gt(count_numbers(&f, 0, KEYS, 500) + LARGE / 500, before * 97 / 100);
+    ck_assert_int_eq(put_number(&f, BIG, VALUE_BYTES_OF_ONE), CACHE_OK);
+    ck_assert(has_number(&f, BIG, VALUE_BYTES_OF_ONE));
+    ck_assert_uint_gt(count_numbers(&f, 0, KEYS, 500) + VALUE_BYTES_OF_ONE / 500,
+                      before * 97 / 100);
     cache_check(f.cache, true);
     fixture_fini(&f);
 }
