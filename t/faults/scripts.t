@@ -239,7 +239,7 @@ my @scripts = (
         $s->answer("watch evictions connevents\r\n", $watch,
             qr/WATCHER_FAILED failed to add log watcher\r\n/);
         $s->open;
-        $s->say("mn\r\n", "MN\r\n");
+        $s->say("get s_none\r\n", "END\r\n");
     } ],
     [ 'datagrams', [ '-U' => 'PORT2', '-o' => 'udp_amplification=0' ], sub ($s) {
         $s->datagram("set s_a 0 0 5\r\nhello\r\n", "STORED\r\n");
