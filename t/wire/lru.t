@@ -32,15 +32,17 @@ is($d->stat('moves_to_cold'), 1, "which stats shows, too");
 cmp_ok($d->stat('lru_maintainer_juggles'), '>', 0, "as it does the turns of the keeper");
 $c->expect("get once\r\n", hit(once => $VALUE), "there it is read");
 is(items($d)->{hits_to_cold}, 1, "and counts as a hit to that segment");
-$c->ask(set(often => $VALUE));
-$c->ask("get often\r\n", qr/END/) for 1 .. 3;
-ok(eventually(sub { items($d)->{moves_to_warm} >= 1 }),
-    "what is read before it leaves the hot segment goes to the warm one");
+my $reads = 1;
+ok(eventually(sub {
+        $reads += 3;
+        $c->ask(set(often => $VALUE) . "get often\r\n" x 3, qr/(?:END.*){3}\z/s);
+        items($d)->{moves_to_warm} >= 1;
+    }), "what is read before it leaves the hot segment goes to the warm one");
 my $items = items($d);
 is($items->{number_hot} + $items->{number_warm} + $items->{number_cold}, 2,
     "each item is in one segment");
-is($items->{hits_to_hot} + $items->{hits_to_warm} + $items->{hits_to_cold}, 4,
-    "each hit counts for one");
+is($items->{hits_to_hot} + $items->{hits_to_warm} + $items->{hits_to_cold},
+    $reads, "each hit counts for one");
 is($items->{number_temp}, undef, "there is no temporary segment");
 $d->stop_clean;
 
