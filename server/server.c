@@ -537,8 +537,9 @@ check_what_is_left(struct server *server)
 void
 server_stop(struct server *server)
 {
+    bool served = atomic_exchange(&server->serving, false);
+
     block_signals();
-    atomic_store(&server->serving, false);
     acceptor_stop(&server->acceptor);
     /* All of them first: each looks at the others when it is asked for statistics. */
     for (unsigned i = 0; i < server->workers_started; i++)
@@ -552,7 +553,8 @@ server_stop(struct server *server)
     upkeep_stop(&server->upkeep);
     watch_stop(&server->watch);
     prefixes_fini(&server->prefixes);
-    check_what_is_left(server);
+    if (served) /* what could not be started may be half made */
+        check_what_is_left(server);
     cache_thread_destroy(&server->cache_thread);
     cache_destroy(&server->cache);
     lock_fini(&server->reset_lock);
