@@ -4,10 +4,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "server/conn.h"
+#include "server/monotonic.h"
 #include "server/server.h"
 #include "slabs/counters.h"
 
@@ -16,15 +16,6 @@ enum {
     RETRY_US = 10 * 1000,
     PAUSE_MOST_US = 1000 * 1000, /* then it is tried again, whoever has left or not */
 };
-
-static int64_t
-monotonic_us(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
 
 static struct worker *
 least_loaded(struct server *server)
@@ -91,7 +82,7 @@ pause_accepting(struct acceptor *acceptor)
 /* Somebody left, or nobody is there who could; or whatever was lacking, descriptors of
  * the system or memory of the kernel, may have become free elsewhere. */
 static bool
-may_go_on(struct acceptor *acceptor, int64_t paused_us)
+may_go_on(struct acceptor *acceptor, uint64_t paused_us)
 {
     return atomic_load(&acceptor->somebody_left) || atomic_load(&acceptor->open) == 0 ||
            paused_us >= PAUSE_MOST_US;
@@ -101,13 +92,13 @@ static void
 on_retry(evutil_socket_t fd, short what, void *arg)
 {
     struct acceptor *acceptor = arg;
-    int64_t          paused_us = monotonic_us() - acceptor->paused_at_us;
+    uint64_t         paused_us = monotonic_us() - acceptor->paused_at_us;
 
     (void)fd, (void)what;
     if (!may_go_on(acceptor, paused_us) || !enable_listeners(acceptor))
         return;
     event_del(acceptor->retry_event);
-    counter_add(&acceptor->counters.time_in_listen_disabled, (uint64_t)paused_us);
+    counter_add(&acceptor->counters.time_in_listen_disabled, paused_us);
     atomic_store(&acceptor->paused, false);
 }
 

@@ -32,7 +32,7 @@ struct acceptor {
     struct event           **events; /* one a listener                                 */
     size_t                   count;
     struct event            *retry_event; /* looks whether accepting can go on         */
-    int64_t                  paused_at_us;
+    uint64_t                 paused_at_us;
     _Atomic bool             paused;
     _Atomic unsigned         open;          /* connections that are open now           */
     _Atomic unsigned         most;          /* that ever were open at once             */

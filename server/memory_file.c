@@ -10,9 +10,9 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "server/monotonic.h"
 #include "slabs/must.h"
 
 enum { RESTORERS_MAX = 16, BOOT_ID_BYTES = 64 };
@@ -222,22 +222,13 @@ take_parts(struct cache *cache, struct cache_thread *thread, unsigned others)
     return done;
 }
 
-static double
-seconds_now(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
 bool
 memory_file_restore(const struct memory_file *memory, struct cache *cache,
                     struct cache_thread *thread, unsigned threads, char *text,
                     size_t text_bytes)
 {
     long                  processors = sysconf(_SC_NPROCESSORS_ONLN);
-    double                start = seconds_now();
+    uint64_t              start_us = monotonic_us();
     struct cache_restored restored;
     int                   length;
 
@@ -250,7 +241,8 @@ memory_file_restore(const struct memory_file *memory, struct cache *cache,
     cache_restore_end(thread, &restored);
     length = snprintf(text, text_bytes,
                       "%s: %" PRIu64 " items restored in %.2f s, %" PRIu64 " had ended",
-                      memory->path, restored.items, seconds_now() - start, restored.dead);
+                      memory->path, restored.items,
+                      (double)(monotonic_us() - start_us) / 1e6, restored.dead);
     if (length > 0 && (size_t)length < text_bytes &&
         restored.bad + restored.bad_pages > 0)
         snprintf(text + length, text_bytes - (size_t)length,

@@ -9,23 +9,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "server/monotonic.h"
 #include "server/server.h"
 
 enum { STATUS_S = 10, MESSAGE_BYTES = 256 };
 
 /* ---- the socket ------------------------------------------------------------------ */
-
-static uint64_t
-monotonic_us(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
 
 static void tell(struct systemd *systemd, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

@@ -4,20 +4,13 @@
 #include <signal.h>
 #include <time.h>
 
+#include "server/monotonic.h"
+
 enum {
     STEPS_A_CLASS = 8, /* of cache_upkeep_step() before it is another class's turn  */
     PAUSE_LEAST_US = 1000,
     PAUSE_MOST_US = 1000000, /* where there is nothing to do                         */
 };
-
-static uint64_t
-monotonic_us(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
 
 /* Look at the lists of all classes; when they are to be looked at again. */
 static uint64_t
