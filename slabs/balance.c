@@ -94,7 +94,7 @@ cache_balance(struct cache_thread *thread, const struct cache_automove *how)
 
     fill(cache, classes);
     busy = automove_look(&cache->automove, classes, cache->pages.classes.count);
-    if (how->mode != CACHE_AUTOMOVE_NEVER && pages_are_full(&cache->pages) &&
+    if (how->mode != CACHE_AUTOMOVE_NEVER && !pages_may_use(&cache->pages, 1) &&
         !cache_is_moving(cache))
         balance(cache, classes, how);
     return busy;

@@ -166,8 +166,9 @@ pages_drain_abandon(struct pages *pages)
 
 /* ---- pages of no class ----------------------------------------------------------- */
 
-void
-pages_erase(struct pages *pages, uint32_t page)
+/* Take away the memory of a page of no class, or at least what is in it. */
+static void
+erase(struct pages *pages, uint32_t page)
 {
     char *at = pages_at(pages, page);
     int   how = pages->file.head != NULL ? MADV_REMOVE : MADV_DONTNEED;
@@ -178,11 +179,10 @@ pages_erase(struct pages *pages, uint32_t page)
     poison_lay(at, pages->page_bytes);
 }
 
-/* A page whose memory is no longer counted. */
-static void
-to_pool(struct pages *pages, uint32_t page)
+void
+pages_pool_give(struct pages *pages, uint32_t page)
 {
-    pages_erase(pages, page);
+    erase(pages, page);
     lock_take(&pages->lock);
     pages->next[page] = pages->pool;
     pages->pool = page;
@@ -243,7 +243,7 @@ pages_drain_end(struct pages *pages, unsigned to)
     if (kept)
         to_class(pages, page, to);
     else
-        to_pool(pages, page);
+        pages_pool_give(pages, page);
 }
 
 bool

@@ -544,7 +544,7 @@ find_work(struct cache *cache)
 {
     struct page_mover *mover = &cache->mover;
 
-    if (pages_must_shrink(&cache->pages))
+    if (!pages_may_use(&cache->pages, 0))
         mover->to = CACHE_POOL;
     else if (balance_is_wanting(cache))
         mover->to = cache->pages.classes.count;

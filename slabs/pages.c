@@ -136,14 +136,10 @@ keep_pages(struct pages *pages)
         unsigned size_class = file_page_class(&pages->file, page);
 
         atomic_init(&pages->class_of[page], (uint8_t)size_class);
-        if (size_class == 0) {
-            pages_erase(pages, page);
-            pages->next[page] = pages->pool;
-            pages->pool = page;
-            pages->pool_count++;
-        } else {
+        if (size_class == 0)
+            pages_pool_give(pages, page);
+        else
             pages->used++;
-        }
     }
 }
 
@@ -178,9 +174,9 @@ pages_init(struct pages *pages, const struct cache_config *config,
         file_close(&pages->file);
         return false;
     }
+    lock_init(&pages->lock, RANK_PAGES);
     keep_pages(pages);
     poison_lay(pages->base, pages->page_bytes); /* where handle 0 would lead */
-    lock_init(&pages->lock, RANK_PAGES);
     for (unsigned size_class = 1; size_class <= pages->classes.count; size_class++)
         lock_init(&pages->class_memory[size_class].lock, RANK_CLASS);
     return true;
@@ -232,25 +228,14 @@ pages_may_use_locked(const struct pages *pages, uint32_t more)
 }
 
 bool
-pages_must_shrink(struct pages *pages)
+pages_may_use(struct pages *pages, uint32_t more)
 {
-    bool shrinks;
+    bool may;
 
     lock_take(&pages->lock);
-    shrinks = !pages_may_use_locked(pages, 0);
+    may = pages_may_use_locked(pages, more);
     lock_drop(&pages->lock);
-    return shrinks;
-}
-
-bool
-pages_are_full(struct pages *pages)
-{
-    bool full;
-
-    lock_take(&pages->lock);
-    full = !pages_may_use_locked(pages, 1);
-    lock_drop(&pages->lock);
-    return full;
+    return may;
 }
 
 /* The pages lock is held. */

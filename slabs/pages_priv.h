@@ -125,19 +125,17 @@ void pages_empty_magazine(struct pages *pages, struct magazine *magazine,
 
 /* How many pages the class may have whatever the limit says. */
 uint32_t pages_granted(const struct pages *pages, unsigned size_class);
-/* Is memory to be given up? Because the limit was lowered, or because classes have taken
- * what they are granted beyond it. */
-bool pages_must_shrink(struct pages *pages);
-/* Has all the memory that there may be been given away? */
-bool pages_are_full(struct pages *pages);
 /* Let a page be of this class, 0: of none, for a rebuild as well. The pages lock is held. */
 void pages_set_class_locked(struct pages *pages, uint32_t page, unsigned size_class);
 /* Take a page off the pool, or one that never was a class's, if the file has room for it; 0
  * when there is none. The pages lock is held. */
 uint32_t pages_pool_take_locked(struct pages *pages);
-/* Take away the memory of a page of no class, or at least what is in it. */
-void pages_erase(struct pages *pages, uint32_t page);
-/* May classes have so many pages more? The pages lock is held. */
+/* Put a page of no class into the pool, without its memory, which is not counted any more. */
+void pages_pool_give(struct pages *pages, uint32_t page);
+/* May classes have so many pages more? With 0: or is memory to be given up, because the limit
+ * was lowered, or because classes have taken what they are granted beyond it? */
+bool pages_may_use(struct pages *pages, uint32_t more);
+/* The same where the pages lock is held. */
 bool pages_may_use_locked(const struct pages *pages, uint32_t more);
 /* How many pages in the pool a class could have. */
 uint32_t pages_in_pool(struct pages *pages);

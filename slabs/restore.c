@@ -302,7 +302,6 @@ restore_page(struct cache_thread *thread, struct restore_part *part, uint32_t pa
 {
     struct cache    *cache = thread->cache;
     struct pages    *pages = &cache->pages;
-    char            *at = pages_at(pages, page);
     unsigned         size_class = pages_class_of(pages, page);
     struct restoring r = {
         .thread = thread,
@@ -312,13 +311,13 @@ restore_page(struct cache_thread *thread, struct restore_part *part, uint32_t pa
         .chunk_bytes = pages->classes.bytes[size_class],
         .now = clock_now(cache->clock),
     };
-    bool whole = file_page_is_whole(&pages->file, page, at);
+    bool whole = file_page_is_whole(&pages->file, page, pages_at(pages, page));
 
     if (!whole)
         part->restored.bad_pages++;
     /* From the last to the first: then the first free one is taken first. */
-    for (uint32_t i = pages->page_bytes / r.chunk_bytes; i-- > 0;) {
-        struct item *item = (struct item *)(void *)(at + (size_t)i * r.chunk_bytes);
+    for (uint32_t i = pages_chunks(pages, size_class); i-- > 0;) {
+        struct item *item = pages_chunk(pages, page, size_class, i);
 
         if (whole)
             sort_chunk(&r, item);
@@ -392,9 +391,8 @@ sweep_page(struct cache_thread *thread, uint32_t page)
         .chunk_bytes = pages->classes.bytes[size_class],
     };
 
-    for (uint32_t i = pages->page_bytes / r.chunk_bytes; i-- > 0;) {
-        struct item *piece =
-            (struct item *)(void *)(pages_at(pages, page) + (size_t)i * r.chunk_bytes);
+    for (uint32_t i = pages_chunks(pages, size_class); i-- > 0;) {
+        struct item *piece = pages_chunk(pages, page, size_class, i);
 
         if (piece->traits != PIECE_TRAITS)
             continue;
