@@ -57,6 +57,7 @@ $sender->expect("value\r\nget half\r\n", "STORED\r\n" . hit(half => 'half value'
     "nor of one whose value is arriving");
 $skipped->send('x' x ($TOO_LARGE - 1000) . "\r\n");
 like($skipped->line, qr/too large/, "nor of one whose value is being skipped");
+ok($skipped->is_in_step, "who is in step when all of it has come"); # the answer came before
 
 # --- who reads slowly --------------------------------------------------------
 
