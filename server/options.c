@@ -215,9 +215,10 @@ take_option(const struct parser *p, const struct option_row *row, const char *te
 
 /* getopt_long()'s two lists, made from the table. */
 static void
-build_lists(const struct parser *p, char letters[LETTERS_BYTES])
+build_lists(const struct parser *p)
 {
     struct option *longs = p->longs;
+    char          *letters = p->letters;
     size_t         used = 0;
 
     letters[used++] = ':'; /* tell a missing argument from an unknown letter */
@@ -289,18 +290,28 @@ complain_getopt(const struct parser *p, bool missing, char **argv)
     return OPTIONS_BAD_VALUE;
 }
 
+/* Begin to read words with next_argument(). */
+static void
+begin_arguments(void)
+{
+    opterr = 0;
+    optind = 0; /* glibc: start afresh */
+}
+
+static int
+next_argument(const struct parser *p, int argc, char **argv)
+{
+    return getopt_long(argc, argv, p->letters, p->longs, NULL);
+}
+
 static enum options_status
 read_arguments(const struct parser *p, int argc, char **argv)
 {
     enum options_status status = OPTIONS_OK;
-    char                letters[LETTERS_BYTES];
     int                 value;
 
-    build_lists(p, letters);
-    opterr = 0;
-    optind = 0; /* glibc: start afresh */
-    while (status == OPTIONS_OK &&
-           (value = getopt_long(argc, argv, letters, p->longs, NULL)) != -1) {
+    begin_arguments();
+    while (status == OPTIONS_OK && (value = next_argument(p, argc, argv)) != -1) {
         if (value == '?' || value == ':')
             status = complain_getopt(p, value == ':', argv);
         else
@@ -314,13 +325,10 @@ read_arguments(const struct parser *p, int argc, char **argv)
 static void
 find_file(struct parser *p, int argc, char **argv)
 {
-    char letters[LETTERS_BYTES];
-    int  value;
+    int value;
 
-    build_lists(p, letters);
-    opterr = 0;
-    optind = 0;
-    while ((value = getopt_long(argc, argv, letters, p->longs, NULL)) != -1) {
+    begin_arguments();
+    while ((value = next_argument(p, argc, argv)) != -1) {
         const struct option_row *row = value == ':' ? NULL : find_row(p, value);
 
         if (row != NULL && row->type == TYPE_CONFIG)
@@ -714,6 +722,7 @@ read_all(struct parser *p, int argc, char **argv)
 {
     enum options_status status = set_presets(p);
 
+    build_lists(p);
     find_file(p, argc, argv);
     if (status == OPTIONS_OK)
         status = read_file(p);
@@ -732,7 +741,10 @@ read_all(struct parser *p, int argc, char **argv)
 enum options_status
 options_parse(struct options *o, int argc, char **argv, FILE *out, FILE *err)
 {
-    struct parser       p = { .o = o, .program = argv[0], .out = out, .err = err };
+    char          letters[LETTERS_BYTES];
+    struct parser p = {
+        .o = o, .program = argv[0], .letters = letters, .out = out, .err = err
+    };
     enum options_status status = OPTIONS_NO_MEMORY;
 
     *o = (struct options){ 0 };

@@ -24,6 +24,7 @@ struct parser {
     const struct option_row *rows;
     size_t                   row_count;
     char                    *program; /* argv[0]                                       */
+    char                    *letters; /* for getopt_long(), like the next             */
     struct option           *longs;   /* for getopt_long()                              */
     enum option_source      *source;  /* by row: where its value is from                */
     enum option_source       now;     /* what is being read                             */
