@@ -270,6 +270,23 @@ fill_connections(struct server *server, const struct worker_counters *w,
     f->time_in_listen_disabled_us.number = a.time_in_listen_disabled;
 }
 
+/* Both are sums over threads that go on counting, so the second may be ahead. */
+static uint64_t
+less(uint64_t in, uint64_t out)
+{
+    return in > out ? in - out : 0;
+}
+
+static uint64_t
+sum_get_hits(const struct command_counters *c)
+{
+    uint64_t hits = 0;
+
+    for (unsigned i = 0; i <= CACHE_CLASS_MAX; i++)
+        hits += command_get_hits(c, i);
+    return hits;
+}
+
 static void
 fill_commands(const struct command_counters *c, struct figures *f)
 {
@@ -279,8 +296,8 @@ fill_commands(const struct command_counters *c, struct figures *f)
 #define SUM(name, meaning) sum.name += c->of_class[i].name;
         CLASS_COUNTERS(SUM)
 #undef SUM
-        f->get_hits.number += command_get_hits(c, i);
     }
+    f->get_hits.number = sum_get_hits(c);
 #define COPY_SUM(name, meaning) f->name.number = sum.name;
 #define COPY(name, meaning) f->name.number = c->name;
     CLASS_COUNTERS(COPY_SUM)
@@ -288,13 +305,6 @@ fill_commands(const struct command_counters *c, struct figures *f)
 #undef COPY
 #undef COPY_SUM
     f->cmd_get.number = f->get_hits.number + c->get_misses;
-}
-
-/* Both are sums over threads that go on counting, so the second may be ahead. */
-static uint64_t
-less(uint64_t in, uint64_t out)
-{
-    return in > out ? in - out : 0;
 }
 
 static void
@@ -473,6 +483,18 @@ stats_show(void *arg, enum stats_kind kind, host_emit *emit, void *ctx)
     case STATS_RESET:
         break;
     }
+}
+
+void
+stats_tell_brief(struct server *server, struct stats_brief *brief)
+{
+    struct totals totals;
+
+    server_sum(server, &totals);
+    brief->items = less(totals.cache.items_linked, totals.cache.items_unlinked);
+    brief->connections = atomic_load(&server->acceptor.open);
+    brief->hits = sum_get_hits(&totals.commands);
+    brief->gets = brief->hits + totals.commands.get_misses;
 }
 
 void

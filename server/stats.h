@@ -9,8 +9,16 @@
 
 #include "protocol/host.h"
 
+struct server;
+
 /* One kind of figures, line by line; see enum stats_kind. */
 void stats_show(void *server, enum stats_kind kind, host_emit *emit, void *ctx);
+/* The state of a server in a few numbers, since its start. */
+struct stats_brief {
+    uint64_t items, connections, gets, hits;
+};
+
+void stats_tell_brief(struct server *server, struct stats_brief *brief);
 /* Forget what has been counted, but not what is: items, bytes, connections. */
 void stats_reset(void *server);
 

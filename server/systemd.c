@@ -13,6 +13,7 @@
 
 #include "server/monotonic.h"
 #include "server/server.h"
+#include "server/stats.h"
 
 enum { STATUS_S = 10, MESSAGE_BYTES = 256 };
 
@@ -126,20 +127,17 @@ systemd_tell_stopping(struct systemd *systemd)
 static void
 on_status(evutil_socket_t fd, short what, void *arg)
 {
-    struct server *server = arg;
-    struct totals  totals;
-    uint64_t       hits = 0, reads;
+    struct server     *server = arg;
+    struct stats_brief brief;
 
     (void)fd, (void)what;
-    server_sum(server, &totals);
-    for (unsigned i = 0; i <= CACHE_CLASS_MAX; i++)
-        hits += command_get_hits(&totals.commands, i);
-    reads = hits + totals.commands.get_misses;
+    stats_tell_brief(server, &brief);
     tell(&server->systemd,
-         "STATUS=%" PRIu64 " items, %u connections, %.1f %% of %" PRIu64 " gets hit",
-         totals.cache.items_linked - totals.cache.items_unlinked,
-         atomic_load(&server->acceptor.open),
-         reads > 0 ? 100.0 * (double)hits / (double)reads : 0.0, reads);
+         "STATUS=%" PRIu64 " items, %" PRIu64 " connections, %.1f %% of %" PRIu64
+         " gets hit",
+         brief.items, brief.connections,
+         brief.gets > 0 ? 100.0 * (double)brief.hits / (double)brief.gets : 0.0,
+         brief.gets);
 }
 
 /* Call all workers; have they answered the last time? */
