@@ -132,16 +132,23 @@ int __wrap_asprintf(char **text, const char *format, ...)
 int __wrap___asprintf_chk(char **text, int flag, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+static int write_or_fail(char **text, const char *format, va_list arguments)
+    __attribute__((format(printf, 2, 0)));
+
+static int
+write_or_fail(char **text, const char *format, va_list arguments)
+{
+    return fails("asprintf") ? -1 : vasprintf(text, format, arguments);
+}
+
 int
 __wrap_asprintf(char **text, const char *format, ...)
 {
     va_list arguments;
     int     n;
 
-    if (fails("asprintf"))
-        return -1;
     va_start(arguments, format);
-    n = vasprintf(text, format, arguments);
+    n = write_or_fail(text, format, arguments);
     va_end(arguments);
     return n;
 }
@@ -153,10 +160,8 @@ __wrap___asprintf_chk(char **text, int flag, const char *format, ...)
     int     n;
 
     (void)flag;
-    if (fails("asprintf"))
-        return -1;
     va_start(arguments, format);
-    n = vasprintf(text, format, arguments);
+    n = write_or_fail(text, format, arguments);
     va_end(arguments);
     return n;
 }

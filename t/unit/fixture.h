@@ -300,6 +300,20 @@ drop(struct fixture *f, const char *name)
     return cache_drop(f->thread, &key, &plainly, &result);
 }
 
+/* The item under a key that is there. */
+static inline struct item *
+item_of(struct fixture *f, const char *name)
+{
+    struct cache_key     key = key_of(f, name);
+    struct cache_reading reading;
+    struct item         *item;
+
+    quick_assert(cache_read(f->thread, &key, &reading) == CACHE_OK);
+    item = reading.item;
+    cache_read_end(f->thread, &reading);
+    return item;
+}
+
 /* The CAS id of an item that is there. */
 static inline uint64_t
 cas_of(struct fixture *f, const char *name)

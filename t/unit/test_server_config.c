@@ -4,60 +4,38 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "server/options.h"
 #include "server/options_file.h"
 #include "server/options_table.h"
-
-enum { ARGUMENTS_MAX = 16 };
-
-#define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
+#include "t/unit/options_run.h"
 
 /* ---- Fixture --------------------------------------------------------------------- */
 
-/* What a file, and a command line, led to. */
-struct run {
-    struct options      o;
-    enum options_status status;
-    char                path[32];
-    char               *out;
-    char               *err;
-};
-
+/* Parse the words, and a file that holds this. */
 static struct run
 run_bytes(const char *text, size_t length, const char *const *words)
 {
-    struct run run = { .path = "/tmp/larder-conf-XXXXXX" };
-    char      *argv[ARGUMENTS_MAX + 1] = { (char *)(uintptr_t) "larder" };
-    int        argc = 1, fd = mkstemp(run.path);
-    size_t     out_bytes, err_bytes;
-    FILE      *out = open_memstream(&run.out, &out_bytes);
-    FILE      *err = open_memstream(&run.err, &err_bytes);
+    char        path[] = "/tmp/larder-conf-XXXXXX";
+    const char *all[ARGUMENTS_MAX + 1];
+    int         count = 0, fd = mkstemp(path);
+    struct run  run;
 
     ck_assert_int_ge(fd, 0);
     ck_assert_int_eq(write(fd, text, length), (ssize_t)length);
     close(fd);
     for (; *words != NULL; words++)
-        argv[argc++] = (char *)(uintptr_t)*words;
-    argv[argc++] = (char *)(uintptr_t) "--config";
-    argv[argc++] = run.path;
-    run.status = options_parse(&run.o, argc, argv, out, err);
-    fclose(out);
-    fclose(err);
-    unlink(run.path);
+        all[count++] = *words;
+    all[count++] = "--config";
+    all[count++] = path;
+    all[count] = NULL;
+    run = run_words(all);
+    memcpy(run.path, path, sizeof(path));
+    unlink(path);
     return run;
 }
 
 #define RUN(text, ...)                                                                   \
     run_bytes(text, strlen(text),                                                        \
               (const char *const[]){ __VA_ARGS__ __VA_OPT__(, ) NULL })
-
-static void
-drop(struct run *run)
-{
-    options_fini(&run->o);
-    free(run->out);
-    free(run->err);
-}
 
 /* It is refused, with this line number and reason. */
 static void

@@ -9,54 +9,14 @@
 #include <string.h>
 
 #include "config.h"
-#include "server/options.h"
 #include "server/options_table.h"
+#include "t/unit/options_run.h"
 
-enum { ARGUMENTS_MAX = 24, FILE_BYTES = 1 << 16, COUNT_BYTES = 1 << 8 };
-
-#define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
+enum { FILE_BYTES = 1 << 16, COUNT_BYTES = 1 << 8 };
 
 /* ---- Fixture --------------------------------------------------------------------- */
 
-/* What one command line led to. */
-struct run {
-    struct options      o;
-    enum options_status status;
-    char               *out;
-    char               *err;
-};
-
-/* Parse the words up to a NULL; NULL words in the middle cannot be. */
-static struct run
-run_words(const char *const *words)
-{
-    struct run run;
-    char      *argv[ARGUMENTS_MAX + 1] = { (char *)(uintptr_t) "larder" };
-    int        argc = 1;
-    size_t     out_bytes, err_bytes;
-    FILE      *out = open_memstream(&run.out, &out_bytes);
-    FILE      *err = open_memstream(&run.err, &err_bytes);
-
-    for (; words[argc - 1] != NULL; argc++) {
-        ck_assert_int_lt(argc, ARGUMENTS_MAX);
-        argv[argc] = (char *)(uintptr_t)words[argc - 1];
-    }
-    argv[argc] = NULL;
-    run.status = options_parse(&run.o, argc, argv, out, err);
-    fclose(out);
-    fclose(err);
-    return run;
-}
-
 #define RUN(...) run_words((const char *const[]){ __VA_ARGS__, NULL })
-
-static void
-drop(struct run *run)
-{
-    options_fini(&run->o);
-    free(run->out);
-    free(run->err);
-}
 
 static void
 assert_has(const char *text, const char *part)

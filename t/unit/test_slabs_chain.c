@@ -60,19 +60,6 @@ assert_patterned(struct fixture *f, const char *name, size_t length, uint64_t se
     forget(value);
 }
 
-static struct item *
-item_of(struct fixture *f, const char *name)
-{
-    struct cache_key     key = key_of(f, name);
-    struct cache_reading reading;
-    struct item         *item;
-
-    quick_assert(cache_read(f->thread, &key, &reading) == CACHE_OK);
-    item = reading.item;
-    cache_read_end(f->thread, &reading);
-    return item;
-}
-
 static struct cache_class
 largest_class(struct fixture *f)
 {

@@ -297,20 +297,6 @@ START_TEST(dead_items_are_dropped_and_not_moved)
 }
 END_TEST
 
-/* The item under a key that is there. */
-static struct item *
-item_of(struct fixture *f, const char *name)
-{
-    struct cache_key     key = key_of(f, name);
-    struct cache_reading reading;
-    struct item         *item;
-
-    ck_assert_int_eq(cache_read(f->thread, &key, &reading), CACHE_OK);
-    item = reading.item;
-    cache_read_end(f->thread, &reading);
-    return item;
-}
-
 /* ---- what is in use -------------------------------------------------------------- */
 
 /* Pin this number; the reading is to be ended. */

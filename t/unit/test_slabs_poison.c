@@ -57,20 +57,6 @@ START_TEST(a_chunk_is_usable_while_it_is_taken)
 }
 END_TEST
 
-/* The item under a key that is there. */
-static struct item *
-item_of(struct fixture *f, const char *name)
-{
-    struct cache_key     key = key_of(f, name);
-    struct cache_reading reading;
-    struct item         *item;
-
-    ck_assert_int_eq(cache_read(f->thread, &key, &reading), CACHE_OK);
-    item = reading.item;
-    cache_read_end(f->thread, &reading);
-    return item;
-}
-
 /* Exactly the bytes of the item are usable, up to the end of its chunk. */
 static void
 check_item(struct fixture *f, const char *name)
