@@ -430,8 +430,8 @@ pages_free_add_locked(struct pages *pages, unsigned size_class, struct item *chu
     memory->free_count++;
 }
 
-struct item *
-pages_free_take_locked(struct pages *pages, unsigned size_class)
+static struct item *
+free_take_locked(struct pages *pages, unsigned size_class)
 {
     struct class_memory *memory = &pages->class_memory[size_class];
     struct item         *chunk = pages_item(pages, memory->free);
@@ -466,7 +466,7 @@ magazine_fill_locked(struct pages *pages, struct magazine *magazine, unsigned si
         struct item *chunk;
 
         if (memory->free != 0)
-            chunk = pages_free_take_locked(pages, size_class);
+            chunk = free_take_locked(pages, size_class);
         else if (memory->fresh > 0 ||
                  (magazine->count == 0 &&
                   class_grow_locked(pages, size_class, pages_granted(pages, size_class))))

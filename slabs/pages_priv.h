@@ -164,7 +164,6 @@ bool pages_give_from_pool(struct pages *pages, unsigned to_class);
  * not draining. The lock of its class is held. */
 bool pages_keep_back_locked(struct pages *pages, struct item *chunk);
 void pages_free_add_locked(struct pages *pages, unsigned size_class, struct item *chunk);
-struct item *pages_free_take_locked(struct pages *pages, unsigned size_class);
 
 static inline struct item *
 pages_item(const struct pages *pages, handle_t handle)
