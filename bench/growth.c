@@ -1,8 +1,8 @@
 /* bench/growth.c - how long the slowest request takes while a cache grows.
  *
  * One connection reads, one key at a time, at a steady rate; another one sets items in
- * pipelines, as fast as the server takes them. There are three phases, and the same is done
- * in all of them, but to other keys:
+ * pipelines, at a rate as well, or the fastest server would have the busiest machine. There
+ * are three phases, and the same is done in all of them, but to other keys:
  *
  *   before   sets overwrite the few items that are there
  *   growth   each set adds an item, until there are ITEMS
@@ -12,7 +12,7 @@
  * counts from the time when it was due, so that a server that stands still is charged for
  * all that wait. Every reply is looked at.
  *
- * usage: growth PORT [ITEMS [READS A SECOND [SECONDS BEFORE AND AFTER]]]
+ * usage: growth PORT [ITEMS [READS A SECOND [SECONDS BEFORE AND AFTER [SETS A SECOND]]]]
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -49,6 +49,8 @@ struct run {
     int      reader, writer;
     uint64_t every_ns;
     uint64_t due_ns; /* when the next reading is to be sent, or was */
+    uint64_t sets_every_ns;
+    uint64_t sets_due_ns; /* the next pipeline */
     bool     reading;
     char     reply[512];
     size_t   reply_length;
@@ -154,6 +156,7 @@ begin_sets(struct run *run, struct phase *phase)
                                    sizeof(VALUE) - 1, VALUE);
     send_all(run->writer, requests, length);
     run->pending = PIPELINE * sizeof("STORED\r\n") - PIPELINE;
+    run->sets_due_ns += run->sets_every_ns;
 }
 
 static void
@@ -201,6 +204,7 @@ play(struct run *run, struct phase *phase)
     if (phase->times_ns == NULL)
         die("no memory");
     run->due_ns = began;
+    run->sets_due_ns = began;
     for (;;) {
         struct pollfd polls[] = { { .fd = run->reader, .events = POLLIN },
                                   { .fd = run->writer, .events = POLLIN } };
@@ -208,7 +212,7 @@ play(struct run *run, struct phase *phase)
 
         if (over && run->pending == 0 && !run->reading)
             break;
-        if (!over && run->pending == 0)
+        if (!over && run->pending == 0 && now_ns() >= run->sets_due_ns)
             begin_sets(run, phase);
         if (!over && !run->reading && now_ns() >= run->due_ns)
             begin_reading(run);
@@ -255,9 +259,11 @@ tell(const struct phase *phase)
 int
 main(int argc, char **argv)
 {
+    uint64_t     port = argc > 1 ? strtoull(argv[1], NULL, 10) : 0;
     uint64_t     items = argc > 2 ? strtoull(argv[2], NULL, 10) : 20000000;
     uint64_t     rate = argc > 3 ? strtoull(argv[3], NULL, 10) : 5000;
     uint64_t     seconds = argc > 4 ? strtoull(argv[4], NULL, 10) : 20;
+    uint64_t     sets = argc > 5 ? strtoull(argv[5], NULL, 10) : 200000;
     struct phase phases[] = {
         { .name = "before",
           .from = 0,
@@ -271,12 +277,14 @@ main(int argc, char **argv)
     };
     struct run run = { .dice = 88172645463325252 };
 
-    if (port == 0 || port > UINT16_MAX || items < 2 * FIRST_ITEMS || rate == 0) {
+    if (port == 0 || port > UINT16_MAX || items < 2 * FIRST_ITEMS || rate == 0 ||
+        sets == 0) {
         fprintf(stderr, "usage: growth PORT [ITEMS [READS A SECOND [SECONDS BEFORE AND "
-                        "AFTER]]]\n");
+                        "AFTER [SETS A SECOND]]]]\n");
         return 2;
     }
     run.every_ns = 1000000000 / rate;
+    run.sets_every_ns = PIPELINE * UINT64_C(1000000000) / sets;
     run.reader = connect_to((uint16_t)port);
     run.writer = connect_to((uint16_t)port);
     printf("%-8s %8s %10s %10s %8s %8s %8s %8s\n", "phase", "s", "reads", "sets", "p50us",

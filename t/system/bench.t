@@ -1,0 +1,26 @@
+# What is in bench/ still runs: so short here that its figures mean nothing.
+use v5.36;
+use Test::More;
+use lib 't/lib';
+use Daemon qw(is_reference);
+
+plan skip_all => 'one server suffices' if is_reference();
+
+my $server = $ENV{SERVER} . ($> == 0 ? ' -u nobody' : '') . ' -p %P -m 64';
+
+# What a command prints; it has to succeed.
+sub output_of (@command) {
+    open my $out, '-|', @command or die "$command[0]: $!\n";
+    my @lines = <$out>;
+    ok(close $out, "@command[0, 1] succeeds");
+    return @lines;
+}
+
+my @lines = output_of('bench/grow', '-n' => 50_000, '-r' => 1000, '-t' => 1, "larder=$server");
+is("@{[map { /^(\w+)/ } @lines]}", 'phase before growth after', 'bench/grow tells of three phases');
+like($lines[3], qr/^growth +[\d.]+ +\d+ +30000 /, 'and adds as many items as asked for');
+
+@lines = output_of('bench/shift', '-r' => 4, '-k' => 2000, '-o' => 2000, "larder=$server");
+like($lines[-1], qr/^ *\d+ .*\d\.\d+/, 'bench/shift tells of rounds');
+isnt(system('bench/grow'), 0, 'nothing is not measured');
+done_testing();
