@@ -253,7 +253,7 @@ stop_events(struct server *server)
 
 /* ---- start ----------------------------------------------------------------------- */
 
-enum { PAGES_WANTED = 1024 };
+enum { PAGES_WANTED = 1024, MEMORY_FLOOR = 34 << 20 };
 
 /* What `cache_memlimit` may ask for: all that the machine has, as far as the smallest
  * handles reach, and in small pages a hundred times of what a cache of these has. It is
@@ -335,6 +335,7 @@ create_cache(struct server *server, char *text, size_t text_bytes)
     struct cache_config   config = {
           .memory_bytes = options->memory_bytes,
           .memory_most = memory_most(page),
+          .memory_floor = MEMORY_FLOOR,
           .item_bytes_max = options->item_bytes_max,
           .page_bytes = page,
           .chunk_bytes_max = chunk_bytes_max(server, page),

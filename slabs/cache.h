@@ -55,6 +55,8 @@ enum { CACHE_PAGE_LEAST = 32 << 10, CACHE_PAGE_MOST = 1 << 20 };
 struct cache_config {
     size_t              memory_bytes;   /* ceiling for pages; the table is extra        */
     size_t              memory_most;    /* what the ceiling may be raised to later      */
+    size_t              memory_floor;   /* a lower ceiling is raised by the part of the
+                                           difference that the classes in use are of all */
     uint32_t            page_bytes;     /* a power of two between those above           */
     size_t              item_bytes_max; /* by cache_item_weight(), up to 1 GiB          */
     size_t              chunk_bytes_max; /* a power of two; larger items are chains, and

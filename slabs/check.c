@@ -224,6 +224,7 @@ cache_check(struct cache *cache, bool quiet)
         uint64_t found = census.used[size_class] + census.free[size_class];
 
         must(quiet ? found == chunks : found <= chunks);
+        must(owned == cache->pages.owned[size_class]);
         pages += owned;
     }
     check_pages(&cache->pages, pages);

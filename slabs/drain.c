@@ -22,8 +22,7 @@ pages_set_class_locked(struct pages *pages, uint32_t page, unsigned size_class)
 {
     if (pages->file.head != NULL)
         file_set_page(&pages->file, page, size_class);
-    atomic_store_explicit(&pages->class_of[page], (uint8_t)size_class,
-                          memory_order_relaxed);
+    pages_own_locked(pages, page, size_class);
 }
 
 /* ---- a page that drains ---------------------------------------------------------- */

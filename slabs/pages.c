@@ -124,6 +124,19 @@ map_region(struct pages *pages)
     return false;
 }
 
+void
+pages_own_locked(struct pages *pages, uint32_t page, unsigned size_class)
+{
+    unsigned before = pages_class_of(pages, page);
+
+    atomic_store_explicit(&pages->class_of[page], (uint8_t)size_class,
+                          memory_order_relaxed);
+    if (before != 0)
+        pages->in_use -= --pages->owned[before] == 0;
+    if (size_class != 0)
+        pages->in_use += pages->owned[size_class]++ == 0;
+}
+
 /* Pages of the process before belong to their classes. If there is more than the limit
  * allows now, they give it up. */
 static void
@@ -135,7 +148,7 @@ keep_pages(struct pages *pages)
         uint32_t page = pages->numbered;
         unsigned size_class = file_page_class(&pages->file, page);
 
-        atomic_init(&pages->class_of[page], (uint8_t)size_class);
+        pages_own_locked(pages, page, size_class);
         if (size_class == 0)
             pages_pool_give(pages, page);
         else
@@ -149,11 +162,15 @@ pages_init(struct pages *pages, const struct cache_config *config,
 {
     unsigned shift = (unsigned)__builtin_ctz(config->page_bytes);
     size_t   limit = config->memory_bytes >> shift, most = config->memory_most >> shift;
+    size_t   floor = config->memory_floor >> shift;
 
     if (most < limit)
         most = limit;
+    if (most < floor)
+        most = floor;
     *pages = (struct pages){
         .numbered = 1,
+        .floor = (uint32_t)floor,
         .page_bytes = config->page_bytes,
         .page_shift = shift,
     };
@@ -166,6 +183,8 @@ pages_init(struct pages *pages, const struct cache_config *config,
     pages->capacity = (uint32_t)most + 1 + spare_pages(pages);
     if (config->file != NULL && !open_file(pages, config))
         return false;
+    if (pages->floor > pages->capacity - 1 - spare_pages(pages))
+        pages->floor = pages->capacity - 1 - spare_pages(pages);
     pages->class_of = calloc(pages->capacity, sizeof(*pages->class_of));
     pages->next = calloc(pages->capacity, sizeof(*pages->next));
     if (pages->class_of == NULL || pages->next == NULL || !map_region(pages)) {
@@ -219,12 +238,20 @@ pages_set_limit(struct pages *pages, size_t limit_bytes)
     return true;
 }
 
-bool
-pages_may_use_locked(const struct pages *pages, uint32_t more)
+uint32_t
+pages_allowed_locked(const struct pages *pages)
 {
     uint32_t limit = atomic_load_explicit(&pages->limit, memory_order_relaxed);
 
-    return (uint64_t)pages->used + more <= limit;
+    if (limit >= pages->floor)
+        return limit;
+    return limit + (pages->floor - limit) * pages->in_use / pages->classes.count;
+}
+
+bool
+pages_may_use_locked(const struct pages *pages, uint32_t more)
+{
+    return (uint64_t)pages->used + more <= pages_allowed_locked(pages);
 }
 
 bool
@@ -242,8 +269,8 @@ pages_may_use(struct pages *pages, uint32_t more)
 static uint32_t
 in_pool_locked(const struct pages *pages)
 {
-    uint32_t limit = atomic_load_explicit(&pages->limit, memory_order_relaxed);
-    uint32_t most = limit > pages->used ? limit - pages->used : 0;
+    uint32_t allowed = pages_allowed_locked(pages);
+    uint32_t most = allowed > pages->used ? allowed - pages->used : 0;
 
     return pages->pool_count < most ? pages->pool_count : most;
 }
@@ -300,6 +327,7 @@ file_gives_locked(struct pages *pages, uint32_t page)
         return true;
     if (pages->used < atomic_load(&pages->limit))
         atomic_store(&pages->limit, pages->used);
+    pages->floor = 0;
     return false;
 }
 
@@ -362,17 +390,17 @@ size_t
 pages_reach(struct pages *pages, unsigned size_class)
 {
     struct class_memory *memory = &pages->class_memory[size_class];
-    uint32_t             owned, used, granted = granted_in_need(pages, size_class);
-    uint32_t             limit = atomic_load(&pages->limit);
+    uint32_t owned, used, allowed, granted = granted_in_need(pages, size_class);
 
     lock_take(&memory->lock);
     owned = memory->pages;
     lock_take(&pages->lock);
     used = pages->used;
+    allowed = pages_allowed_locked(pages);
     lock_drop(&pages->lock);
     lock_drop(&memory->lock);
-    if (used < limit)
-        owned += limit - used;
+    if (used < allowed)
+        owned += allowed - used;
     if (owned < granted)
         owned = granted;
     return (size_t)owned * pages_chunks(pages, size_class);

@@ -72,10 +72,13 @@ struct pages {
     _Atomic uint32_t limit;    /* pages that classes may have; it does not bind a class
                                that has less than it is granted                 */
 
-    struct lock lock;     /* RANK_PAGES; guards the next six                       */
+    struct lock lock;     /* RANK_PAGES; guards the next nine                      */
     uint32_t    used;     /* pages that classes have                               */
     uint32_t    numbered; /* pages that ever were some class's, and the first      */
-    uint32_t    pool;     /* list of pages of no class; they have no memory         */
+    uint32_t    floor;    /* pages: a lower limit is raised, see pages_allowed_locked() */
+    uint32_t    in_use;   /* classes that have a page                              */
+    uint32_t    owned[CLASS_MAX + 1]; /* pages of each class                       */
+    uint32_t    pool; /* list of pages of no class; they have no memory         */
     uint32_t    pool_count;
     uint32_t   *next; /* by page number: what links the list                    */
     struct file file; /* of the memory; its head is NULL: none                 */
@@ -125,6 +128,11 @@ void pages_empty_magazine(struct pages *pages, struct magazine *magazine,
 
 /* How many pages the class may have whatever the limit says. */
 uint32_t pages_granted(const struct pages *pages, unsigned size_class);
+/* How many pages all classes together may have: the limit, and where that is below the floor,
+ * for each class in use an equal share of what is missing. The pages lock is held. */
+uint32_t pages_allowed_locked(const struct pages *pages);
+/* Note in memory alone whose the page is, as in the next. */
+void pages_own_locked(struct pages *pages, uint32_t page, unsigned size_class);
 /* Let a page be of this class, 0: of none, for a rebuild as well. The pages lock is held. */
 void pages_set_class_locked(struct pages *pages, uint32_t page, unsigned size_class);
 /* Take a page off the pool, or one that never was a class's, if the file has room for it; 0

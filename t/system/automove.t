@@ -39,8 +39,8 @@ ok(eventually(sub { ($after = hits($c, 'L', 4_000, 2000)) > 0.85 }, 60),
     "but in the end, as memory follows");
 note("$before before, $shifted at the shift, $after in the end");
 cmp_ok($d->stat('slabs_moved'), '>', 2, "from class to class");
-ok(eventually(sub { $d->stats('slabs')->{total_malloced} <= 8 << 20 }),
-    "and there is no more of it than before");
+ok(eventually(sub { $d->stats('slabs')->{total_malloced} <= 10 << 20 }),
+    "and there is no more of it than before, but what a class in use adds to a small limit");
 $d->stop_clean;
 
 $d = Daemon->start('-m' => 8, '-o' => 'no_slab_automove');

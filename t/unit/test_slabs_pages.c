@@ -96,6 +96,58 @@ START_TEST(every_class_gets_a_few_chunks_beyond_the_limit)
 }
 END_TEST
 
+static uint32_t
+allowed(struct pages *pages)
+{
+    uint32_t count;
+
+    lock_take(&pages->lock);
+    count = pages_allowed_locked(pages);
+    lock_drop(&pages->lock);
+    return count;
+}
+
+START_TEST(classes_in_use_raise_a_limit_below_the_floor)
+{
+    struct cache_config config = fixture_config(4 * MIB);
+    struct pages        pages;
+    struct magazine     magazine;
+    unsigned            classes;
+
+    config.memory_floor = 300 * (size_t)MIB;
+    ck_assert(pages_init(&pages, &config, 40, MIB));
+    classes = pages.classes.count;
+    ck_assert_uint_eq(allowed(&pages), 4);
+    for (unsigned i = 1; i <= classes; i++) {
+        magazine_init(&magazine, &pages, i);
+        ck_assert_ptr_nonnull(pages_take_chunk(&pages, &magazine, i));
+        ck_assert_uint_eq(allowed(&pages), 4 + 296 * i / classes);
+    }
+    while (pages_take_chunk(&pages, &magazine, classes) != NULL)
+        ;
+    ck_assert_uint_eq(pages.used, 300);
+    ck_assert(pages_set_limit(&pages, 310 * (size_t)MIB) == false);
+    ck_assert(pages_set_limit(&pages, 100 * (size_t)MIB));
+    ck_assert_uint_eq(allowed(&pages), 300);
+    pages_fini(&pages);
+}
+END_TEST
+
+START_TEST(a_limit_above_the_floor_stays)
+{
+    struct cache_config config = fixture_config(4 * MIB);
+    struct pages        pages;
+    struct magazine     magazine;
+
+    config.memory_floor = 4 * MIB;
+    ck_assert(pages_init(&pages, &config, 40, MIB));
+    magazine_init(&magazine, &pages, 1);
+    ck_assert_ptr_nonnull(pages_take_chunk(&pages, &magazine, 1));
+    ck_assert_uint_eq(allowed(&pages), 4);
+    pages_fini(&pages);
+}
+END_TEST
+
 START_TEST(what_one_thread_gives_back_another_can_have)
 {
     struct pages    pages;
@@ -144,6 +196,8 @@ main(void)
     tcase_add_test(tcase, chunks_are_disjoint_and_of_their_class);
     tcase_add_test(tcase, a_handle_leads_back_to_its_chunk_and_is_never_0);
     tcase_add_test(tcase, every_class_gets_a_few_chunks_beyond_the_limit);
+    tcase_add_test(tcase, classes_in_use_raise_a_limit_below_the_floor);
+    tcase_add_test(tcase, a_limit_above_the_floor_stays);
     tcase_add_test(tcase, what_one_thread_gives_back_another_can_have);
     tcase_add_test(tcase, magazines_keep_a_small_share_of_a_page_and_no_large_chunks);
     return fixture_run(suite);

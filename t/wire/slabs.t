@@ -159,9 +159,9 @@ SKIP: {
 
 # --- a full cache ------------------------------------------------------------
 
-$d = Daemon->start('-m' => 16, '-o' => 'no_slab_automove');
+$d = Daemon->start('-m' => 48, '-o' => 'no_slab_automove');
 $c = $d->connect;
-$n = 20_000;
+$n = 60_000;
 fill($c, 1, $n, $SMALL);
 $from = fullest($d);
 $had  = $d->stat('curr_items');
@@ -183,16 +183,16 @@ SKIP: {
     skip "memcached gives up what reaches its pool, and automove is off", 9
         if is_reference;
 
-    $c->expect("cache_memlimit 8\r\n", "OK\r\n", "the limit is lowered");
-    is($d->stat('limit_maxbytes'), 8 << 20, "and shown");
-    ok(eventually(sub { $d->stats('slabs')->{total_malloced} <= 8 << 20 }),
+    $c->expect("cache_memlimit 40\r\n", "OK\r\n", "the limit is lowered");
+    is($d->stat('limit_maxbytes'), 40 << 20, "and shown");
+    ok(eventually(sub { $d->stats('slabs')->{total_malloced} <= 40 << 20 }),
         "the classes give pages up until it is met");
     is($d->stat('slab_global_page_pool'), 0, "and these go to the system");
     is(present($c, $n - 1000, $n, $SMALL), 1001, "the newest items are there");
     is(fill($c, 1, $n, $SMALL), $n, "values can be stored");
-    ok(eventually(sub { $d->stats('slabs')->{total_malloced} <= 8 << 20 }),
+    ok(eventually(sub { $d->stats('slabs')->{total_malloced} <= 40 << 20 }),
         "without more memory");
-    $c->expect("cache_memlimit 64\r\n", "OK\r\n", "the limit is raised");
+    $c->expect("cache_memlimit 128\r\n", "OK\r\n", "the limit is raised");
     fill($c, 1, $n, $SMALL);
     is(present($c, 1, $n, $SMALL), $n, "and more is stored");
 }
