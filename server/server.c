@@ -259,9 +259,10 @@ enum { PAGES_WANTED = 1024, MEMORY_FLOOR = 34 << 20 };
  * handles reach, and in small pages a hundred times of what a cache of these has. It is
  * address space alone, but for some bytes a page. */
 static size_t
-memory_most(uint32_t page)
+memory_most(uint32_t page, size_t memory_bytes)
 {
-    static const size_t handles_reach = (size_t)31 << 30;
+    static const size_t small = (size_t)15 << 30, large = (size_t)31 << 30;
+    size_t              handles_reach = memory_bytes <= small ? small : large;
     long                pages = sysconf(_SC_PHYS_PAGES), bytes = sysconf(_SC_PAGESIZE);
     size_t              all = pages > 0 && bytes > 0 ? (size_t)pages * (size_t)bytes : 0;
     size_t              most = (size_t)page * 100 * PAGES_WANTED;
@@ -334,7 +335,7 @@ create_cache(struct server *server, char *text, size_t text_bytes)
     uint32_t              page = page_bytes(server);
     struct cache_config   config = {
           .memory_bytes = options->memory_bytes,
-          .memory_most = memory_most(page),
+          .memory_most = memory_most(page, options->memory_bytes),
           .memory_floor = MEMORY_FLOOR,
           .item_bytes_max = options->item_bytes_max,
           .page_bytes = page,

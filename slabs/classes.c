@@ -5,9 +5,9 @@
 
 #include "slabs/must.h"
 
-enum { FINE_STEP = 16 }; /* below CLASS_FINE_BYTES a step is at most 1/16 */
-
-#define GROWTH_RAISED 1.01 /* times the growth factor, until CLASS_MAX classes suffice */
+static const double FINE_GROWTH = 1.0675; /* at most, below CLASS_FINE_BYTES */
+static const double GROWTH_RAISED =
+    1.01; /* times the growth factor, until CLASS_MAX classes suffice */
 
 static uint32_t
 round_up(uint32_t bytes, uint32_t unit)
@@ -25,8 +25,8 @@ widen(uint32_t bytes, uint32_t page_bytes, uint32_t unit)
 static uint32_t
 next_size(uint32_t bytes, double growth, uint32_t unit)
 {
-    double   fine = 1.0 + 1.0 / FINE_STEP, third = 1.0 + (growth - 1.0) / 3;
-    double   factor = bytes < CLASS_FINE_BYTES && third > fine ? fine : third;
+    double third = 1.0 + (growth - 1.0) / 3;
+    double factor = bytes < CLASS_FINE_BYTES && third > FINE_GROWTH ? FINE_GROWTH : third;
     uint32_t next = (uint32_t)((double)bytes * factor) & ~(unit - 1);
 
     return next > bytes ? next : bytes + unit;
@@ -57,13 +57,13 @@ void
 classes_init(struct classes *classes, uint32_t smallest, uint32_t largest,
              uint32_t page_bytes, double growth, uint32_t unit)
 {
-    must(unit >= 8 && (unit & (unit - 1)) == 0 && growth > 1.0);
+    must(unit >= 4 && (unit & (unit - 1)) == 0 && growth > 1.0);
     must(largest >= CLASS_FINE_BYTES && largest <= page_bytes);
     must((largest & (largest - 1)) == 0);
     while (!fill(classes, smallest, largest, page_bytes, growth, unit))
         growth *= GROWTH_RAISED;
-    for (uint32_t i = 0; i <= CLASS_FINE_BYTES / 8; i++)
-        classes->of_small[i] = (uint8_t)classes_find_large(classes, (size_t)i * 8);
+    for (uint32_t i = 0; i <= CLASS_FINE_BYTES / 4; i++)
+        classes->of_small[i] = (uint8_t)classes_find_large(classes, (size_t)i * 4);
 }
 
 unsigned

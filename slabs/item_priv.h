@@ -22,7 +22,7 @@
  *                       of a piece as everything else
  *   marks               atomic; written under the stripe, cleared under the LRU lock too;
  *                       the upper two bits are the item's segment, under the LRU lock
- *   deadline, cas, accessed
+ *   deadline, cas_high, accessed
  *                       atomic; written under the stripe, read under the LRU lock too
  *   references          atomic; raised only under the stripe by who found the item in the
  *                       table, so it cannot rise again once it fell to zero
@@ -50,7 +50,7 @@
 #include "slabs/clock.h"
 #include "slabs/span.h"
 
-/* Offset of a chunk in the region, in units (8 bytes up to 32 GiB). 0 is no chunk. */
+/* Offset of a chunk in the region, in units (4 bytes up to 16 GiB). 0 is no chunk. */
 typedef uint32_t handle_t;
 
 enum item_trait {
@@ -81,9 +81,11 @@ enum {
 };
 
 struct item {
-    handle_t         next;
-    handle_t         prev;
-    _Atomic uint64_t cas;
+    handle_t next;
+    handle_t prev;
+    uint32_t cas_low;
+    _Atomic uint32_t
+        cas_high; /* the era that the id was drawn in, unless a client chose it */
     _Atomic uint32_t deadline; /* ticks, see clock.h */
     _Atomic uint32_t accessed; /* ticks               */
     uint8_t          value_length[3];
@@ -95,6 +97,7 @@ struct item {
 };
 
 _Static_assert(sizeof(struct item) == ITEM_HEADER, "an item's header is 32 bytes");
+_Static_assert(_Alignof(struct item) == 4, "chunks begin at multiples of four");
 
 /* What a chunk is that may be another thread's. */
 static inline uint8_t
@@ -215,10 +218,16 @@ item_idle_s(const struct item *item, uint32_t now)
     return (now - item_accessed(item)) / CLOCK_HZ;
 }
 
+static inline uint32_t
+item_cas_high(const struct item *item)
+{
+    return atomic_load_explicit(&item->cas_high, memory_order_relaxed);
+}
+
 static inline uint64_t
 item_cas(const struct item *item)
 {
-    return atomic_load_explicit(&item->cas, memory_order_relaxed);
+    return (uint64_t)item_cas_high(item) << 32 | item->cas_low;
 }
 
 /* Has the item the id that a client names? 0 is the id of nothing, even of an item whose
@@ -232,7 +241,8 @@ item_has_cas(const struct item *item, uint64_t cas)
 static inline void
 item_set_cas(struct item *item, uint64_t cas)
 {
-    atomic_store_explicit(&item->cas, cas, memory_order_relaxed);
+    item->cas_low = (uint32_t)cas;
+    atomic_store_explicit(&item->cas_high, (uint32_t)(cas >> 32), memory_order_relaxed);
 }
 
 static inline size_t

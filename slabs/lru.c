@@ -241,7 +241,7 @@ looks_dead(const struct item *item, const struct lru_policy *policy, bool if_unk
         return true;
     if (item_marks(item) & ITEM_CHOSEN_CAS)
         return if_unknown;
-    return item_cas(item) >> CAS_ERA_SHIFT < policy->flushed_below;
+    return item_cas_high(item) < policy->flushed_below;
 }
 
 static struct item *

@@ -59,7 +59,7 @@ spare_pages(const struct pages *pages)
 static unsigned
 unit_shift_for(size_t bytes)
 {
-    unsigned shift = 3;
+    unsigned shift = UNIT_SHIFT_LEAST;
 
     while (bytes >> shift > UINT32_MAX)
         shift++;

@@ -5,8 +5,8 @@
  * chunk, is reported like an access outside of an allocation, to the byte. In all other
  * builds these do nothing.
  *
- * Chunks begin at multiples of 8, the unit in which AddressSanitizer keeps book, so two
- * threads with a chunk each are not in each other's way.
+ * Where it is told, chunks begin at multiples of 8, the unit in which AddressSanitizer keeps
+ * book, so two threads with a chunk each are not in each other's way.
  */
 #ifndef LARDER_SLABS_POISON_PRIV_H
 #define LARDER_SLABS_POISON_PRIV_H
@@ -21,8 +21,12 @@
 #endif
 #endif
 
+/* Chunks begin at multiples of 1 << this. */
 #ifdef POISON_WORKS
 #include <sanitizer/asan_interface.h>
+enum { UNIT_SHIFT_LEAST = 3 };
+#else
+enum { UNIT_SHIFT_LEAST = 2 };
 #endif
 
 /* These bytes are not to be touched any more. They end where a chunk ends, or an item. */

@@ -92,8 +92,7 @@ is_item(const struct restoring *r, const struct item *item)
 static uint32_t
 era_of(const struct item *item)
 {
-    return item->traits & ITEM_OWN_ERA ? item_own_era(item)
-                                       : (uint32_t)(item_cas(item) >> CAS_ERA_SHIFT);
+    return item->traits & ITEM_OWN_ERA ? item_own_era(item) : item_cas_high(item);
 }
 
 /* Can it have been made by the cache that the file is from? */

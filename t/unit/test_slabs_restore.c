@@ -1261,7 +1261,7 @@ put_chain(struct warm *w)
     put(&w->f, "k", CHAIN_B, 0);
 }
 
-#define LONG "a value that is longer, so that it moves to another class of chunks"
+#define LONG "a value that is longer, so that it goes to another class of chunks"
 
 static void
 put_longer(struct warm *w)
