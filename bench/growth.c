@@ -8,9 +8,10 @@
  *   growth   each set adds an item, until there are ITEMS
  *   after    sets overwrite the last ones
  *
- * So what growth costs is the difference of its times to those before and after. A reading
- * counts from the time when it was due, so that a server that stands still is charged for
- * all that wait. Every reply is looked at.
+ * So what growth costs is the difference of its times to those before and after, of readings
+ * and of pipelines of sets, which is where a table grows. Both count from the time when they
+ * were due, so that a server that stands still is charged for all that wait. Every reply is
+ * looked at.
  *
  * usage: growth PORT [ITEMS [READS A SECOND [SECONDS BEFORE AND AFTER [SETS A SECOND]]]]
  */
@@ -36,13 +37,17 @@ enum {
 
 static const char VALUE[] = "a value of 20 bytes.";
 
+struct times {
+    uint32_t *ns;
+    size_t    count;
+};
+
 struct phase {
-    const char *name;
-    uint64_t    from, to; /* items that are set */
-    uint64_t    lasts_ns; /* 0: until they all are set */
-    uint32_t   *times_ns;
-    size_t      count;
-    uint64_t    sets, took_ns;
+    const char  *name;
+    uint64_t     from, to; /* items that are set */
+    uint64_t     lasts_ns; /* 0: until they all are set */
+    struct times reads, pipelines;
+    uint64_t     sets, took_ns;
 };
 
 struct run {
@@ -123,6 +128,13 @@ begin_reading(struct run *run)
 }
 
 static void
+times_add(struct times *times, uint64_t took_ns)
+{
+    if (times->count < KEEP_MOST)
+        times->ns[times->count++] = took_ns < UINT32_MAX ? (uint32_t)took_ns : UINT32_MAX;
+}
+
+static void
 take_reading(struct run *run, struct phase *phase)
 {
     ssize_t  got = recv(run->reader, run->reply + run->reply_length,
@@ -138,8 +150,7 @@ take_reading(struct run *run, struct phase *phase)
     if (run->reply_length == 5 || memcmp(run->reply, "VALUE ", 6) != 0)
         die("an item is not there: is there memory for all?");
     run->reading = false;
-    if (phase->count < KEEP_MOST)
-        phase->times_ns[phase->count++] = took < UINT32_MAX ? (uint32_t)took : UINT32_MAX;
+    times_add(&phase->reads, took);
     run->due_ns += run->every_ns;
 }
 
@@ -160,7 +171,7 @@ begin_sets(struct run *run, struct phase *phase)
 }
 
 static void
-take_stored(struct run *run)
+take_stored(struct run *run, struct phase *phase)
 {
     char    replies[PIPELINE * 8];
     ssize_t got = recv(run->writer, replies, sizeof(replies), 0);
@@ -171,6 +182,8 @@ take_stored(struct run *run)
         memchr(replies, ' ', (size_t)got) != NULL) /* of NOT_STORED, SERVER_ERROR ... */
         die("unexpected replies to sets");
     run->pending -= (size_t)got;
+    if (run->pending == 0 && phase->pipelines.ns != NULL)
+        times_add(&phase->pipelines, now_ns() - (run->sets_due_ns - run->sets_every_ns));
 }
 
 /* ---- phases ---------------------------------------------------------------------- */
@@ -184,7 +197,7 @@ fill(struct run *run)
     while (first.sets < FIRST_ITEMS) {
         begin_sets(run, &first);
         while (run->pending > 0)
-            take_stored(run);
+            take_stored(run, &first);
     }
 }
 
@@ -200,8 +213,9 @@ play(struct run *run, struct phase *phase)
 {
     uint64_t began = now_ns();
 
-    phase->times_ns = malloc(KEEP_MOST * sizeof(*phase->times_ns));
-    if (phase->times_ns == NULL)
+    phase->reads.ns = malloc(KEEP_MOST * sizeof(*phase->reads.ns));
+    phase->pipelines.ns = malloc(KEEP_MOST * sizeof(*phase->pipelines.ns));
+    if (phase->reads.ns == NULL || phase->pipelines.ns == NULL)
         die("no memory");
     run->due_ns = began;
     run->sets_due_ns = began;
@@ -221,7 +235,7 @@ play(struct run *run, struct phase *phase)
         if (polls[0].revents)
             take_reading(run, phase);
         if (polls[1].revents)
-            take_stored(run);
+            take_stored(run, phase);
     }
     phase->took_ns = now_ns() - began;
 }
@@ -235,25 +249,34 @@ compare(const void *one, const void *other)
 }
 
 static double
-percentile_us(const struct phase *phase, double share)
+percentile_us(const struct times *times, double share)
 {
-    size_t at = (size_t)((double)phase->count * share);
+    size_t at = (size_t)((double)times->count * share);
 
-    return phase->times_ns[at < phase->count ? at : phase->count - 1] / 1e3;
+    return times->ns[at < times->count ? at : times->count - 1] / 1e3;
 }
 
 static void
-tell(const struct phase *phase)
+tell_times(struct times *times)
 {
-    if (phase->count == 0)
-        die("nothing was read");
-    qsort(phase->times_ns, phase->count, sizeof(*phase->times_ns), compare);
-    printf("%-8s %8.1f %10zu %10" PRIu64 " %8.0f %8.0f %8.0f %8.0f\n", phase->name,
-           (double)phase->took_ns / 1e9, phase->count, phase->sets,
-           percentile_us(phase, 0.5), percentile_us(phase, 0.999),
-           percentile_us(phase, 0.9999), percentile_us(phase, 1));
+    if (times->count == 0)
+        die("nothing was timed");
+    qsort(times->ns, times->count, sizeof(*times->ns), compare);
+    printf(" %9zu %7.0f %7.0f %8.0f %7.0f", times->count, percentile_us(times, 0.5),
+           percentile_us(times, 0.999), percentile_us(times, 0.9999),
+           percentile_us(times, 1));
+    free(times->ns);
+}
+
+static void
+tell(struct phase *phase)
+{
+    printf("%-7s %6.1f %9" PRIu64, phase->name, (double)phase->took_ns / 1e9,
+           phase->sets);
+    tell_times(&phase->reads);
+    tell_times(&phase->pipelines);
+    printf("\n");
     fflush(stdout);
-    free(phase->times_ns);
 }
 
 int
@@ -287,7 +310,8 @@ main(int argc, char **argv)
     run.sets_every_ns = PIPELINE * UINT64_C(1000000000) / sets;
     run.reader = connect_to((uint16_t)port);
     run.writer = connect_to((uint16_t)port);
-    printf("%-8s %8s %10s %10s %8s %8s %8s %8s\n", "phase", "s", "reads", "sets", "p50us",
+    printf("%-7s %6s %9s %9s %7s %7s %8s %7s %9s %7s %7s %8s %7s\n", "phase", "s", "sets",
+           "reads", "p50us", "p99.9us", "p99.99us", "maxus", "pipelines", "p50us",
            "p99.9us", "p99.99us", "maxus");
     fill(&run);
     for (unsigned i = 0; i < sizeof(phases) / sizeof(phases[0]); i++) {

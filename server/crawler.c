@@ -7,7 +7,7 @@
 
 enum {
     ROUND_S = 60,         /* from the end of a round to the next one                 */
-    PATIENCE_LEAST_S = 5, /* the same where memory is short, and how often it looks  */
+    PATIENCE_LEAST_S = 1, /* the same where memory is short, and how often it looks  */
     REST_TIMES = 10,      /* then it rests so many times as long as it has worked    */
     WORTH_PERCENT = 1,    /* of dead items in a round: it was worth it               */
     BUCKETS_A_TURN = 64,  /* some hundred items at most                              */
@@ -41,7 +41,7 @@ wait_s(struct crawler *crawler)
     uint64_t worked_s = (crawler->ended_us - crawler->began_us) / 1000000, least_s;
 
     cache_counters_sum(crawler->cache, &sum, NULL);
-    if (sum.evictions == crawler->before.all.evictions &&
+    if (!cache_memory_is_short(crawler->cache) &&
         sum.out_of_memory == crawler->before.all.out_of_memory)
         return ROUND_S;
     least_s = crawler->patience_s + REST_TIMES * worked_s;

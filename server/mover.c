@@ -6,6 +6,7 @@
 enum {
     STEPS_A_TURN = 32,
     WAITS_US = 10000,     /* for what is in use                  */
+    RETRY_US = 100000,    /* after a page could not be moved     */
     LOOK_LEAST_US = 5000, /* from one look to the next, unless a page was to move */
     LOOK_MOST_US = 1000000,
     MOVED_A_US = 64, /* bytes: so fast may pages follow each other */
@@ -71,7 +72,7 @@ mover_turn(struct mover *mover, struct cache_thread *thread, uint64_t now_us)
             break;
         case CACHE_MOVE_FAILED:
             tell(mover, false);
-            return now_us + WAITS_US;
+            return now_us + RETRY_US;
         case CACHE_MOVE_WAITS:
             return now_us + WAITS_US;
         case CACHE_MOVE_NOTHING:

@@ -126,8 +126,9 @@ cache_upkeep_step(struct cache_thread *thread, unsigned size_class)
     return found + moved > 0;
 }
 
+/* `in_need`: where nothing can be evicted, the class may have what it is granted then. */
 static struct item *
-take(struct cache_thread *thread, unsigned size_class)
+take(struct cache_thread *thread, unsigned size_class, bool in_need)
 {
     struct cache *cache = thread->cache;
 
@@ -143,7 +144,8 @@ take(struct cache_thread *thread, unsigned size_class)
         }
         if (round == ROUNDS_MAX)
             return NULL;
-        if (round + 1 < ROUNDS_MAX || !pages_grow_in_need(&cache->pages, size_class))
+        if (round + 1 < ROUNDS_MAX || !in_need ||
+            !pages_grow_in_need(&cache->pages, size_class))
             evict_some(thread, size_class, round + 1 == ROUNDS_MAX);
     }
 }
@@ -151,7 +153,7 @@ take(struct cache_thread *thread, unsigned size_class)
 struct item *
 item_take(struct cache_thread *thread, unsigned size_class)
 {
-    struct item *item = take(thread, size_class);
+    struct item *item = take(thread, size_class, true);
 
     if (item == NULL)
         counter_add(&thread->counters.of_class[size_class].out_of_memory, 1);
@@ -167,8 +169,19 @@ item_take_part(struct cache_thread *thread, unsigned size_class)
     struct item *item = NULL;
 
     if (size_class != largest)
-        item = take(thread, size_class);
+        item = take(thread, size_class, true);
     return item != NULL ? item : item_take(thread, largest);
+}
+
+struct item *
+item_take_to_move(struct cache_thread *thread, unsigned size_class, bool is_part)
+{
+    unsigned     largest = thread->cache->pages.classes.count;
+    struct item *item = take(thread, size_class, false);
+
+    if (item == NULL && is_part && size_class != largest)
+        item = take(thread, largest, false);
+    return item;
 }
 
 void

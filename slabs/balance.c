@@ -81,8 +81,7 @@ balance(struct cache *cache, const struct automove_class *classes,
 
     if (from != 0 || (cache->evicts && automove_decide(&cache->automove, classes, count,
                                                        &plainly, &from, &to)))
-        (void)cache_move_ask(cache, from,
-                             to); /* whoever is faster has asked for another */
+        mover_ask(cache, from, to);
 }
 
 bool

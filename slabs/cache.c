@@ -523,7 +523,18 @@ cache_pages_in_pool(struct cache *cache)
 size_t
 cache_memory_limit(const struct cache *cache)
 {
-    return (size_t)atomic_load(&cache->pages.limit) << cache->pages.page_shift;
+    uint32_t limit = atomic_load(&cache->pages.limit);
+    uint32_t room = atomic_load(&cache->pages.room);
+
+    return (size_t)(limit < room ? limit : room) << cache->pages.page_shift;
+}
+
+bool
+cache_memory_is_short(struct cache *cache)
+{
+    enum { PART = 8 };
+
+    return !pages_may_use(&cache->pages, atomic_load(&cache->pages.limit) / PART + 1);
 }
 
 bool

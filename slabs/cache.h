@@ -449,6 +449,8 @@ unsigned cache_class_count(const struct cache *cache);
 /* Chunk size of a class, 0 if there is no such class. */
 uint32_t cache_class_bytes(const struct cache *cache, unsigned size_class);
 size_t   cache_memory_limit(const struct cache *cache);
+/* Will there be evictions soon, or are there already? */
+bool cache_memory_is_short(struct cache *cache);
 /* Take as much memory as the limit allows, now, in huge pages if the system has them; false
  * where it does not give all. In a memory file there is none to take. */
 bool cache_take_memory(struct cache *cache);

@@ -31,7 +31,11 @@
 _Static_assert((int)CACHE_CLASS_MAX == (int)CLASS_MAX, "one number of size classes");
 _Static_assert(CACHE_KEY_MAX <= UINT8_MAX, "an item's key length has 8 bits");
 
-enum { CAS_ERA_SHIFT = 32, CAS_COUNTER_SHIFT = STRIPE_BITS_MAX };
+enum {
+    CAS_ERA_SHIFT = 32,
+    CAS_COUNTER_SHIFT = STRIPE_BITS_MAX,
+    CAS_COUNTER_LIMIT = 1 << (CAS_ERA_SHIFT - CAS_COUNTER_SHIFT),
+};
 
 /* What a thread has counted. */
 struct cache_counts {
@@ -64,11 +68,13 @@ struct lru_tuning {
 
 /* A page on its way from one class to another. */
 struct page_mover {
-    struct lock  lock;  /* RANK_LEAF; guards the next three           */
+    struct lock  lock;  /* RANK_LEAF; guards the next five            */
     bool         asked; /* to move a page between these:             */
     unsigned     asked_from;
-    unsigned     asked_to; /* 0: the pool                        */
-    _Atomic bool running;  /* asked, or at work                  */
+    unsigned     asked_to;     /* 0: the pool                        */
+    bool         asked_by_us;  /* by balance.c or for the limit, and not by a client */
+    bool         works_for_us; /* the same of what is under way      */
+    _Atomic bool running;      /* asked, or at work                  */
     /* Of the thread that calls cache_move_step(): */
     uint32_t page; /* that is being emptied, 0: none                 */
     unsigned from;
@@ -135,6 +141,10 @@ void cache_note_state_locked(struct cache *cache, uint32_t era, uint32_t flushed
 struct item *item_take(struct cache_thread *thread, unsigned size_class);
 /* The same for a part of a chain: where there is none of that class, one of the largest. */
 struct item *item_take_part(struct cache_thread *thread, unsigned size_class);
+/* For what is to leave its chunk: as the first, or for a part as the second, but nothing
+ * beyond the limit, which would not make less of the memory in use. */
+struct item *item_take_to_move(struct cache_thread *thread, unsigned size_class,
+                               bool is_part);
 /* Give back a chunk that nobody refers to, with its chain. */
 void item_give(struct cache_thread *thread, struct item *item);
 /* Drop a reference; the last one frees the chunk. */
@@ -158,6 +168,8 @@ bool balance_is_wanting(struct cache *cache);
 
 void page_mover_init(struct page_mover *mover);
 void page_mover_fini(struct page_mover *mover);
+/* As cache_move_ask(), but clients come first. */
+void mover_ask(struct cache *cache, unsigned from, unsigned to);
 
 /* ---- links.c: what is in the table and in the lists ------------------------------ */
 

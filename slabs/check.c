@@ -116,7 +116,6 @@ check_free(struct census *census, unsigned size_class)
 
         visit_free(census, handle, size_class);
         must(chunk->traits == CHUNK_FREE && (before == 0 || chunk->prev == before));
-        must(!pages_is_draining(&cache->pages, chunk));
         before = handle;
         handle = chunk->next;
     }
@@ -207,6 +206,7 @@ cache_check(struct cache *cache, bool quiet)
     struct census         census = { .cache = cache, .seen = calloc(units, 1) };
     unsigned              classes = cache->pages.classes.count;
     uint64_t              pages = 0;
+    uint32_t              in_use = 0;
     struct cache_counters counters;
 
     must(census.seen != NULL);
@@ -226,7 +226,9 @@ cache_check(struct cache *cache, bool quiet)
         must(quiet ? found == chunks : found <= chunks);
         must(owned == cache->pages.owned[size_class]);
         pages += owned;
+        in_use += owned > 0;
     }
+    must(in_use == cache->pages.in_use);
     check_pages(&cache->pages, pages);
     must(census.items == count_table(cache));
     cache_counters_sum(cache, &counters, NULL);

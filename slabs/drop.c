@@ -72,7 +72,9 @@ keep_locked(struct dropping *d, struct item *old)
     struct item *item;
 
     if (!how->empties && rooms_id) {
+        item_hide(old); /* or a kill could leave half of a CAS id */
         change_locked(d, old);
+        item_show(old);
         return true;
     }
     item = copy_locked(d, old);

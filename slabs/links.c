@@ -178,8 +178,6 @@ count_dead(struct cache_thread *thread, const struct item *item)
 
 /* ---- eras and ids ---------------------------------------------------------------- */
 
-enum { CAS_COUNTER_LIMIT = 1 << (CAS_ERA_SHIFT - CAS_COUNTER_SHIFT) };
-
 /* Begin a new era because a stripe has used up its ids of this one; kills nothing. */
 static uint32_t
 era_advance(struct cache *cache, uint32_t used_up)
@@ -229,9 +227,9 @@ item_stamp_locked(struct cache *cache, uint64_t hash, struct item *item, uint64_
     struct stripe *stripe = table_stripe(&cache->table, hash);
 
     must(new_cas == 0 || item->traits & ITEM_OWN_ERA);
-    item_set_cas(item, new_cas != 0 ? new_cas : cas_draw_locked(cache, stripe));
     if (new_cas != 0)
-        item_mark(item, ITEM_CHOSEN_CAS);
+        item_mark(item, ITEM_CHOSEN_CAS); /* first, or it could look flushed */
+    item_set_cas(item, new_cas != 0 ? new_cas : cas_draw_locked(cache, stripe));
     if (item->traits & ITEM_OWN_ERA)
         item_set_own_era(item, stripe->cas_era);
 }

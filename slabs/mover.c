@@ -2,7 +2,7 @@
  *
  * A page that is to go is drained (drain.c): chunks that come back stay away. What is in
  * use is made to come back: a dead item is dropped, a live one is moved, with everything
- * that it has, into another chunk of its class, which item_take() finds or makes by evicting
+ * that it has, into another chunk of its class, which item_take_to_move() finds or makes by evicting
  * the class's coldest item. So what is lost for want of memory is what is worth least, and
  * not what lies on the page. What somebody has in his hands cannot be moved: it is passed
  * over and tried again, for a while. Then the page is left to its class, and another one is
@@ -101,8 +101,7 @@ get_spare(struct moving *moving, bool is_part)
     }
     if (spare != NULL)
         item_give(moving->thread, spare);
-    moving->spare = is_part ? item_take_part(moving->thread, moving->size_class)
-                            : item_take(moving->thread, moving->size_class);
+    moving->spare = item_take_to_move(moving->thread, moving->size_class, is_part);
     if (moving->spare != NULL)
         return true;
     counter_add(&moving->thread->counters.rescue_no_memory, 1);
@@ -397,9 +396,25 @@ best_page(struct cache *cache, unsigned size_class)
 static void
 end_request(struct cache *cache)
 {
-    cache->mover.page = 0;
-    cache->mover.given_up = 0;
-    atomic_store(&cache->mover.running, false);
+    struct page_mover *mover = &cache->mover;
+
+    mover->page = 0;
+    mover->given_up = 0;
+    lock_take(&mover->lock);
+    atomic_store(&mover->running, mover->asked);
+    lock_drop(&mover->lock);
+}
+
+/* Has a client asked while a page moves for our sake? */
+static bool
+is_waited_for(struct page_mover *mover)
+{
+    bool asked;
+
+    lock_take(&mover->lock);
+    asked = mover->asked;
+    lock_drop(&mover->lock);
+    return asked;
 }
 
 /* The page is not to be had. */
@@ -411,7 +426,8 @@ give_page_up(struct cache *cache)
 
     pages_drain_abandon(&cache->pages);
     mover->page = 0;
-    if (++mover->given_up < PAGES_MOST && (page = next_page(cache, mover->from)) != 0) {
+    if (++mover->given_up < PAGES_MOST && !is_waited_for(mover) &&
+        (page = next_page(cache, mover->from)) != 0) {
         begin_page(cache, page);
         return CACHE_MOVE_MORE;
     }
@@ -495,8 +511,8 @@ richest_class(struct cache *cache)
     return richest;
 }
 
-enum cache_move_answer
-cache_move_ask(struct cache *cache, int64_t from, int64_t to)
+static enum cache_move_answer
+ask(struct cache *cache, int64_t from, int64_t to, bool by_us)
 {
     struct page_mover     *mover = &cache->mover;
     int64_t                count = cache->pages.classes.count;
@@ -512,15 +528,30 @@ cache_move_ask(struct cache *cache, int64_t from, int64_t to)
     if (spare_pages(cache, (unsigned)from) == 0)
         return CACHE_MOVE_NO_SPARE;
     lock_take(&mover->lock);
-    if (!atomic_load(&mover->running)) {
+    if (!mover->asked &&
+        (!atomic_load(&mover->running) || (mover->works_for_us && !by_us))) {
         atomic_store(&mover->running, true);
         mover->asked = true;
+        mover->asked_by_us = by_us;
         mover->asked_from = (unsigned)from;
         mover->asked_to = (unsigned)to;
         answer = CACHE_MOVE_OK;
     }
     lock_drop(&mover->lock);
     return answer;
+}
+
+/* What clients ask for comes after the page that moves for our sake, and before the next. */
+enum cache_move_answer
+cache_move_ask(struct cache *cache, int64_t from, int64_t to)
+{
+    return ask(cache, from, to, false);
+}
+
+void
+mover_ask(struct cache *cache, unsigned from, unsigned to)
+{
+    (void)ask(cache, from, to, true); /* whoever is faster has asked for another */
 }
 
 /* Take up what somebody has asked for. */
@@ -534,6 +565,7 @@ take_request(struct page_mover *mover)
     mover->asked = false;
     mover->from = mover->asked_from;
     mover->to = mover->asked_to;
+    mover->works_for_us = mover->asked_by_us;
     lock_drop(&mover->lock);
     return asked;
 }
@@ -551,9 +583,10 @@ find_work(struct cache *cache)
     else
         return false;
     mover->from = balance_give(cache);
-    return mover->from != 0 &&
-           cache_move_ask(cache, mover->from, mover->to) == CACHE_MOVE_OK &&
-           take_request(mover);
+    if (mover->from == 0)
+        return false;
+    mover_ask(cache, mover->from, mover->to);
+    return take_request(mover);
 }
 
 static enum cache_move_state

@@ -180,6 +180,7 @@ pages_init(struct pages *pages, const struct cache_config *config,
     classes_init(&pages->classes, smallest_chunk, largest_chunk, config->page_bytes,
                  config->growth, 1u << pages->unit_shift);
     atomic_init(&pages->limit, (uint32_t)limit);
+    atomic_init(&pages->room, UINT32_MAX);
     pages->capacity = (uint32_t)most + 1 + spare_pages(pages);
     if (config->file != NULL && !open_file(pages, config))
         return false;
@@ -235,6 +236,9 @@ pages_set_limit(struct pages *pages, size_t limit_bytes)
     if (limit > pages->capacity - 1 - spare_pages(pages))
         return false;
     atomic_store(&pages->limit, (uint32_t)limit);
+    lock_take(&pages->lock);
+    atomic_store(&pages->room, UINT32_MAX); /* somebody may have made room */
+    lock_drop(&pages->lock);
     return true;
 }
 
@@ -242,10 +246,11 @@ uint32_t
 pages_allowed_locked(const struct pages *pages)
 {
     uint32_t limit = atomic_load_explicit(&pages->limit, memory_order_relaxed);
+    uint32_t room = atomic_load_explicit(&pages->room, memory_order_relaxed);
 
-    if (limit >= pages->floor)
-        return limit;
-    return limit + (pages->floor - limit) * pages->in_use / pages->classes.count;
+    if (limit < pages->floor)
+        limit += (pages->floor - limit) * pages->in_use / pages->classes.count;
+    return limit < room ? limit : room;
 }
 
 bool
@@ -325,9 +330,7 @@ file_gives_locked(struct pages *pages, uint32_t page)
 {
     if (pages->file.head == NULL || file_reserve_page(&pages->file, page))
         return true;
-    if (pages->used < atomic_load(&pages->limit))
-        atomic_store(&pages->limit, pages->used);
-    pages->floor = 0;
+    atomic_store(&pages->room, pages->used);
     return false;
 }
 

@@ -71,6 +71,8 @@ struct pages {
                                   only while the page is empty                     */
     _Atomic uint32_t limit;    /* pages that classes may have; it does not bind a class
                                that has less than it is granted                 */
+    _Atomic uint32_t room; /* pages that the file system has room for; written under the
+                                  lock, when one was not to be had, and with the limit */
 
     struct lock lock;     /* RANK_PAGES; guards the next nine                      */
     uint32_t    used;     /* pages that classes have                               */
@@ -129,7 +131,7 @@ void pages_empty_magazine(struct pages *pages, struct magazine *magazine,
 /* How many pages the class may have whatever the limit says. */
 uint32_t pages_granted(const struct pages *pages, unsigned size_class);
 /* How many pages all classes together may have: the limit, and where that is below the floor,
- * for each class in use an equal share of what is missing. The pages lock is held. */
+ * for each class in use an equal share of what is missing; but not more than the file system has room for. The pages lock is held. */
 uint32_t pages_allowed_locked(const struct pages *pages);
 /* Note in memory alone whose the page is, as in the next. */
 void pages_own_locked(struct pages *pages, uint32_t page, unsigned size_class);

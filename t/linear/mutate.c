@@ -2,7 +2,8 @@
  *
  * Not each falsehood can be found: an item that was added twice may have vanished between,
  * an old value that two concurrent writers leave is as good as the other. So each kind has
- * a share that must be found at the least. Only what nothing can explain has a hundred.
+ * a share that must be found at the least. What nothing can explain has nearly a hundred:
+ * of an operation that is under way when the history ends not everything is known.
  */
 #include "t/linear/mutate.h"
 
@@ -267,11 +268,11 @@ static const struct {
     mutation   *mutate;
     unsigned    least; /* percent that must be found */
 } kinds[] = {
-    { "two replies change places", two_replies_change_places, 100 },
+    { "two replies change places", two_replies_change_places, 97 },
     { "an old value is read", an_old_value_is_read, 90 },
-    { "a CAS id comes back", an_id_comes_back, 100 },
-    { "a value is damaged", a_value_is_damaged, 100 },
-    { "flags change", flags_change, 100 },
+    { "a CAS id comes back", an_id_comes_back, 97 },
+    { "a value is damaged", a_value_is_damaged, 97 },
+    { "flags change", flags_change, 97 },
     { "an increment is lost", an_increment_is_lost, 80 },
     { "a lost cas wins", a_lost_cas_wins, 60 },
     { "two adds win", two_adds_win, 30 },

@@ -363,6 +363,38 @@ START_TEST(where_everything_is_in_use_the_mover_gives_up_and_nothing_changes)
 }
 END_TEST
 
+START_TEST(what_a_client_asks_for_comes_before_what_the_limit_demands)
+{
+    enum { PAGES = 7 };
+    struct fixture       f;
+    struct cache_reading readings[PAGES * 16];
+    unsigned             size_class, count, from, to;
+
+    fixture_init(&f);
+    size_class = class_of_size(&f, LARGE);
+    count = PAGES * a_page_of(&f, LARGE);
+    put_numbers(&f, 0, count, LARGE);
+    for (unsigned number = 0; number < count; number++)
+        readings[number] = pin_number(&f, number);
+    ck_assert(cache_memory_set_limit(f.cache, MIB));
+    ck_assert_int_eq(cache_move_step(f.thread), CACHE_MOVE_MORE);
+    ck_assert_int_eq(cache_move_ask(f.cache, size_class, 1), CACHE_MOVE_OK);
+    ck_assert_int_eq(cache_move_ask(f.cache, size_class, 1), CACHE_MOVE_BUSY);
+    while (cache_move_step(f.thread) != CACHE_MOVE_FAILED)
+        continue;
+    cache_last_move(f.cache, &from, &to);
+    ck_assert_uint_eq(to, CACHE_POOL);
+    ck_assert(cache_is_moving(f.cache)); /* it waits */
+    for (unsigned number = 0; number < count; number++)
+        cache_read_end(f.thread, &readings[number]);
+    while (cache_move_step(f.thread) != CACHE_MOVE_DONE)
+        continue;
+    cache_last_move(f.cache, &from, &to);
+    ck_assert_uint_eq(to, 1);
+    fixture_fini(&f);
+}
+END_TEST
+
 START_TEST(a_pinned_item_that_is_deleted_meanwhile_lets_the_page_go)
 {
     struct fixture       f;
@@ -956,6 +988,7 @@ main(void)
     tcase_add_test(tcase, a_pinned_item_stays_and_another_page_goes);
     tcase_add_test(tcase,
                    where_everything_is_in_use_the_mover_gives_up_and_nothing_changes);
+    tcase_add_test(tcase, what_a_client_asks_for_comes_before_what_the_limit_demands);
     tcase_add_test(tcase, a_pinned_item_that_is_deleted_meanwhile_lets_the_page_go);
     tcase_add_test(tcase,
                    a_value_that_is_arriving_is_waited_for_and_then_the_page_is_given_up);

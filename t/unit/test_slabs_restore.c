@@ -847,6 +847,34 @@ START_TEST(a_full_file_system_means_less_memory)
 }
 END_TEST
 
+START_TEST(a_full_file_system_leaves_what_is_beyond_a_small_limit)
+{
+    enum { SIZES = 40 };
+    struct cache_config config = warm_config();
+    struct warm         w;
+    char                name[NAME_MAX_BYTES], value[SIZES * 100] = { 0 };
+    uint32_t            used;
+
+    config.memory_bytes = 2 * MIB;
+    config.memory_floor = 64 * (size_t)MIB;
+    warm_with(&w, file_new(), config, CACHE_FILE_NEW);
+    for (unsigned size = 0; size < SIZES; size++)
+        put_span(&w.f, "k", (struct span){ value, size * 100 }, 0);
+    used = w.f.cache->pages.used;
+    ck_assert_uint_gt(used, 10);
+    ck_assert_int_eq(fcntl(w.file.fd, F_ADD_SEALS, F_SEAL_GROW), 0);
+    for (unsigned i = 0; i < 200000; i++) {
+        snprintf(name, sizeof(name), "%u", i);
+        put_span(&w.f, name, (struct span){ value, i % SIZES * 100 }, 0);
+    }
+    while (cache_move_step(w.f.thread) != CACHE_MOVE_NOTHING)
+        continue;
+    ck_assert_uint_eq(w.f.cache->pages.used, used);
+    ck_assert_uint_eq(cache_memory_limit(w.f.cache), 2 * MIB);
+    warm_fini(&w);
+}
+END_TEST
+
 START_TEST(a_file_that_cannot_grow_at_all_is_not_taken)
 {
     struct warm w;
@@ -1305,13 +1333,24 @@ take_away(struct warm *w)
 }
 
 static void
-empty(struct warm *w)
+drop_how(struct warm *w, struct cache_drop_how how)
 {
-    struct cache_key      key = key_of(&w->f, "k");
-    struct cache_drop_how how = { .empties = true };
-    struct cache_result   result;
+    struct cache_key    key = key_of(&w->f, "k");
+    struct cache_result result;
 
     quick_assert(cache_drop(w->f.thread, &key, &how, &result) == CACHE_OK);
+}
+
+static void
+empty(struct warm *w)
+{
+    drop_how(w, (struct cache_drop_how){ .empties = true });
+}
+
+static void
+invalidate(struct warm *w)
+{
+    drop_how(w, (struct cache_drop_how){ .invalidates = true });
 }
 
 static void
@@ -1332,6 +1371,7 @@ static const struct deed deeds[] = {
     { "9999", "10000", count },
     { "first", NULL, take_away },
     { "first", "", empty },
+    { "first", "first", invalidate },
     { "first", NULL, flush_all },
     { NULL, "three", put_as_long },
     { "first", CHAIN_B, put_chain },
@@ -1340,6 +1380,7 @@ static const struct deed deeds[] = {
     { CHAIN_A, CHAIN_A "!", append },
     { CHAIN_A, NULL, take_away },
     { CHAIN_A, "", empty },
+    { CHAIN_A, CHAIN_A, invalidate },
     { CHAIN_A, NULL, flush_all },
 };
 
@@ -1378,9 +1419,10 @@ step_config(void)
     return config;
 }
 
-/* Start with what is there now: which of the two is it? */
+/* Start with what is there now: which of the two is it? It has the CAS id that the key had
+ * before, or one that it never had. */
 static bool
-is_after(const struct deed *deed, const char *seen, size_t pages)
+is_after(const struct deed *deed, uint64_t cas, const char *seen, size_t pages)
 {
     struct warm          w;
     struct cache_key     key;
@@ -1404,6 +1446,7 @@ is_after(const struct deed *deed, const char *seen, size_t pages)
                  reading.client_flags == 0;
         after = deed->after != NULL && reading_holds(&reading, text_span(deed->after)) &&
                 reading.client_flags == (deed->run == put_with_flags ? 0x20202020 : 0);
+        quick_assert(reading.cas >= cas);
         cache_read_end(w.f.thread, &reading);
         quick_assert(before || after);
     }
@@ -1419,6 +1462,7 @@ step_through(const struct deed *deed, unsigned *states)
     char       *bytes, *seen = calloc(STEP_PAGES, STEP_WINDOW);
     size_t      length, pages;
     bool        done = false, traced = false;
+    uint64_t    cas;
     int         status;
     pid_t       child;
 
@@ -1428,8 +1472,15 @@ step_through(const struct deed *deed, unsigned *states)
     put(&w.f, "d", CHAIN_A "!", 0);
     put(&w.f, "o", LONG, 0); /* all classes that are needed have a page */
     put(&w.f, "s", "three", 0);
+    put(&w.f, "k", "an id that comes before", 0);
     if (deed->before != NULL)
         put(&w.f, "k", deed->before, 0);
+    else
+        drop(&w.f, "k");
+    /* The next id is of another era, so both halves of it are others. */
+    table_stripe(&w.f.cache->table, key_of(&w.f, "k").hash)->cas_counter =
+        CAS_COUNTER_LIMIT - 1;
+    cas = deed->before != NULL ? cas_of(&w.f, "k") : 0;
     length = file_length(w.file.fd);
     bytes = file_map(w.file.fd);
     pages = windows(bytes, length, seen);
@@ -1450,7 +1501,7 @@ step_through(const struct deed *deed, unsigned *states)
 
             quick_assert(file_length(w.file.fd) == length);
             windows(bytes, length, seen);
-            after = is_after(deed, seen, pages);
+            after = is_after(deed, cas, seen, pages);
             quick_assert(after || !done || deed->after == NULL);
             done |= after;
             ++*states;
@@ -1459,7 +1510,7 @@ step_through(const struct deed *deed, unsigned *states)
     }
     quick_assert(!traced || (WIFEXITED(status) && WEXITSTATUS(status) == 0));
     quick_assert(!traced || done || deed->after == NULL);
-    quick_assert(!traced || !is_after(deed, seen, pages) == (deed->after == NULL));
+    quick_assert(!traced || !is_after(deed, cas, seen, pages) == (deed->after == NULL));
     munmap(bytes, length);
     free(seen);
     /* The index is not that of the child's pages, so this cache is not checked. */
@@ -1516,6 +1567,7 @@ main(void)
     tcase_add_test(others, more_memory_keeps_all_and_less_keeps_what_fits);
     tcase_add_test(others, pages_that_were_given_up_come_back_empty);
     tcase_add_test(others, a_full_file_system_means_less_memory);
+    tcase_add_test(others, a_full_file_system_leaves_what_is_beyond_a_small_limit);
     tcase_add_test(others, a_file_that_cannot_grow_at_all_is_not_taken);
     tcase_add_test(others, a_clock_that_comes_to_its_end_begins_anew);
     tcase_add_test(damaged, of_a_file_that_was_closed_no_byte_is_wrong);

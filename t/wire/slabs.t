@@ -180,7 +180,7 @@ cmp_ok($have, '>=', $had - 1200, "and not many more");
 # --- a lower limit -----------------------------------------------------------
 
 SKIP: {
-    skip "memcached gives up what reaches its pool, and automove is off", 9
+    skip "memcached gives up what reaches its pool, and automove is off", 12
         if is_reference;
 
     $c->expect("cache_memlimit 40\r\n", "OK\r\n", "the limit is lowered");
@@ -195,6 +195,14 @@ SKIP: {
     $c->expect("cache_memlimit 128\r\n", "OK\r\n", "the limit is raised");
     fill($c, 1, $n, $SMALL);
     is(present($c, 1, $n, $SMALL), $n, "and more is stored");
+
+    fill($c, 1, 200, 1_000_000);
+    $c->expect("cache_memlimit 40\r\n", "OK\r\n", "and lowered where most of it is in large values");
+    ok(eventually(sub { $d->stats('slabs')->{total_malloced} <= 40 << 20 }), "which go, too");
+    at_rest($d);
+    my $moved = $d->stat('slabs_moved');
+    present($c, 190, 200, 1_000_000);
+    is($d->stat('slabs_moved'), $moved, "and then nothing moves any more");
 }
 $d->stop_clean;
 
