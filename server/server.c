@@ -299,17 +299,12 @@ restore_cache(struct server *server)
 }
 
 /* A small cache has small pages, or the many size classes could not share what there is; and
- * no value is in more pieces than PAGES_WANTED. What is in a memory file keeps the pages that
- * it has. */
+ * no value is in more pieces than PAGES_WANTED. */
 static uint32_t
-page_bytes(const struct server *server)
+page_bytes(const struct options *options)
 {
-    const struct options *options = &server->options;
-    uint32_t              bytes =
-        server->memory.path != NULL ? cache_file_page_bytes(&server->memory.file) : 0;
+    uint32_t bytes;
 
-    if (bytes != 0)
-        return bytes;
     for (bytes = CACHE_PAGE_LEAST; bytes < CACHE_PAGE_MOST; bytes *= 2) {
         if (options->memory_bytes / PAGES_WANTED <= bytes &&
             options->item_bytes_max / PAGES_WANTED <= bytes)
@@ -328,45 +323,79 @@ chunk_bytes_max(const struct server *server, uint32_t page)
     return wanted < most ? (uint32_t)wanted : most;
 }
 
+static struct cache_config
+config_for(struct server *server, uint32_t page)
+{
+    const struct options *options = &server->options;
+
+    return (struct cache_config){
+        .memory_bytes = options->memory_bytes,
+        .memory_most = memory_most(page, options->memory_bytes),
+        .memory_floor = MEMORY_FLOOR,
+        .item_bytes_max = options->item_bytes_max,
+        .page_bytes = page,
+        .chunk_bytes_max = chunk_bytes_max(server, page),
+        .smallest_value = options->value_bytes_min_given ? options->value_bytes_min : 0,
+        .growth = options->growth,
+        .evicts = options->evicts,
+        .tracks_sizes = options->track_sizes,
+        .lru = { .segmented = options->lru_segmented,
+                 .temporary = options->temporary_lru,
+                 .temporary_ttl_s = options->temporary_ttl_s,
+                 .hot_percent = options->lru_hot_percent,
+                 .warm_percent = options->lru_warm_percent,
+                 .hot_factor = options->lru_hot_factor,
+                 .warm_factor = options->lru_warm_factor },
+        .clock = &server->clock,
+        .file = server->memory.path != NULL ? &server->memory.file : NULL,
+    };
+}
+
+/* What is in a memory file keeps the pages that it has. Where it cannot be restored, pages are
+ * as they would be without. */
+static struct cache *
+new_cache(struct server *server, uint64_t seed)
+{
+    struct cache_file  *file = server->memory.path != NULL ? &server->memory.file : NULL;
+    uint32_t            own = page_bytes(&server->options);
+    uint32_t            page = file != NULL ? cache_file_page_bytes(file) : 0;
+    struct cache_config config = config_for(server, page != 0 ? page : own);
+    struct cache       *cache;
+
+    config.hash_seed = seed;
+    if (file != NULL)
+        file->only_warm = page != 0 && page != own;
+    cache = cache_create(&config);
+    if (cache == NULL && file != NULL && file->only_warm && is_usable(file->found)) {
+        enum cache_file_found why = file->found;
+
+        file->only_warm = false;
+        config = config_for(server, own);
+        config.hash_seed = seed;
+        cache = cache_create(&config);
+        if (cache != NULL)
+            file->found = why;
+    }
+    return cache;
+}
+
 static bool
 create_cache(struct server *server, char *text, size_t text_bytes)
 {
-    const struct options *options = &server->options;
-    uint32_t              page = page_bytes(server);
-    struct cache_config   config = {
-          .memory_bytes = options->memory_bytes,
-          .memory_most = memory_most(page, options->memory_bytes),
-          .memory_floor = MEMORY_FLOOR,
-          .item_bytes_max = options->item_bytes_max,
-          .page_bytes = page,
-          .chunk_bytes_max = chunk_bytes_max(server, page),
-          .smallest_value = options->value_bytes_min_given ? options->value_bytes_min : 0,
-          .growth = options->growth,
-          .evicts = options->evicts,
-          .tracks_sizes = options->track_sizes,
-          .lru = { .segmented = options->lru_segmented,
-                   .temporary = options->temporary_lru,
-                   .temporary_ttl_s = options->temporary_ttl_s,
-                   .hot_percent = options->lru_hot_percent,
-                   .warm_percent = options->lru_warm_percent,
-                   .hot_factor = options->lru_hot_factor,
-                   .warm_factor = options->lru_warm_factor },
-          .clock = &server->clock,
-          .file = server->memory.path != NULL ? &server->memory.file : NULL,
-    };
+    bool     has_file = server->memory.path != NULL;
+    uint64_t seed;
 
-    if (getrandom(&config.hash_seed, sizeof(config.hash_seed), 0) !=
-        (ssize_t)sizeof(config.hash_seed))
+    if (getrandom(&seed, sizeof(seed), 0) != (ssize_t)sizeof(seed))
         return false;
-    server->cache = cache_create(&config);
-    if (server->cache == NULL && config.file != NULL && !is_usable(config.file->found))
+    server->cache = new_cache(server, seed);
+    if (server->cache == NULL && has_file && !is_usable(server->memory.file.found))
         memory_file_refused(&server->memory, text, text_bytes);
     if (server->cache == NULL)
         return false;
     server->cache_thread = cache_thread_create(server->cache);
     if (server->cache_thread == NULL)
         return false;
-    return config.file == NULL || restore_cache(server);
+    return !has_file || restore_cache(server);
 }
 
 static bool

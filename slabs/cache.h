@@ -115,6 +115,7 @@ struct cache_file {
      * same as it was: the file is this one, and the system was not started anew. Padded
      * with zeros; empty: it is not believed. */
     char identity[CACHE_FILE_IDENTITY_MAX];
+    bool only_warm; /* leave it as it is, and make no cache, unless it can be restored */
     /* cache_create() sets: */
     enum cache_file_found found;
     int64_t origin_s; /* with CACHE_FILE_WARM the clock has to be set to this origin,   */

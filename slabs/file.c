@@ -343,6 +343,10 @@ file_open(struct file *file, struct cache_file *from, const struct file_wish *wi
 
     *file = (struct file){ .fd = from->fd };
     from->found = judge(file, from, wish);
+    if (from->only_warm && from->found != CACHE_FILE_WARM) {
+        unmap_head(file);
+        return false;
+    }
     switch (from->found) {
     case CACHE_FILE_WARM:
         usable = go_on(file, from, wish);

@@ -241,6 +241,17 @@ sub begins_empty ($file, $why, $name, @args) {
     $d->stop_clean;
 }
 
+# The file of a small cache has small pages. A large one that cannot restore it has large ones.
+{
+    my $file = file_with_item('TERM', '-m' => 16);
+    my @args = ('-m' => 2000, '-f' => 1.5);
+
+    begins_empty($file, 'it was made with another -f, -n or slab_chunk_max', 'other pages', @args);
+    my $d = start($file, @args);
+    is($d->stats('slabs')->{total_malloced}, 1 << 20, 'pages are those of a large cache');
+    $d->stop_clean;
+}
+
 for my $end (qw(TERM KILL)) {
     my $file = file_with_item($end);
     truncate $file, (-s $file) - 1;
