@@ -105,8 +105,10 @@ set_sessions(SSL_CTX *context, bool on)
 }
 
 static bool
-set_rules(SSL_CTX *context, const struct options *options)
+set_rules(SSL_CTX *context, const struct certificates *certificates)
 {
+    const struct options *options = certificates->options;
+
     SSL_CTX_set_options(context, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION |
                                      SSL_OP_CIPHER_SERVER_PREFERENCE |
                                      SSL_OP_PRIORITIZE_CHACHA |
@@ -117,7 +119,7 @@ set_rules(SSL_CTX *context, const struct options *options)
     SSL_CTX_set_read_ahead(context, 1); /* a record comes with one read */
     SSL_CTX_set_verify(context, verify_mode_of(options->tls_verify_mode), NULL);
     set_sessions(context, options->tls_sessions);
-    if (options->tls_kernel && kernel_has_tls())
+    if (certificates->kernel_encrypts)
         SSL_CTX_set_options(context, SSL_OP_ENABLE_KTLS);
     return SSL_CTX_set_min_proto_version(context, version_of(options->tls_version_min)) &&
            SSL_CTX_set_ciphersuites(context, SUITES_OF_1_3);
@@ -156,7 +158,7 @@ read_all(const struct reading *reading)
     SSL_CTX                   *context = reading->context;
     const char *ciphers = options->tls_ciphers ? options->tls_ciphers : SUITES_OF_1_2;
 
-    if (context == NULL || !set_rules(context, options))
+    if (context == NULL || !set_rules(context, certificates))
         return fail(reading, CERTIFICATES_NO_MEMORY, "TLS");
     SSL_CTX_set_default_passwd_cb(context, no_passphrase);
     if (SSL_CTX_use_certificate_chain_file(context, certificates->chain) != 1)
@@ -205,8 +207,10 @@ certificates_open(struct certificates *certificates, const struct options *optio
     const char *key = options->tls_key ? options->tls_key : options->tls_chain;
     enum certificates_status status = CERTIFICATES_NO_MEMORY;
 
-    *certificates =
-        (struct certificates){ .options = options, .socket = tls_socket_create() };
+    *certificates = (struct certificates){ .options = options,
+                                           .socket = tls_socket_create(),
+                                           .kernel_encrypts =
+                                               options->tls_kernel && kernel_has_tls() };
     lock_init(&certificates->lock, RANK_LEAF);
     if (certificates->socket == NULL)
         snprintf(text, text_bytes, "TLS: out of memory");
@@ -258,5 +262,5 @@ certificates_are_exposed(const struct certificates *certificates)
 bool
 certificates_lack_kernel(const struct certificates *certificates)
 {
-    return certificates->options->tls_kernel && !kernel_has_tls();
+    return certificates->options->tls_kernel && !certificates->kernel_encrypts;
 }

@@ -5,7 +5,8 @@
  * only if all of it is good does it take the place of the first. A connection keeps what it
  * began with.
  *
- * Threads: any, but for certificates_open() and certificates_close().
+ * Threads: certificates_take() from any thread. The rest, which reads files, belongs to the
+ *          main thread.
  * Locks:   the lock guards which object is in force; nothing else is done under it.
  */
 #ifndef LARDER_SERVER_CERTIFICATES_H
@@ -24,6 +25,7 @@ struct certificates {
     const struct options *options;
     char                 *chain, *key, *ca; /* absolute paths; ca may be NULL */
     struct bio_method_st *socket;           /* tls_socket_create()            */
+    bool                  kernel_encrypts;  /* it was asked to, and can */
     struct lock           lock;             /* RANK_LEAF; guards the next     */
     struct ssl_ctx_st    *context;
 };
@@ -35,6 +37,7 @@ enum certificates_status {
     CERTIFICATES_BAD_CA,
     CERTIFICATES_BAD_CIPHERS,
     CERTIFICATES_NO_MEMORY,
+    CERTIFICATES_STOPPING, /* of refresh_ask(): there is nobody left to read them */
 };
 
 /* Read what the options name, which outlive it. On failure there is nothing to be closed,

@@ -71,8 +71,8 @@ count_listeners(const struct options *options)
 }
 
 /* Of main's and each worker's event base, the wakers of workers and of the watch thread,
- * of listeners, of one client, with -d of the wire to the parent, with -e of the file, and of
- * a service manager. */
+ * of listeners, of one client, with -d of the wire to the parent, with -e of the file, with
+ * -Z of the waker for refresh_certs, and of a service manager. */
 static unsigned
 descriptors_needed(const struct start *start)
 {
@@ -80,7 +80,7 @@ descriptors_needed(const struct start *start)
 
     return LOOP_DESCRIPTORS + options->threads * (LOOP_DESCRIPTORS + 1) + 1 +
            count_listeners(options) + 1 + (options->daemon ? 1 : 0) +
-           (options->memory_file != NULL ? 1 : 0) +
+           (options->memory_file != NULL ? 1 : 0) + (options->tls ? 1 : 0) +
            (start->server.systemd.fd >= 0 ? 1 : 0);
 }
 

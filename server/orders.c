@@ -128,7 +128,7 @@ reload_certificates(struct server *server)
 {
     if (!server->options.tls)
         return SPAN("Error TLS not enabled\r\n");
-    switch (server_reload_certificates(server)) {
+    switch (refresh_ask(&server->refresh)) {
     case CERTIFICATES_OK:
         break;
     case CERTIFICATES_BAD_CHAIN:
@@ -141,6 +141,8 @@ reload_certificates(struct server *server)
         return SPAN("Error setting the ciphers\r\n");
     case CERTIFICATES_NO_MEMORY:
         return SPAN("Error out of memory\r\n");
+    case CERTIFICATES_STOPPING:
+        return SPAN("Error the server is stopping\r\n");
     }
     return done;
 }

@@ -234,6 +234,8 @@ start_events(struct server *server)
     }
     server->tick_event = event_new(server->base, -1, EV_PERSIST, on_tick, server);
     return server->tick_event != NULL && event_add(server->tick_event, &tick) == 0 &&
+           (!server->options.tls ||
+            refresh_start(&server->refresh, server, server->base)) &&
            systemd_start(&server->systemd, server, server->base);
 }
 
@@ -246,6 +248,7 @@ stop_events(struct server *server)
     }
     if (server->tick_event != NULL)
         event_free(server->tick_event);
+    refresh_fini(&server->refresh);
     systemd_stop(&server->systemd);
     if (server->base != NULL)
         event_base_free(server->base);
@@ -571,6 +574,7 @@ server_stop(struct server *server)
     bool served = atomic_exchange(&server->serving, false);
 
     block_signals();
+    refresh_close(&server->refresh);
     acceptor_stop(&server->acceptor);
     /* All of them first: each looks at the others when it is asked for statistics. */
     for (unsigned i = 0; i < server->workers_started; i++)

@@ -22,6 +22,7 @@
 #include "server/options.h"
 #include "server/passwords.h"
 #include "server/prefixes.h"
+#include "server/refresh.h"
 #include "server/systemd.h"
 #include "server/timekeeper.h"
 #include "server/upkeep.h"
@@ -74,6 +75,7 @@ struct server {
     struct prefixes     prefixes;
     struct passwords    passwords;              /* of -Y, or of -S */
     struct certificates certificates;           /* with -Z */
+    struct refresh      refresh;                /* with -Z */
     _Atomic uint32_t    certificates_read_at_s; /* clock_seconds() */
     struct watch        watch;                  /* rings: one a worker, one of upkeep */
     struct systemd      systemd; /* made and ended by who owns the server */
@@ -89,7 +91,8 @@ struct server {
 bool server_read_passwords(struct server *server, char *text, size_t text_bytes);
 /* The same for what TLS needs, with -Z, and server->certificates. */
 bool server_read_certificates(struct server *server, char *text, size_t text_bytes);
-/* Read it again; what is wrong is said on standard error. Any thread. */
+/* Read it again; what is wrong is said on standard error. The main thread alone: others ask
+ * it, refresh_ask(). */
 enum certificates_status server_reload_certificates(struct server *server);
 /* Open the file that memory is in, if there is to be one: as the user who serves. False, with
  * one line in `text`, if that is not possible. Who called it closes server->memory after

@@ -1,0 +1,87 @@
+/* server/refresh.c - `refresh_certs`, carried out by the main thread. See refresh.h. */
+#include "server/refresh.h"
+
+#include <event2/event.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "server/server.h"
+
+static void
+on_asked(evutil_socket_t fd, short what, void *arg)
+{
+    struct server           *server = arg;
+    struct refresh          *refresh = &server->refresh;
+    enum certificates_status answer;
+    uint64_t                 asked;
+
+    (void)what;
+    if (read(fd, &asked, sizeof(asked)) != (ssize_t)sizeof(asked))
+        return;
+    pthread_mutex_lock(&refresh->mutex);
+    asked = refresh->asked;
+    pthread_mutex_unlock(&refresh->mutex);
+    answer = server_reload_certificates(server);
+    pthread_mutex_lock(&refresh->mutex);
+    refresh->answer = answer;
+    refresh->done = asked;
+    pthread_cond_broadcast(&refresh->told);
+    pthread_mutex_unlock(&refresh->mutex);
+}
+
+bool
+refresh_start(struct refresh *refresh, struct server *server, struct event_base *base)
+{
+    pthread_mutex_init(&refresh->mutex, NULL);
+    pthread_cond_init(&refresh->told, NULL);
+    refresh->started = true;
+    refresh->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (refresh->wake_fd < 0)
+        return false;
+    refresh->event =
+        event_new(base, refresh->wake_fd, EV_READ | EV_PERSIST, on_asked, server);
+    return refresh->event != NULL && event_add(refresh->event, NULL) == 0;
+}
+
+enum certificates_status
+refresh_ask(struct refresh *refresh)
+{
+    enum certificates_status answer = CERTIFICATES_STOPPING;
+    uint64_t                 one = 1, mine;
+
+    pthread_mutex_lock(&refresh->mutex);
+    mine = ++refresh->asked;
+    /* A counter that is full has woken it already. */
+    (void)!write(refresh->wake_fd, &one, sizeof(one));
+    while (refresh->done < mine && !refresh->closed)
+        pthread_cond_wait(&refresh->told, &refresh->mutex);
+    if (refresh->done >= mine)
+        answer = refresh->answer;
+    pthread_mutex_unlock(&refresh->mutex);
+    return answer;
+}
+
+void
+refresh_close(struct refresh *refresh)
+{
+    if (!refresh->started)
+        return;
+    pthread_mutex_lock(&refresh->mutex);
+    refresh->closed = true;
+    pthread_cond_broadcast(&refresh->told);
+    pthread_mutex_unlock(&refresh->mutex);
+}
+
+void
+refresh_fini(struct refresh *refresh)
+{
+    if (!refresh->started)
+        return;
+    if (refresh->event != NULL)
+        event_free(refresh->event);
+    if (refresh->wake_fd >= 0)
+        close(refresh->wake_fd);
+    pthread_mutex_destroy(&refresh->mutex);
+    pthread_cond_destroy(&refresh->told);
+    refresh->started = false;
+}
