@@ -79,7 +79,7 @@ NO_LTO    = $(if $(LTO),-fno-lto)
 CHECKED  := -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer \
             -DLARDER_DEBUG=1
 COMPILE   = $(CC) -std=c11 -D_GNU_SOURCE -I. $(XXHASH_CFLAGS) $(LIBEVENT_CFLAGS) \
-            $(OPENSSL_CFLAGS) $(WARNINGS) -fPIE -pthread $(if $(SAN),$(CHECKED),$(RELEASE)) \
+            $(OPENSSL_CFLAGS) $(SECCOMP_CFLAGS) $(WARNINGS) -fPIE -pthread $(if $(SAN),$(CHECKED),$(RELEASE)) \
             $(CPPFLAGS) $(CFLAGS)
 LINK      = $(CC) -pie -pthread -Wl,-z,relro,-z,now,--as-needed \
             $(if $(SAN),-fsanitize=$(SAN)) $(CFLAGS) $(LDFLAGS)
@@ -102,7 +102,7 @@ build: $(PROGRAM)
 
 $(OUT)/larder: $(SERVER_OBJECTS) $(LIBPROTOCOL) $(LIBSLABS)
 	@echo LINK $@
-	$(Q)$(LINK) $(if $(SAN),,$(LTO) $(UNROLL)) -o $@ $^ $(LIBEVENT_LIBS) $(OPENSSL_LIBS) $(LIBS)
+	$(Q)$(LINK) $(if $(SAN),,$(LTO) $(UNROLL)) -o $@ $^ $(LIBEVENT_LIBS) $(OPENSSL_LIBS) $(SECCOMP_LIBS) $(LIBS)
 
 $(LIBPROTOCOL): $(call objects,protocol)
 $(LIBSLABS):    $(call objects,slabs)
@@ -115,6 +115,13 @@ $(OUT)/%.o: %.c Makefile config.mk
 	@echo CC $(if $(SAN),$(SAN) )$<
 	@mkdir -p $(@D)
 	$(Q)$(COMPILE) -MMD -MP -c -o $@ $<
+
+# The names of system calls, for who reads that one was refused.
+$(OUT)/server/sandbox.o: build/syscalls.h
+build/syscalls.h: config.mk
+	@mkdir -p $(@D)
+	$(Q)echo '#include <sys/syscall.h>' | $(CC) -E -dM - | \
+	    sed -n 's/^#define __NR_\([a-z0-9_]*\) .*/{ __NR_\1, "\1" },/p' | sort >$@
 
 -include $(wildcard $(OUT)/*/*.d $(OUT)/*/*/*.d)
 
@@ -149,7 +156,7 @@ $(OUT)/t/fuzz/fuzz_%: $(OUT)/t/fuzz/fuzz_%.o $(FUZZ_OBJECTS) $(LIBPROTOCOL) $(LI
 # bring it after all else was configured.
 define link_test
 	@echo LINK $@
-	$(Q)$(LINK) $(NO_LTO) -o $@ $^ $$($(PKG_CONFIG) --libs check) $(LIBEVENT_LIBS) $(OPENSSL_LIBS) $(LIBS)
+	$(Q)$(LINK) $(NO_LTO) -o $@ $^ $$($(PKG_CONFIG) --libs check) $(LIBEVENT_LIBS) $(OPENSSL_LIBS) $(SECCOMP_LIBS) $(LIBS)
 endef
 
 # What is tested: sources of programs, files for prove, scripts that count themselves.
@@ -179,7 +186,7 @@ WRAPPED := asprintf __asprintf_chk pages_take_chunk \
 $(FAULTY): $(FAULTY).o $(SERVER_OBJECTS) $(LIBPROTOCOL) $(LIBSLABS)
 	@echo LINK $@
 	$(Q)$(LINK) $(NO_LTO) $(WRAPPED:%=-Wl,--wrap=%) -o $@ $^ $(LIBEVENT_LIBS) \
-	    $(OPENSSL_LIBS) $(LIBS)
+	    $(OPENSSL_LIBS) $(SECCOMP_LIBS) $(LIBS)
 
 # With TLS below it all that clients are told is the same.
 over_tls = $(if $(SAN)$(filter-out file,$(origin TESTS)),,'TEST_TLS=1 prove --failures $(WIRE)')
@@ -250,7 +257,7 @@ TIMING = $(call programs,t/system/timing.c)
 $(TIMING): $(TIMING).o \
         $(filter-out %/main.o,$(SERVER_OBJECTS)) $(LIBPROTOCOL) $(LIBSLABS)
 	@echo LINK $@
-	$(Q)$(LINK) -o $@ $^ $(LIBEVENT_LIBS) $(OPENSSL_LIBS) $(LIBS) -lm
+	$(Q)$(LINK) -o $@ $^ $(LIBEVENT_LIBS) $(OPENSSL_LIBS) $(SECCOMP_LIBS) $(LIBS) -lm
 
 timing: $(TIMING) $(PROGRAM)
 	$< check $(TRIES)

@@ -21,6 +21,7 @@ enum { LOOP_DESCRIPTORS = 3 }; /* of an event base: epoll's, libevent's signal p
 struct start {
     struct server         server;
     struct process_daemon daemon;
+    enum sandbox_status   sandbox;   /* what there has been to say of it */
     char                  text[256]; /* why something failed */
 };
 
@@ -120,6 +121,18 @@ take_memory(struct start *start)
         fprintf(stderr, "warning: the system does not give all of -m in advance (-L)\n");
 }
 
+/* Look at the sandbox after it has changed, and say what is to be said, once. */
+static enum process_status
+judge(struct start *start, enum sandbox_status status)
+{
+    if (status == SANDBOX_REFUSED)
+        return PROCESS_OS_ERROR;
+    if (status != start->sandbox)
+        fprintf(stderr, "warning: %s\n", start->text);
+    start->sandbox = status;
+    return PROCESS_OK;
+}
+
 /* With everything open. */
 static enum process_status
 finish_process(struct start *start)
@@ -138,7 +151,14 @@ finish_process(struct start *start)
         take_memory(start);
     if (options->pid_file != NULL)
         warn(start, process_write_pid(options->pid_file, text, bytes));
-    return process_daemon_ready(&start->daemon, text, bytes);
+    status = judge(start, server_await_sandbox(&start->server, text, bytes));
+    if (status == PROCESS_OK)
+        status = process_daemon_ready(&start->daemon, text, bytes);
+    if (status != PROCESS_OK)
+        return status;
+    if (!options->core_dumps)
+        process_forbid_dumps();
+    return judge(start, server_enter_sandbox(&start->server, text, bytes));
 }
 
 static void

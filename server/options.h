@@ -82,6 +82,8 @@ struct options {
     unsigned verbosity;       /* -v: how often it was said                             */
     bool     daemon;          /* -d                                                    */
     bool     core_dumps;      /* -r                                                    */
+    bool     filter;          /* false with -o no_drop_privileges: any system call     */
+    bool     filter_demanded; /* somebody said -o drop_privileges: not without it      */
     char    *user;            /* -u                                                    */
     char    *pid_file;        /* -P                                                    */
 

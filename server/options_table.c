@@ -60,6 +60,12 @@ then_value_given(struct options *o, bool on)
 }
 
 static void
+then_filter_demanded(struct options *o, bool on)
+{
+    o->filter_demanded = on;
+}
+
+static void
 then_prefix_stats(struct options *o, bool on)
 {
     o->prefix_stats = on;
@@ -429,11 +435,12 @@ static const struct option_row rows[] = {
     { EXTENDED("modern"), .negatable = true, .state = OPTION_IGNORED,
       .then = then_modern,
       .help = "nothing is left to turn on or, but for maxconns_fast, off" },
-    { EXTENDED("drop_privileges"), .negatable = true,
-      .state = OPTION_IGNORED,
-      .help = "there is no filter of system calls" },
+    { EXTENDED("drop_privileges"), .negatable = true, .section = SECTION_PROCESS,
+      ON(filter), .preset = "on", .then = then_filter_demanded,
+      .help = "once it serves, allow each thread only the system calls that it has need "
+              "of; where it is said and the system has no such filter, the start fails" },
     { EXTENDED("relaxed_privileges"), .state = OPTION_IGNORED,
-      .help = "there is no filter of system calls" },
+      .help = "tests need no more system calls than other clients" },
     { EXTENDED("resp_obj_mem_limit"), .argument = "<mb>",
       .state = OPTION_IGNORED,
       .help = "memcached ignores it too" },

@@ -8,8 +8,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <pwd.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +19,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -154,6 +157,15 @@ process_check_huge_pages(char *text, size_t text_bytes)
 
 /* ---- Who we are ------------------------------------------------------------------ */
 
+/* What a program that we ran could have, if it were allowed to have anything. Without the
+ * right to do so there is less to be given up. */
+static void
+drop_bounding_set(void)
+{
+    for (unsigned long i = 0; prctl(PR_CAPBSET_READ, i, 0, 0, 0) >= 0; i++)
+        (void)prctl(PR_CAPBSET_DROP, i, 0, 0, 0);
+}
+
 /* The last step away from root. */
 static bool
 become(const struct passwd *user)
@@ -175,6 +187,10 @@ process_drop_privileges(const char *user, bool core_dumps, char *text, size_t te
 {
     const struct passwd *entry;
 
+    drop_bounding_set();
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+        return fail(text, text_bytes, PROCESS_OS_ERROR,
+                    "cannot give up what programs may grant: %s", strerror(errno));
     if (getuid() != 0 && geteuid() != 0)
         return PROCESS_OK;
     if (user == NULL)
@@ -192,6 +208,32 @@ process_drop_privileges(const char *user, bool core_dumps, char *text, size_t te
     if (core_dumps)
         (void)prctl(PR_SET_DUMPABLE, 1);
     return PROCESS_OK;
+}
+
+bool
+process_drop_capabilities(bool locks_memory)
+{
+    struct __user_cap_header_struct whose = { .version = _LINUX_CAPABILITY_VERSION_3 };
+    struct __user_cap_data_struct   set[_LINUX_CAPABILITY_U32S_3];
+    uint32_t                        kept = locks_memory ? 1U << CAP_IPC_LOCK : 0;
+
+    (void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+    if (syscall(SYS_capget, &whose, set) != 0)
+        return false;
+    if (((set[0].permitted | set[0].inheritable) & ~kept) == 0 &&
+        (set[1].permitted | set[1].inheritable) == 0)
+        return true; /* a sandbox around us may forbid to say so again */
+    set[0].permitted &= kept;
+    set[0].effective &= kept;
+    set[0].inheritable = 0;
+    set[1] = (struct __user_cap_data_struct){ 0 };
+    return syscall(SYS_capset, &whose, set) == 0;
+}
+
+void
+process_forbid_dumps(void)
+{
+    (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
 /* ---- The daemon ------------------------------------------------------------------ */

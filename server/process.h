@@ -15,6 +15,8 @@
  *    process_lock_memory           -k: locks do not survive a fork
  *    process_write_pid             -P
  *    process_daemon_ready          -d: the parent may go, the terminal is let go
+ *    process_forbid_dumps          but with -r
+ *    (sandbox_enter(): capabilities and system calls, in each thread by itself)
  *
  * Threads: the main thread, before it starts others where the list says so.
  * Errors:  `text` gets one line for a person, without a newline.
@@ -72,12 +74,24 @@ void process_raise_lock_limit(void);
 
 /*
  * Become `user`, for good, if we are root; root stays root only when told `-u root`. Who
- * is not root stays who he is, whatever -u says. `core_dumps` (-r) keeps core dumps
- * possible, which a change of user forbids.
+ * is not root stays who he is, whatever -u says. The groups are that user's. `core_dumps`
+ * (-r) keeps core dumps possible, which a change of user forbids. Whoever it is, no program
+ * that he ran would have more rights than he has (no_new_privs), nor any capability.
  */
 enum process_status process_drop_privileges(const char *user, bool core_dumps, char *text,
                                             size_t text_bytes)
     __attribute__((warn_unused_result));
+
+/*
+ * Give up the capabilities of the calling thread, if it is root's too: once everything is
+ * open there is no use for one, but for CAP_IPC_LOCK with -k, where later memory has to be
+ * locked as well. False if the system does not allow that.
+ */
+bool process_drop_capabilities(bool locks_memory) __attribute__((warn_unused_result));
+
+/* No core files, and nobody but root may trace us, or look into /proc of us: in memory
+ * there are passwords, keys and what clients have stored. */
+void process_forbid_dumps(void);
 
 /* The path from / on, which still leads there after process_daemonize(); to be freed, NULL
  * with errno where it is not to be had. */

@@ -16,7 +16,10 @@
 #include "server/stats.h"
 #include "slabs/must.h"
 
-enum { REQUESTS_A_STEP = 64 }; /* -R counts steps of so many requests */
+enum {
+    REQUESTS_A_STEP = 64, /* -R counts steps of so many requests          */
+    THREADS_BESIDES = 2,  /* workers and main: watch, upkeep                */
+};
 
 /* ---- what sessions ask for ------------------------------------------------------- */
 
@@ -408,6 +411,7 @@ start_watch(struct server *server)
 
     server->watch.closed = on_watcher_gone;
     server->watch.server = server;
+    server->watch.sandbox = &server->sandbox;
     return watch_start(&server->watch, options->threads + 1, options->worker_log_bytes,
                        options->watcher_log_bytes);
 }
@@ -505,6 +509,7 @@ server_start(struct server *server, char *text, size_t text_bytes, int *exit_cod
                   server->options.prefix_stats);
     timekeeper_init(&server->timekeeper, &server->clock);
     fill_host(server);
+    sandbox_init(&server->sandbox, &server->options);
     if (!open_udp(server, text, text_bytes, exit_code)) {
         server_stop(server);
         return false;
@@ -519,7 +524,7 @@ server_start(struct server *server, char *text, size_t text_bytes, int *exit_cod
         lacks = "what the worker threads need";
     else if (!upkeep_start(&server->upkeep, server->cache,
                            &server->watch.rings[server->options.threads],
-                           &server->options))
+                           &server->options, &server->sandbox))
         lacks = "what the upkeep thread needs";
     if (lacks != NULL && text[0] != '\0') {
         *exit_code = EXIT_FAILURE;
@@ -536,6 +541,20 @@ server_start(struct server *server, char *text, size_t text_bytes, int *exit_cod
     }
     server_stop(server);
     return false;
+}
+
+enum sandbox_status
+server_await_sandbox(struct server *server, char *text, size_t text_bytes)
+{
+    return sandbox_await(&server->sandbox, server->options.threads + THREADS_BESIDES,
+                         text, text_bytes);
+}
+
+enum sandbox_status
+server_enter_sandbox(struct server *server, char *text, size_t text_bytes)
+{
+    sandbox_enter(&server->sandbox, SANDBOX_MAIN);
+    return server_await_sandbox(server, text, text_bytes);
 }
 
 void
@@ -593,6 +612,7 @@ server_stop(struct server *server)
     cache_thread_destroy(&server->cache_thread);
     cache_destroy(&server->cache);
     lock_fini(&server->reset_lock);
+    sandbox_fini(&server->sandbox);
 }
 
 /* ---- sums ------------------------------------------------------------------------ */

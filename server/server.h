@@ -23,6 +23,7 @@
 #include "server/passwords.h"
 #include "server/prefixes.h"
 #include "server/refresh.h"
+#include "server/sandbox.h"
 #include "server/systemd.h"
 #include "server/timekeeper.h"
 #include "server/upkeep.h"
@@ -72,6 +73,7 @@ struct server {
     struct worker      *workers; /* options.threads of them */
     unsigned            workers_started;
     struct upkeep       upkeep;
+    struct sandbox      sandbox; /* all threads enter it by themselves */
     struct prefixes     prefixes;
     struct passwords    passwords;              /* of -Y, or of -S */
     struct certificates certificates;           /* with -Z */
@@ -101,6 +103,14 @@ bool server_open_memory(struct server *server, char *text, size_t text_bytes);
 /* Create cache, workers and listeners for server->options. False, with one line in
  * `text` and an exit code, when something is not to be had. */
 bool server_start(struct server *server, char *text, size_t text_bytes, int *exit_code);
+/* Have all threads but this one entered the sandbox? What is not SANDBOX_OK has one line in
+ * `text`. */
+enum sandbox_status server_await_sandbox(struct server *server, char *text,
+                                         size_t text_bytes);
+/* Enter it as well: from here on nothing can be opened any more. The status is that of all
+ * threads. */
+enum sandbox_status server_enter_sandbox(struct server *server, char *text,
+                                         size_t text_bytes);
 /* Serve until a signal says stop. */
 void server_run(struct server *server);
 /* Stop the workers, close all connections, free everything. */

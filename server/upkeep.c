@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "server/monotonic.h"
+#include "server/sandbox.h"
 
 enum {
     STEPS_A_CLASS = 8, /* of cache_upkeep_step() before it is another class's turn  */
@@ -82,6 +83,7 @@ run(void *arg)
     struct upkeep *upkeep = arg;
     struct due     due = { 0 };
 
+    sandbox_enter(upkeep->sandbox, SANDBOX_UPKEEP);
     pthread_mutex_lock(&upkeep->mutex);
     while (!upkeep->stopping) {
         uint64_t now_us = monotonic_us();
@@ -121,13 +123,14 @@ init_told(pthread_cond_t *told)
 
 bool
 upkeep_start(struct upkeep *upkeep, struct cache *cache, struct watch_ring *ring,
-             const struct options *options)
+             const struct options *options, struct sandbox *sandbox)
 {
     sigset_t all, before;
 
     upkeep->cache = cache;
     upkeep->ring = ring;
     upkeep->keeps_lists = options->lru_maintainer;
+    upkeep->sandbox = sandbox;
     upkeep->lists_pause_us = PAUSE_LEAST_US;
     crawler_init(&upkeep->crawler, cache, ring, options, monotonic_us());
     mover_init(&upkeep->mover, cache, ring, options);

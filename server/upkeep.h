@@ -19,6 +19,8 @@
 #include "server/watch.h"
 #include "slabs/cache.h"
 
+struct sandbox;
+
 struct upkeep {
     struct cache        *cache;
     struct cache_thread *cache_thread; /* its own */
@@ -26,6 +28,7 @@ struct upkeep {
     struct crawler       crawler;
     struct mover         mover;
     bool                 keeps_lists; /* frozen */
+    struct sandbox      *sandbox;     /* for the thread to enter */
     uint64_t             lists_pause_us;
     _Atomic uint64_t     juggles; /* times that it looked at all lists */
     pthread_t            thread;
@@ -47,7 +50,7 @@ struct upkeep_counters {
 /* Start the thread; false where it cannot be had. The ring is its own, for `watch
  * sysevents` and `watch evictions`. */
 bool upkeep_start(struct upkeep *upkeep, struct cache *cache, struct watch_ring *ring,
-                  const struct options *options);
+                  const struct options *options, struct sandbox *sandbox);
 void upkeep_stop(struct upkeep *upkeep);
 /* There may be memory to move: look now. Any thread. */
 void upkeep_look(struct upkeep *upkeep);

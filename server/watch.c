@@ -14,6 +14,7 @@
 
 #include "protocol/events.h"
 #include "server/peer.h"
+#include "server/sandbox.h"
 #include "server/tls.h"
 #include "slabs/counters.h"
 
@@ -422,6 +423,7 @@ run(void *arg)
 {
     struct watch *watch = arg;
 
+    sandbox_enter(watch->sandbox, SANDBOX_WATCH);
     while (!atomic_load(&watch->stopping)) {
         bool busy;
 

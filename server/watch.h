@@ -49,6 +49,8 @@ struct watch_client {
     struct peer peer;
 };
 
+struct sandbox;
+
 struct watch {
     _Atomic uint32_t   kinds; /* that anybody watches, enum watch_kind          */
     _Atomic uint64_t   sequence;
@@ -70,7 +72,8 @@ struct watch {
 
     /* A watcher has gone, with its connection. */
     void (*closed)(void *server);
-    void *server;
+    void           *server;
+    struct sandbox *sandbox; /* for the thread to enter */
 };
 
 /* With `producers` rings of ring_bytes, which are rounded up to a power of two. */

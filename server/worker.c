@@ -154,6 +154,7 @@ run(void *arg)
 {
     struct worker *worker = arg;
 
+    sandbox_enter(&worker->server->sandbox, SANDBOX_WORKER);
     event_base_dispatch(worker->base);
     return NULL;
 }

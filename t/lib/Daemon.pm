@@ -80,6 +80,8 @@ sub completed ($launch, @args) {
 
     @args = without_debug_commands(@args) if is_reference();
     push @args, '-u' => 'root' if $root && !$has{'-u'};
+    # Without it nobody but root sees in /proc what the process has open.
+    push @args, '-r' if $> != 0 && !is_reference() && !$has{'-d'};
     return @args if $has{'-s'};
     push @args, '-p' => 'PORT'      if !$has{'-p'} && !grep { /PORT/ } @args;
     push @args, '-l' => '127.0.0.1' if !$has{'-l'} && !$launch->{anywhere};
@@ -367,10 +369,11 @@ sub resident ($self) {
     return $kilobytes * 1024;
 }
 
-# Is this a build whose memory says nothing about the release?
+# Is this a build whose memory says nothing about the release? The process does not let
+# everybody see what it is made of.
 sub is_sanitized ($self) {
-    open my $in, '<', "/proc/$self->{pid}/maps" or croak 'the server is gone';
-    return scalar grep { /lib[atul]+san/ } <$in>;
+    open my $in, '<:raw', server_program() or croak server_program(), ": $!";
+    return join('', <$in>) =~ /lib[atu]b?san\.so/ ? 1 : 0;
 }
 
 # Ask until it is true; false if it is not after so many seconds.

@@ -41,10 +41,13 @@ $d = Daemon->start('-d', '-P' => $pid_file);
 is($d->launched->{status}, 0, "-d ends with status 0 when the server runs");
 is(contents($pid_file), $d->pid . "\n", "the process id is that of the server");
 isnt(session($d->pid), session($$), "which has a session of its own");
-is(readlink('/proc/' . $d->pid . '/cwd'), '/', "and stands in /");
-is_deeply([ map { readlink '/proc/' . $d->pid . "/fd/$_" } 0 .. 2 ],
-    [ ('/dev/null') x 3 ],
-    "and talks to nobody");
+SKIP: {
+    skip 'not root, who alone can see it', 2 if $> != 0;
+    is(readlink('/proc/' . $d->pid . '/cwd'), '/', "and stands in /");
+    is_deeply([ map { readlink '/proc/' . $d->pid . "/fd/$_" } 0 .. 2 ],
+        [ ('/dev/null') x 3 ],
+        "and talks to nobody");
+}
 $d->connect->expect(set(k => 'v') . "get k\r\n", "STORED\r\n" . hit(k => 'v'),
     "it serves");
 $d->stop_clean;
