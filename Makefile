@@ -289,6 +289,7 @@ DOCS := README COPYING $(filter-out $(MAN1) $(MAN5),$(wildcard doc/*))
 
 # systemd looks there where the prefix is /usr or /usr/local.
 UNITS    := $(DESTDIR)$(prefix)/lib/systemd/system
+SOCKETS  := dist/larder.socket dist/larder@.socket
 SYSUSERS := $(DESTDIR)$(prefix)/lib/sysusers.d
 CONF     := $(DESTDIR)$(sysconfdir)/larder/larder.conf
 
@@ -308,7 +309,7 @@ install: $(PROGRAM) build/larder.service build/larder@.service
 	install -m 644 $(MAN1) $(DESTDIR)$(mandir)/man1
 	install -m 644 $(MAN5) $(DESTDIR)$(mandir)/man5
 	install -m 644 $(DOCS) $(DESTDIR)$(docdir)
-	install -m 644 build/larder.service build/larder@.service $(UNITS)
+	install -m 644 build/larder.service build/larder@.service $(SOCKETS) $(UNITS)
 	install -m 644 dist/larder.sysusers $(SYSUSERS)/larder.conf
 	[ -e $(CONF) ] || install -m 644 dist/larder.conf $(CONF)
 
@@ -319,6 +320,7 @@ uninstall:
 	rm -f $(addprefix $(DESTDIR)$(mandir)/man5/,$(notdir $(MAN5)))
 	rm -f $(addprefix $(DESTDIR)$(docdir)/,$(notdir $(DOCS)))
 	rm -f $(UNITS)/larder.service $(UNITS)/larder@.service $(SYSUSERS)/larder.conf
+	rm -f $(addprefix $(UNITS)/,$(notdir $(SOCKETS)))
 	-rmdir $(DESTDIR)$(docdir)
 
 dist: configure

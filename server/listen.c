@@ -20,6 +20,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "server/listen_priv.h"
 #include "server/process.h"
 
 enum {
@@ -37,23 +38,8 @@ struct wish {
     enum listen_tls       tls;
 };
 
-/* One run of listen_open(). */
-struct opening {
-    struct listeners     *l;
-    const struct options *o;
-    char                 *text;
-    size_t                text_bytes;
-    bool                  is_udp;
-    uint16_t any_port; /* the first that the system chose: others follow it */
-};
-
-static enum listen_status fail(const struct opening *opening, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-static enum listen_status bad_value(const struct opening *opening, const char *format,
-                                    ...) __attribute__((format(printf, 2, 3)));
-
-static enum listen_status
-fail(const struct opening *opening, const char *format, ...)
+enum listen_status
+listen_fail(const struct opening *opening, const char *format, ...)
 {
     va_list arguments;
 
@@ -63,8 +49,8 @@ fail(const struct opening *opening, const char *format, ...)
     return LISTEN_FAILED;
 }
 
-static enum listen_status
-bad_value(const struct opening *opening, const char *format, ...)
+enum listen_status
+listen_bad_value(const struct opening *opening, const char *format, ...)
 {
     va_list arguments;
 
@@ -78,10 +64,10 @@ bad_value(const struct opening *opening, const char *format, ...)
 static enum listen_status
 fail_open(const struct opening *opening, const char *name, int error)
 {
-    fail(opening, "cannot listen on %s: %s", name, strerror(error));
+    listen_fail(opening, "cannot listen on %s: %s", name, strerror(error));
     if (error != EMFILE)
         return LISTEN_FAILED;
-    fail(opening, "%s", PROCESS_FEW_TEXT);
+    listen_fail(opening, "%s", PROCESS_FEW_TEXT);
     return LISTEN_FEW;
 }
 
@@ -128,9 +114,9 @@ read_prefixes(const struct opening *opening, char **text, struct wish *wish)
     else if (skip(text, "mtls:"))
         wish->tls = LISTEN_TLS_KNOWN;
     if (wish->tls != LISTEN_PLAIN && !o->tls)
-        return bad_value(opening, "-l with btls: or mtls: is for TLS (-Z)");
+        return listen_bad_value(opening, "-l with btls: or mtls: is for TLS (-Z)");
     if (wish->tls == LISTEN_TLS_KNOWN && o->tls_ca == NULL)
-        return bad_value(opening, "-l with mtls: needs -o ssl_ca_cert");
+        return listen_bad_value(opening, "-l with mtls: needs -o ssl_ca_cert");
     if (cut_bracketed(text, "proto[", "]:", &name)) {
         if (strcmp(name, "binary") == 0)
             wish->protocol = OPTIONS_PROTOCOL_BINARY;
@@ -143,30 +129,33 @@ read_prefixes(const struct opening *opening, char **text, struct wish *wish)
     if (cut_bracketed(text, "tag[", "]:", &name) ||
         cut_bracketed(text, "tag_", "_:", &name)) {
         if (*name == '\0' || strlen(name) > TAG_MAX)
-            return bad_value(opening, "-l: a tag has 1 to %d characters, not \"%s\"",
-                             TAG_MAX, name);
+            return listen_bad_value(
+                opening, "-l: a tag has 1 to %d characters, not \"%s\"", TAG_MAX, name);
     }
     return LISTEN_OK;
 }
 
-/* Nobody may come in by a protocol that he cannot log in with. */
-static enum listen_status
-check_protocol(const struct opening *opening, struct wish *wish)
+enum listen_status
+listen_check_protocol(const struct opening *opening, const char *where,
+                      enum options_protocol *protocol)
 {
     const struct options *o = opening->o;
 
     if (o->sasl && o->auth_file == NULL) {
-        if (wish->protocol == OPTIONS_PROTOCOL_ASCII)
-            return bad_value(opening,
-                             "-l proto[ascii]: with -S and without -Y there is no "
-                             "login in the text protocol");
-        wish->protocol = OPTIONS_PROTOCOL_BINARY;
+        if (*protocol == OPTIONS_PROTOCOL_ASCII)
+            return listen_bad_value(opening,
+                                    "%s proto[ascii]: with -S and without -Y there is no "
+                                    "login in the text protocol",
+                                    where);
+        *protocol = OPTIONS_PROTOCOL_BINARY;
     } else if (o->auth_file != NULL && !o->sasl) {
-        if (wish->protocol == OPTIONS_PROTOCOL_BINARY)
-            return bad_value(opening,
-                             "-l proto[binary]: with -Y and without -S there is no "
-                             "login in the binary protocol");
-        wish->protocol = OPTIONS_PROTOCOL_ASCII;
+        if (*protocol == OPTIONS_PROTOCOL_BINARY)
+            return listen_bad_value(
+                opening,
+                "%s proto[binary]: with -Y and without -S there is no "
+                "login in the binary protocol",
+                where);
+        *protocol = OPTIONS_PROTOCOL_ASCII;
     }
     return LISTEN_OK;
 }
@@ -201,7 +190,8 @@ read_address(const struct opening *opening, char *text, struct wish *wish)
         char *end = strchr(text, ']');
 
         if (end == NULL || (end[1] != '\0' && end[1] != ':'))
-            return bad_value(opening, "-l %s: the brackets do not hold an address", text);
+            return listen_bad_value(opening, "-l %s: the brackets do not hold an address",
+                                    text);
         wish->host = text + 1;
         port = end[1] == ':' ? end + 2 : NULL;
         *end = '\0';
@@ -210,9 +200,9 @@ read_address(const struct opening *opening, char *text, struct wish *wish)
         port = colon + 1;
     }
     if (port != NULL && !read_port(port, &wish->port))
-        return bad_value(opening, "-l %s: \"%s\" is not a port", wish->host, port);
+        return listen_bad_value(opening, "-l %s: \"%s\" is not a port", wish->host, port);
     if (*wish->host == '\0')
-        return bad_value(opening, "-l: an address is missing");
+        return listen_bad_value(opening, "-l: an address is missing");
     if (strcmp(wish->host, "*") == 0)
         wish->host = NULL;
     return LISTEN_OK;
@@ -239,8 +229,8 @@ listen_tune_stream(int fd)
     (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
 }
 
-static uint16_t
-bound_port(int fd)
+uint16_t
+listen_bound_port(int fd)
 {
     struct sockaddr_storage address = { 0 };
     socklen_t               length = sizeof(address);
@@ -261,11 +251,9 @@ set_port(struct sockaddr *address, uint16_t port)
         ((struct sockaddr_in *)(void *)address)->sin_port = htons(port);
 }
 
-/* A whole answer goes out at once, and has to fit. Where a socket has several addresses,
- * who is asked on one answers from that one. There is no SO_REUSEADDR: with it a second
- * server would share the port unnoticed. */
-static void
-tune_datagrams(int fd, int family)
+/* There is no SO_REUSEADDR: with it a second server would share the port unnoticed. */
+void
+listen_tune_datagrams(int fd, int family)
 {
     int bytes = SEND_BUFFER_BYTES;
 
@@ -274,6 +262,14 @@ tune_datagrams(int fd, int family)
         set_flag(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO);
     else
         set_flag(fd, IPPROTO_IP, IP_PKTINFO);
+}
+
+/* A packet filter relies on the mark: no mark, no listener. */
+bool
+listen_mark(const struct options *o, int fd)
+{
+    return o->socket_mark == 0 || setsockopt(fd, SOL_SOCKET, SO_MARK, &o->socket_mark,
+                                             sizeof(o->socket_mark)) == 0;
 }
 
 /* A socket bound to the address and, with TCP, listening; -1 and errno when one step
@@ -290,16 +286,12 @@ open_ip(const struct opening *opening, const struct addrinfo *info)
     if (info->ai_family == AF_INET6)
         set_flag(fd, IPPROTO_IPV6, IPV6_V6ONLY);
     if (opening->is_udp) {
-        tune_datagrams(fd, info->ai_family);
+        listen_tune_datagrams(fd, info->ai_family);
     } else {
         set_flag(fd, SOL_SOCKET, SO_REUSEADDR);
         listen_tune_stream(fd); /* accepted sockets inherit it */
     }
-    /* A packet filter relies on the mark: no mark, no listener. */
-    if (o->socket_mark != 0 &&
-        setsockopt(fd, SOL_SOCKET, SO_MARK, &o->socket_mark, sizeof(o->socket_mark)) != 0)
-        goto fail;
-    if (bind(fd, info->ai_addr, info->ai_addrlen) != 0 ||
+    if (!listen_mark(o, fd) || bind(fd, info->ai_addr, info->ai_addrlen) != 0 ||
         (!opening->is_udp && listen(fd, (int)o->backlog) != 0))
         goto fail;
     return fd;
@@ -325,12 +317,12 @@ open_any_port(struct opening *opening, const struct addrinfo *info)
         fd = open_ip(opening, info);
     }
     if (fd >= 0 && opening->any_port == 0)
-        opening->any_port = bound_port(fd);
+        opening->any_port = listen_bound_port(fd);
     return fd;
 }
 
-static bool
-add_listener(struct listeners *l, const struct listener *listener)
+bool
+listen_add(struct listeners *l, const struct listener *listener)
 {
     struct listener *list = reallocarray(l->list, l->count + 1, sizeof(*list));
 
@@ -390,10 +382,10 @@ open_address(struct opening *opening, const struct wish *wish,
         return fail_open(opening, name, error);
     }
     listener.family = info->ai_family == AF_INET6 ? LISTEN_INET6 : LISTEN_INET;
-    listener.port = bound_port(listener.fd);
-    if (!add_listener(opening->l, &listener)) {
+    listener.port = listen_bound_port(listener.fd);
+    if (!listen_add(opening->l, &listener)) {
         close(listener.fd);
-        return fail(opening, "out of memory");
+        return listen_fail(opening, "out of memory");
     }
     return LISTEN_OK;
 }
@@ -436,10 +428,11 @@ open_wish(struct opening *opening, const struct wish *wish)
     snprintf(port, sizeof(port), "%d", wish->port);
     error = getaddrinfo(wish->host, port, &hints, &first);
     if (error != 0)
-        return fail(opening, "cannot listen on %s: %s", wish->host ? wish->host : "*",
-                    error == EAI_SYSTEM ? strerror(errno) : gai_strerror(error));
-    fail(opening, "cannot listen on %s: it has no address",
-         wish->host ? wish->host : "*");
+        return listen_fail(opening, "cannot listen on %s: %s",
+                           wish->host ? wish->host : "*",
+                           error == EAI_SYSTEM ? strerror(errno) : gai_strerror(error));
+    listen_fail(opening, "cannot listen on %s: it has no address",
+                wish->host ? wish->host : "*");
     status = open_addresses(opening, wish, first);
     freeaddrinfo(first);
     return status;
@@ -457,7 +450,7 @@ read_element(const struct opening *opening, char *element, struct wish *wish)
         (struct wish){ .protocol = opening->o->protocol, .port = port < 0 ? 0 : port };
     status = read_prefixes(opening, &element, wish);
     if (status == LISTEN_OK)
-        status = check_protocol(opening, wish);
+        status = listen_check_protocol(opening, "-l", &wish->protocol);
     return status == LISTEN_OK ? read_address(opening, element, wish) : status;
 }
 
@@ -494,7 +487,7 @@ for_each_element(struct opening *opening,
             char *element = strndup(list, length);
 
             if (element == NULL)
-                return fail(opening, "out of memory");
+                return listen_fail(opening, "out of memory");
             status = step(opening, element);
             free(element);
             empty = false;
@@ -503,7 +496,8 @@ for_each_element(struct opening *opening,
         list += *list != '\0';
     }
     if (empty)
-        return bad_value(opening, "-l %s: there is no address in it", opening->o->listen);
+        return listen_bad_value(opening, "-l %s: there is no address in it",
+                                opening->o->listen);
     return status;
 }
 
@@ -523,12 +517,13 @@ remove_stale(const struct opening *opening, const struct sockaddr_un *address)
     if (fd >= 0)
         close(fd);
     if (error == 0 || error == EAGAIN)
-        return fail(opening, "cannot listen on %s: another server does", path);
+        return listen_fail(opening, "cannot listen on %s: another server does", path);
     if (error != ECONNREFUSED)
-        return fail(opening,
-                    "cannot listen on %s: it cannot be told whether another server "
-                    "does (%s); if none does, remove it",
-                    path, strerror(error));
+        return listen_fail(
+            opening,
+            "cannot listen on %s: it cannot be told whether another server "
+            "does (%s); if none does, remove it",
+            path, strerror(error));
     (void)unlink(path); /* if it stays, bind() says why that matters */
     return LISTEN_OK;
 }
@@ -557,8 +552,8 @@ open_unix(struct opening *opening, const char *path)
     struct stat        there;
 
     if (strlen(path) >= sizeof(address.sun_path))
-        return fail(opening, "cannot listen on %s: the path is longer than %zu", path,
-                    sizeof(address.sun_path) - 1);
+        return listen_fail(opening, "cannot listen on %s: the path is longer than %zu",
+                           path, sizeof(address.sun_path) - 1);
     memcpy(address.sun_path, path, strlen(path) + 1);
 
     if (lstat(path, &there) == 0 && S_ISSOCK(there.st_mode) &&
@@ -569,9 +564,9 @@ open_unix(struct opening *opening, const char *path)
         return fail_open(opening, path, errno);
     if (bind_unix(listener.fd, &address, opening->o->unix_mode) != 0 ||
         listen(listener.fd, (int)opening->o->backlog) != 0)
-        fail(opening, "cannot listen on %s: %s", path, strerror(errno));
-    else if (!add_listener(opening->l, &listener))
-        fail(opening, "out of memory");
+        listen_fail(opening, "cannot listen on %s: %s", path, strerror(errno));
+    else if (!listen_add(opening->l, &listener))
+        listen_fail(opening, "out of memory");
     else
         return LISTEN_OK;
     close(listener.fd);
@@ -665,7 +660,7 @@ listen_write_ports(const struct listeners *tcp, const struct listeners *udp,
     bool           good;
 
     if (asprintf(&locked, "%s.lck", path) < 0)
-        return fail(&whom, "out of memory");
+        return listen_fail(&whom, "out of memory");
     file = fopen(locked, "we");
     good = file != NULL;
     if (good) {
@@ -676,7 +671,7 @@ listen_write_ports(const struct listeners *tcp, const struct listeners *udp,
     }
     good = good && rename(locked, path) == 0;
     if (!good) {
-        fail(&whom, "cannot write the ports to %s: %s", path, strerror(errno));
+        listen_fail(&whom, "cannot write the ports to %s: %s", path, strerror(errno));
         (void)unlink(locked);
     }
     free(locked);

@@ -56,12 +56,15 @@ on_event_fatal(int code)
 }
 
 /* Elements of -l, with TCP and with UDP; each may turn out to be more than one listener, or
- * none. */
+ * none. Those of a service manager are open already. */
 static unsigned
-count_listeners(const struct options *options)
+count_listeners(const struct server *server)
 {
-    unsigned count = 1;
+    const struct options *options = &server->options;
+    unsigned              count = 1;
 
+    if (server->activation.count > 0)
+        return 0;
     if (options->unix_path != NULL)
         return 1;
     if (options->listen == NULL)
@@ -80,7 +83,7 @@ descriptors_needed(const struct start *start)
     const struct options *options = &start->server.options;
 
     return LOOP_DESCRIPTORS + options->threads * (LOOP_DESCRIPTORS + 1) + 1 +
-           count_listeners(options) + 1 + (options->daemon ? 1 : 0) +
+           count_listeners(&start->server) + 1 + (options->daemon ? 1 : 0) +
            (options->memory_file != NULL ? 1 : 0) + (options->tls ? 1 : 0) +
            (start->server.systemd.fd >= 0 ? 1 : 0);
 }
@@ -168,7 +171,12 @@ say_where(const struct start *start)
 
     if (options->verbosity >= TRACE_DIALOGUE)
         trace_classes(start->server.cache);
-    if (options->verbosity > 0 && options->listen_is_default)
+    if (options->verbosity > 0 && start->server.activation.count > 0)
+        fprintf(stderr,
+                "listening on %u sockets of the service manager; -l, -p, -s and -U have "
+                "no effect\n",
+                start->server.activation.count);
+    else if (options->verbosity > 0 && options->listen_is_default)
         fprintf(stderr, "listening on loopback only; -l opens other addresses\n");
 }
 
@@ -209,6 +217,7 @@ serve(struct start *start)
     int                 exit_code;
 
     if (!systemd_init(&server->systemd, start->text, sizeof(start->text)) ||
+        !activation_init(&server->activation, start->text, sizeof(start->text)) ||
         !read_passwords(start))
         return fail(start, EXIT_FAILURE);
     if (!read_certificates(start))
@@ -258,6 +267,7 @@ main(int argc, char **argv)
     passwords_close(&start->server.passwords);
     certificates_close(&start->server.certificates);
     systemd_fini(&start->server.systemd);
+    activation_fini(&start->server.activation);
     options_fini(&start->server.options);
     free(start);
     return exit_code;

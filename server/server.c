@@ -435,9 +435,13 @@ static bool
 open_listeners(struct server *server, char *text, size_t text_bytes, int *exit_code)
 {
     const struct options *options = &server->options;
-    enum listen_status    status =
-        listen_open(&server->listeners, options, text, text_bytes);
+    enum listen_status    status;
 
+    if (server->activation.count > 0)
+        status = activation_listen(&server->activation, false, &server->listeners,
+                                   options, text, text_bytes);
+    else
+        status = listen_open(&server->listeners, options, text, text_bytes);
     if (status == LISTEN_OK && options->port_file != NULL)
         status = listen_write_ports(&server->listeners, &server->udp_sockets,
                                     options->port_file, text, text_bytes);
@@ -449,9 +453,14 @@ open_listeners(struct server *server, char *text, size_t text_bytes, int *exit_c
 static bool
 open_udp(struct server *server, char *text, size_t text_bytes, int *exit_code)
 {
-    enum listen_status status =
-        listen_open_udp(&server->udp_sockets, &server->options, text, text_bytes);
+    const struct options *options = &server->options;
+    enum listen_status    status;
 
+    if (server->activation.count > 0)
+        status = activation_listen(&server->activation, true, &server->udp_sockets,
+                                   options, text, text_bytes);
+    else
+        status = listen_open_udp(&server->udp_sockets, options, text, text_bytes);
     *exit_code = status != LISTEN_OK ? listen_exit_code(status) : 0;
     return status == LISTEN_OK;
 }

@@ -16,6 +16,7 @@
 #include "protocol/counters.h"
 #include "protocol/host.h"
 #include "server/acceptor.h"
+#include "server/activation.h"
 #include "server/certificates.h"
 #include "server/listen.h"
 #include "server/memory_file.h"
@@ -80,7 +81,8 @@ struct server {
     struct refresh      refresh;                /* with -Z */
     _Atomic uint32_t    certificates_read_at_s; /* clock_seconds() */
     struct watch        watch;                  /* rings: one a worker, one of upkeep */
-    struct systemd      systemd; /* made and ended by who owns the server */
+    struct systemd      systemd;    /* made and ended by who owns the server, */
+    struct activation   activation; /* like this                              */
 
     struct lock              reset_lock; /* RANK_OWNER; guards the next              */
     struct totals            reset_at;   /* what `stats reset` wants to be forgotten */

@@ -21,6 +21,7 @@ output('make', '-s', 'install', "DESTDIR=$root", 'prefix=/usr', 'sysconfdir=/etc
 is($?, 0, "make install succeeds");
 my @wanted = qw(usr/bin/larder usr/share/man/man1/larder.1 usr/share/man/man5/larder.conf.5
     usr/lib/systemd/system/larder.service usr/lib/systemd/system/larder@.service
+    usr/lib/systemd/system/larder.socket usr/lib/systemd/system/larder@.socket
     usr/lib/sysusers.d/larder.conf etc/larder/larder.conf usr/share/doc/larder/README);
 ok(-f "$root/$_", "and installs $_") for @wanted;
 my $run = run_program('--config' => "$root/etc/larder/larder.conf", '--check-config');
@@ -39,14 +40,17 @@ for my $unit ('larder.service', 'larder@.service') {
     unlike($text, qr/\@\w+\@/, "with every place filled in");
 }
 SKIP: {
-    skip 'no systemd-analyze here', 2 if system('systemd-analyze --version >/dev/null 2>&1') != 0;
+    skip 'no systemd-analyze here', 3 if system('systemd-analyze --version >/dev/null 2>&1') != 0;
     my $unit     = "$root/usr/lib/systemd/system/larder.service";
     my $security = output('systemd-analyze', 'security', '--offline=true', $unit);
     my ($exposed) = $security =~ /Overall exposure level for larder.service: (\d+\.\d+)/;
 
     cmp_ok($exposed // 10, '<=', 1.5, "the sandbox is tight");
-    my $verdict = output('sh', '-c', "systemd-analyze verify --man=no $unit 2>&1");
-    is(join('', grep { !/is not executable/ } split /^/, $verdict), '', "systemd understands it");
+    for my $file ($unit, $unit =~ s/service\z/socket/r) {
+        my $verdict = output('sh', '-c', "systemd-analyze verify --man=no $file 2>&1");
+        is(join('', grep { !/is not executable/ } split /^/, $verdict), '',
+            "systemd understands $file");
+    }
 }
 output('make', '-s', 'uninstall', "DESTDIR=$root", 'prefix=/usr', 'sysconfdir=/etc');
 is(output('sh', '-c', "cd $root && find . -type f"), "./etc/larder/larder.conf\n",

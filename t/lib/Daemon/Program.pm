@@ -43,19 +43,37 @@ sub is_reference () {
 }
 
 # Start the server with these arguments, and nothing added to them. `as` names
-# another user to be first, `env` holds variables to set. Returns the process id.
+# another user to be first, `env` holds variables to set, `sockets` handles to be its
+# descriptors from 3 on, and `names` what a service manager calls these. Returns the
+# process id.
 sub launch_program ($out, $err, $args, %with) {
     my $pid = fork // die "fork: $!\n";
 
     return $pid if $pid;
-    %ENV = (%ENV, %{ $with{env} // {} });
+    %ENV = (%ENV, listen_variables(%with), %{ $with{env} // {} });
     open STDIN,  '<',  '/dev/null' or POSIX::_exit(126);
     open STDOUT, '>&', $out        or POSIX::_exit(126);
     open STDERR, '>&', $err        or POSIX::_exit(126);
+    hand_over(%with)  if $with{sockets};
     become($with{as}) if defined $with{as};
     { no warnings 'exec'; exec { server_program() } server_program(), @$args }
     print STDERR 'cannot run ', server_program(), ": $!\n";
     POSIX::_exit(127);
+}
+
+# What sd_listen_fds(3) looks for.
+sub listen_variables (%with) {
+    return if !$with{sockets};
+    return (LISTEN_PID => $$, LISTEN_FDS => scalar $with{sockets}->@*,
+        defined $with{names} ? (LISTEN_FDNAMES => $with{names}) : ());
+}
+
+# First out of each other's way: a copy has no mark that closes it, unlike what was there.
+sub hand_over (%with) {
+    my @copies = map { POSIX::dup2(fileno $_, 100 + fileno $_) } $with{sockets}->@*;
+
+    POSIX::dup2($copies[$_], 3 + $_) // POSIX::_exit(126) for 0 .. $#copies;
+    POSIX::close($_) for @copies;
 }
 
 sub become ($user) {
