@@ -261,6 +261,7 @@ main(int argc, char **argv)
     start->daemon.ready_fd = -1;
     start->server.memory.file.fd = -1;
     start->server.systemd.fd = -1;
+    start->server.reload = (struct reload){ .argc = argc, .argv = argv };
     status = options_parse(&start->server.options, argc, argv, stdout, stderr);
     exit_code = status == OPTIONS_OK ? serve(start) : options_exit_code(status);
     memory_file_close(&start->server.memory);
@@ -268,6 +269,7 @@ main(int argc, char **argv)
     certificates_close(&start->server.certificates);
     systemd_fini(&start->server.systemd);
     activation_fini(&start->server.activation);
+    reload_fini(&start->server.reload);
     options_fini(&start->server.options);
     free(start);
     return exit_code;

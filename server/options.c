@@ -16,6 +16,7 @@
 #include "server/listen.h"
 #include "server/options_file.h"
 #include "server/options_priv.h"
+#include "server/process.h"
 
 enum {
     LETTERS_BYTES = 256,     /* for getopt's list of letters                  */
@@ -716,6 +717,16 @@ finish(const struct parser *p)
     return status;
 }
 
+/* Where the file is found after a chdir(), too. */
+static enum options_status
+keep_file(const struct parser *p)
+{
+    if (p->file == NULL)
+        return OPTIONS_OK;
+    p->o->config_file = process_full_path(p->file);
+    return p->o->config_file != NULL ? OPTIONS_OK : OPTIONS_NO_MEMORY;
+}
+
 /* All sources, in the order in which one overrides another. */
 static enum options_status
 read_all(struct parser *p, int argc, char **argv)
@@ -723,7 +734,10 @@ read_all(struct parser *p, int argc, char **argv)
     enum options_status status = set_presets(p);
 
     build_lists(p);
-    find_file(p, argc, argv);
+    if (p->file == NULL)
+        find_file(p, argc, argv);
+    if (status == OPTIONS_OK)
+        status = keep_file(p);
     if (status == OPTIONS_OK)
         status = read_file(p);
     if (status == OPTIONS_OK)
@@ -738,26 +752,44 @@ read_all(struct parser *p, int argc, char **argv)
     return OPTIONS_DONE;
 }
 
+static enum options_status
+run_parser(struct parser *p, int argc, char **argv)
+{
+    enum options_status status = OPTIONS_NO_MEMORY;
+
+    *p->o = (struct options){ 0 };
+    p->program = argv[0];
+    p->rows = options_table(&p->row_count);
+    p->source = calloc(p->row_count, sizeof(*p->source));
+    p->longs = calloc(p->row_count + 1, sizeof(*p->longs));
+    if (p->source != NULL && p->longs != NULL)
+        status = read_all(p, argc, argv);
+    if (status == OPTIONS_NO_MEMORY)
+        options_complain(p, "out of memory");
+    free(p->longs);
+    free(p->source);
+    return status;
+}
+
 enum options_status
 options_parse(struct options *o, int argc, char **argv, FILE *out, FILE *err)
 {
     char          letters[LETTERS_BYTES];
-    struct parser p = {
-        .o = o, .program = argv[0], .letters = letters, .out = out, .err = err
-    };
-    enum options_status status = OPTIONS_NO_MEMORY;
+    struct parser p = { .o = o, .letters = letters, .out = out, .err = err };
 
-    *o = (struct options){ 0 };
-    p.rows = options_table(&p.row_count);
-    p.source = calloc(p.row_count, sizeof(*p.source));
-    p.longs = calloc(p.row_count + 1, sizeof(*p.longs));
-    if (p.source != NULL && p.longs != NULL)
-        status = read_all(&p, argc, argv);
-    if (status == OPTIONS_NO_MEMORY)
-        options_complain(&p, "out of memory");
-    free(p.longs);
-    free(p.source);
-    return status;
+    return run_parser(&p, argc, argv);
+}
+
+enum options_status
+options_parse_again(struct options *o, const struct options *before, int argc,
+                    char **argv, FILE *err)
+{
+    char          letters[LETTERS_BYTES];
+    struct parser p = {
+        .o = o, .letters = letters, .file = before->config_file, .out = err, .err = err
+    };
+
+    return run_parser(&p, argc, argv);
 }
 
 void
@@ -774,6 +806,8 @@ options_fini(struct options *o)
         free(*field);
         *field = NULL;
     }
+    free(o->config_file);
+    o->config_file = NULL;
     free(o->port_file);
     o->port_file = NULL;
     free(o->sasl_file);

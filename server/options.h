@@ -39,6 +39,8 @@ enum options_tls_version {
 
 /* The parsed command line. Text is owned by the struct; NULL where nothing was given. */
 struct options {
+    char *config_file; /* --config, from / on; NULL: none */
+
     /* Where to listen. */
     int      tcp_port;          /* -p: 1..65535, 0 no TCP, -1 any free port            */
     unsigned udp_port;          /* -U: 0 no UDP                                        */
@@ -162,6 +164,12 @@ enum options_status {
  */
 enum options_status options_parse(struct options *o, int argc, char **argv, FILE *out,
                                   FILE *err) __attribute__((warn_unused_result));
+
+/* The same once more, from the file that `before` was read from as it is now, the environment,
+ * and argv after options_parse() has had it. Nobody is shown anything but complaints. */
+enum options_status options_parse_again(struct options *o, const struct options *before,
+                                        int argc, char **argv, FILE *err)
+    __attribute__((warn_unused_result));
 
 /* Free the text in *o. */
 void options_fini(struct options *o);

@@ -195,9 +195,8 @@ choice_word(const struct option_row *row, const void *field)
     return (row->shown != NULL ? row->shown : row->words)[index];
 }
 
-/* The value as memcached writes it; in `text` where it has to be made. */
-static const char *
-setting_value(const struct options *o, const struct option_row *row, char *text,
+const char *
+options_value(const struct options *o, const struct option_row *row, char *text,
               size_t text_bytes)
 {
     const void *field = (const char *)o + row->offset;
@@ -236,6 +235,42 @@ setting_value(const struct options *o, const struct option_row *row, char *text,
     }
 }
 
+bool
+options_agree(const struct options *a, const struct options *b,
+              const struct option_row *row)
+{
+    const void *of_a = (const char *)a + row->offset;
+    const void *of_b = (const char *)b + row->offset;
+    const char *text_a, *text_b;
+
+    switch (row->type) {
+    case TYPE_ON:
+    case TYPE_OFF:
+        return *(const bool *)of_a == *(const bool *)of_b;
+    case TYPE_COUNTED:
+    case TYPE_NUMBER:
+    case TYPE_SIGNED:
+    case TYPE_OCTAL:
+    case TYPE_CHOICE:
+        return memcmp(of_a, of_b, sizeof(unsigned)) == 0;
+    case TYPE_BYTES:
+        return *(const uint64_t *)of_a == *(const uint64_t *)of_b;
+    case TYPE_RATIO:
+        return memcmp(of_a, of_b, sizeof(double)) == 0;
+    case TYPE_TEXT:
+    case TYPE_LIST:
+        text_a = *(char *const *)of_a;
+        text_b = *(char *const *)of_b;
+        if (text_a == NULL || text_b == NULL)
+            return text_a == text_b;
+        return strcmp(text_a, text_b) == 0;
+    case TYPE_LETTER:
+        return *(const char *)of_a == *(const char *)of_b;
+    default:
+        return true; /* there is no value */
+    }
+}
+
 void
 options_emit_settings(const struct options *o,
                       void (*emit)(void *ctx, const char *name, const char *value),
@@ -247,6 +282,6 @@ options_emit_settings(const struct options *o,
 
     for (size_t i = 0; i < count; i++) {
         if (rows[i].setting != NULL)
-            emit(ctx, rows[i].setting, setting_value(o, &rows[i], text, sizeof(text)));
+            emit(ctx, rows[i].setting, options_value(o, &rows[i], text, sizeof(text)));
     }
 }

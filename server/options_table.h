@@ -97,6 +97,13 @@ void options_print_help(FILE *out);
 void options_print_license(FILE *out);
 void options_print_version(FILE *out);
 
+/* The value of an option, as `stats settings` writes it; in `text` where it has to be made. */
+const char *options_value(const struct options *o, const struct option_row *row,
+                          char *text, size_t text_bytes);
+/* Is it the same in both? */
+bool options_agree(const struct options *a, const struct options *b,
+                   const struct option_row *row);
+
 /* "-p, --port", "-D" or "-o idle_timeout": how messages call an option. */
 void options_name_row(const struct option_row *row, char *text, size_t text_bytes);
 

@@ -126,7 +126,9 @@ static const struct rule signal_rules[] = {
 static unsigned
 needs_of(const struct options *o)
 {
-    return (o->tls || o->sasl || o->auth_file != NULL ? NEED_FILES : 0) |
+    return (o->tls || o->sasl || o->auth_file != NULL || o->config_file != NULL
+                ? NEED_FILES
+                : 0) |
            (o->daemon && o->pid_file != NULL ? NEED_REMOVAL : 0) |
            (o->tls_kernel ? NEED_KERNEL_TLS : 0);
 }

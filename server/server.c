@@ -211,6 +211,7 @@ on_hangup(evutil_socket_t signal_number, short what, void *arg)
 
     (void)signal_number, (void)what;
     systemd_tell_reloading(&server->systemd);
+    reload_settings(server);
     if (asks_for_login(&server->options))
         reload_passwords(server);
     if (server->options.tls)

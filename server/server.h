@@ -24,6 +24,7 @@
 #include "server/passwords.h"
 #include "server/prefixes.h"
 #include "server/refresh.h"
+#include "server/reload.h"
 #include "server/sandbox.h"
 #include "server/systemd.h"
 #include "server/timekeeper.h"
@@ -83,6 +84,7 @@ struct server {
     struct watch        watch;                  /* rings: one a worker, one of upkeep */
     struct systemd      systemd;    /* made and ended by who owns the server, */
     struct activation   activation; /* like this                              */
+    struct reload       reload;     /* and this                               */
 
     struct lock              reset_lock; /* RANK_OWNER; guards the next              */
     struct totals            reset_at;   /* what `stats reset` wants to be forgotten */

@@ -1,0 +1,216 @@
+/* server/reload.c - the configuration file, read again. See reload.h. */
+#include "server/reload.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "server/options.h"
+#include "server/options_table.h"
+#include "server/server.h"
+
+/* ---- what a running server can change ---------------------------------------------- */
+
+static bool
+apply_verbosity(struct server *server, const struct options *o)
+{
+    atomic_store(&server->verbosity, o->verbosity);
+    return true;
+}
+
+static bool
+apply_memory(struct server *server, const struct options *o)
+{
+    if (!cache_memory_set_limit(server->cache, o->memory_bytes))
+        return false;
+    upkeep_look(&server->upkeep);
+    return true;
+}
+
+static bool
+apply_automove(struct server *server, const struct options *o)
+{
+    if (!server->options.slab_reassign)
+        return false;
+    atomic_store(&server->upkeep.mover.automove, o->slab_automove);
+    upkeep_look(&server->upkeep);
+    return true;
+}
+
+static bool
+apply_automove_ratio(struct server *server, const struct options *o)
+{
+    atomic_store(&server->upkeep.mover.ratio, o->slab_automove_ratio);
+    return true;
+}
+
+static bool
+apply_crawler(struct server *server, const struct options *o)
+{
+    return crawler_enable(&server->upkeep.crawler, o->lru_crawler);
+}
+
+static bool
+apply_crawler_sleep(struct server *server, const struct options *o)
+{
+    atomic_store(&server->upkeep.crawler.sleep_us, o->lru_crawler_sleep_us);
+    return true;
+}
+
+static bool
+apply_crawler_most(struct server *server, const struct options *o)
+{
+    atomic_store(&server->upkeep.crawler.most, o->lru_crawler_tocrawl);
+    return true;
+}
+
+/* One field of struct cache_lru from one of struct options, where there are segments. */
+#define LRU(field, option)                                                               \
+    static bool apply_##field(struct server *server, const struct options *o)            \
+    {                                                                                    \
+        struct cache_lru lru = cache_lru(server->cache);                                 \
+                                                                                         \
+        if (!server->options.lru_maintainer)                                             \
+            return false;                                                                \
+        lru.field = o->option;                                                           \
+        cache_set_lru(server->cache, &lru);                                              \
+        return true;                                                                     \
+    }
+
+LRU(hot_percent, lru_hot_percent)
+LRU(warm_percent, lru_warm_percent)
+LRU(hot_factor, lru_hot_factor)
+LRU(warm_factor, lru_warm_factor)
+LRU(temporary, temporary_lru)
+LRU(temporary_ttl_s, temporary_ttl_s)
+
+/* Carry out what `o` says; false where that needs a restart. */
+typedef bool apply_option(struct server *server, const struct options *o);
+
+static const struct {
+    size_t        offset;
+    apply_option *apply;
+} changeable[] = {
+    { offsetof(struct options, verbosity), apply_verbosity },
+    { offsetof(struct options, memory_bytes), apply_memory },
+    { offsetof(struct options, slab_automove), apply_automove },
+    { offsetof(struct options, slab_automove_ratio), apply_automove_ratio },
+    { offsetof(struct options, lru_crawler), apply_crawler },
+    { offsetof(struct options, lru_crawler_sleep_us), apply_crawler_sleep },
+    { offsetof(struct options, lru_crawler_tocrawl), apply_crawler_most },
+    { offsetof(struct options, lru_hot_percent), apply_hot_percent },
+    { offsetof(struct options, lru_warm_percent), apply_warm_percent },
+    { offsetof(struct options, lru_hot_factor), apply_hot_factor },
+    { offsetof(struct options, lru_warm_factor), apply_warm_factor },
+    { offsetof(struct options, temporary_lru), apply_temporary },
+    { offsetof(struct options, temporary_ttl_s), apply_temporary_ttl_s },
+};
+
+static apply_option *
+find_apply(const struct option_row *row)
+{
+    for (size_t i = 0; i < sizeof(changeable) / sizeof(changeable[0]); i++) {
+        if (changeable[i].offset == row->offset && row->type != TYPE_NONE)
+            return changeable[i].apply;
+    }
+    return NULL;
+}
+
+/* ---- one reading ------------------------------------------------------------------- */
+
+static void
+say(const char *file, const struct option_row *row, const struct options *was,
+    const struct options *is, const char *what)
+{
+    char        from[512], to[512];
+    const char *name = row->name != NULL ? row->name : row->setting;
+
+    fprintf(stderr, "%s: %s was %s and is %s%s\n", file, name,
+            options_value(was, row, from, sizeof(from)),
+            options_value(is, row, to, sizeof(to)), what);
+}
+
+/* What differs from the last reading is carried out. What no running server can change is
+ * said each time, as long as it is not what the server was started with. */
+static unsigned
+take_over(struct server *server, const struct options *last, const struct options *fresh)
+{
+    static const char        restart[] = ", which needs a restart";
+    const char              *file = server->options.config_file;
+    size_t                   count;
+    const struct option_row *rows = options_table(&count);
+    unsigned                 changes = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        apply_option         *apply = find_apply(&rows[i]);
+        const struct options *was = apply != NULL ? last : &server->options;
+
+        if (apply == NULL &&
+            (rows[i].place == PLACE_SETTING || rows[i].state != OPTION_WORKS))
+            continue;
+        if (options_agree(was, fresh, &rows[i]))
+            continue;
+        say(file, &rows[i], was, fresh,
+            apply != NULL && apply(server, fresh) ? "" : restart);
+        changes++;
+    }
+    return changes;
+}
+
+/* Read it all; NULL if it is not good, which has been said then. */
+static struct options *
+read_again(const struct server *server)
+{
+    const struct reload *reload = &server->reload;
+    struct options      *fresh = calloc(1, sizeof(*fresh));
+    char                *text = NULL;
+    size_t               bytes;
+    FILE                *err = open_memstream(&text, &bytes);
+    enum options_status  status = OPTIONS_NO_MEMORY;
+
+    if (fresh != NULL && err != NULL)
+        status =
+            options_parse_again(fresh, &server->options, reload->argc, reload->argv, err);
+    if (err != NULL)
+        fclose(err);
+    if (status != OPTIONS_OK) {
+        fprintf(stderr, "%s%s: the old settings stay in force\n",
+                text != NULL ? text : "", server->options.config_file);
+        if (fresh != NULL)
+            options_fini(fresh);
+        free(fresh);
+        fresh = NULL;
+    }
+    free(text);
+    return fresh;
+}
+
+void
+reload_settings(struct server *server)
+{
+    struct reload  *reload = &server->reload;
+    struct options *fresh;
+    unsigned        changes;
+
+    if (server->options.config_file == NULL)
+        return;
+    fresh = read_again(server);
+    if (fresh == NULL)
+        return;
+    changes =
+        take_over(server, reload->last != NULL ? reload->last : &server->options, fresh);
+    if (changes == 0 && atomic_load(&server->verbosity) > 0)
+        fprintf(stderr, "%s was read again; nothing has changed\n",
+                server->options.config_file);
+    reload_fini(reload);
+    reload->last = fresh;
+}
+
+void
+reload_fini(struct reload *reload)
+{
+    if (reload->last != NULL)
+        options_fini(reload->last);
+    free(reload->last);
+    reload->last = NULL;
+}

@@ -1,0 +1,164 @@
+# HUP: the configuration file is read again while the server serves.
+use v5.36;
+use Test::More;
+use lib 't/lib';
+use Daemon;
+use File::Temp 'tempdir';
+
+plan skip_all => 'memcached has no configuration file' if is_reference();
+
+my $dir  = tempdir(CLEANUP => 1);
+my $conf = "$dir/larder.conf";
+chmod 0755, $dir;
+
+sub write_conf ($text) {
+    open my $out, '>', $conf or die "$conf: $!\n";
+    print {$out} $text;
+    close $out or die "$conf: $!\n";
+}
+
+my $heard = 0;          # bytes of what the server has said before
+
+# Send HUP and wait for this on standard error.
+sub reload_says ($d, $wanted, $name) {
+    kill HUP => $d->pid;
+    eventually(sub { length(substr $d->said, $heard) >= length $wanted });
+    is(substr($d->said, $heard), $wanted, $name);
+    $heard = length $d->said;
+}
+
+write_conf("memory-limit = 32\nslab_automove_ratio = 0.7\n");
+my $d = Daemon->start({ verbose => 1 }, '--config' => $conf, '-t' => 2, '-o' => 'hot_lru_pct=21',
+    '-v');
+my $c = $d->connect;
+reload_says($d, "$conf was read again; nothing has changed\n", "nothing new");
+
+# All that can change while it runs, and one thing that the command line has the last word on.
+write_conf(<<'END');
+memory-limit = 48
+verbose = 0
+slab_automove = 2
+slab_automove_ratio = 0.5
+lru_crawler = no
+lru_crawler_sleep = 200
+lru_crawler_tocrawl = 10
+hot_lru_pct = 30
+warm_lru_pct = 30
+hot_max_factor = 0.3
+warm_max_factor = 3
+temporary_ttl = 61
+END
+my %was = $d->stats('settings')->%*;
+reload_says($d, <<"END", "what can change is told of");
+$conf: memory-limit was 33554432 and is 50331648
+$conf: slab_automove was 1 and is 2
+$conf: slab_automove_ratio was 0.70 and is 0.50
+$conf: lru_crawler was yes and is no
+$conf: lru_crawler_sleep was 100 and is 200
+$conf: lru_crawler_tocrawl was 0 and is 10
+$conf: warm_lru_pct was 40 and is 30
+$conf: hot_max_factor was 0.20 and is 0.30
+$conf: warm_max_factor was 2.00 and is 3.00
+$conf: temp_lru was no and is yes
+END
+my %is = $d->stats('settings')->%*;
+is_deeply(
+    { map { $_ => $is{$_} } grep { $is{$_} ne $was{$_} } keys %is },
+    {
+        maxbytes            => 48 << 20,
+        slab_automove       => 2,
+        slab_automove_ratio => '0.50',
+        lru_crawler         => 'no',
+        lru_crawler_sleep   => 200,
+        lru_crawler_tocrawl => 10,
+        warm_lru_pct        => 30,
+        hot_max_factor      => '0.30',
+        warm_max_factor     => '3.00',
+        temp_lru            => 'yes',
+    },
+    "and so it is, with nothing else changed");
+is($d->stat('limit_maxbytes'), 48 << 20, "memory, too");
+reload_says($d, "$conf was read again; nothing has changed\n", "the same again changes nothing");
+ok($c->is_in_step, "who is there notices nothing");
+
+# What clients have changed stays until the file says something else than before.
+$c->expect("cache_memlimit 64\r\n", "OK\r\n", "a client wants more memory");
+reload_says($d, "$conf was read again; nothing has changed\n", "the file has nothing to say to that");
+is($d->stat('limit_maxbytes'), 64 << 20, "so he keeps it");
+
+# A broken file changes nothing at all.
+for my $case (
+    [ "memory-limit = 40\nidel_timeout = 5\n",
+        qq{larder: $conf:2: unknown option "idel_timeout"; did you mean "idle_timeout"?\n} ],
+    [ "memory-limit = 40\nmemory-limit = none\n", qr/larder: \Q$conf\E:2: .*none.*\n/ ],
+    [ "memory-limit = 40\nhot_lru_pct = 79\nwarm_lru_pct = 79\n",
+        "larder: -o hot_lru_pct and warm_lru_pct together are more than 80\n" ],
+) {
+    my ($text, $why) = @$case;
+    my $before = join ' ', map { "@$_" } $d->stat_pairs('settings');
+
+    write_conf($text);
+    kill HUP => $d->pid;
+    ok(eventually(sub { substr($d->said, $heard) =~ /stay in force\n\z/ }), "a bad file is refused");
+    like(substr($d->said, $heard),
+        qr/\A@{[ ref $why ? $why : quotemeta $why ]}\Q$conf: the old settings stay in force\E\n\z/,
+        "and what is said tells why");
+    $heard = length $d->said;
+    is(join(' ', map { "@$_" } $d->stat_pairs('settings')), $before, "nothing has changed");
+}
+unlink $conf;
+reload_says($d, "larder: $conf: No such file or directory\n$conf: the old settings stay in force\n",
+    "nor where there is none any more");
+$d->connect->expect("mn\r\n", "MN\r\n", "it serves");
+$d->stop_clean;
+
+# What needs a restart is said each time, until there is one.
+$heard = 0;
+write_conf("conn-limit = 200\nslab_reassign = no\n");
+$d = Daemon->start({ verbose => 1 }, '--config' => $conf, '-t' => 2);
+write_conf("conn-limit = 300\nslab_reassign = no\nidle_timeout = 5\nslab_automove = 2\n"
+    . "memory-limit = 16000000\nlisten = 127.0.0.1\nverbose = 2\nhashpower = 20\n");
+my $told = <<"END";
+$conf: memory-limit was 67108864 and is 16777216000000, which needs a restart
+$conf: conn-limit was 200 and is 300, which needs a restart
+$conf: verbose was 0 and is 2
+$conf: slab_automove was 1 and is 2, which needs a restart
+$conf: idle_timeout was 0 and is 5, which needs a restart
+END
+kill HUP => $d->pid;
+ok(eventually(sub { length $d->said >= length $told }), 'it is read');
+is($d->said, $told, "that needs a restart");
+my $s = $d->stats('settings');
+is("$s->{maxconns} $s->{idle_timeout} $s->{maxbytes} $s->{slab_automove}", "200 0 67108864 1",
+    "and is not so yet");
+is($s->{verbosity}, 2, "what does not need one is");
+$d->connect->expect("verbosity 0\r\n", "OK\r\n", "silence, please");
+$heard = length $d->said;
+reload_says($d, join('', grep { /conn-limit|idle/ } split /^/, $told),
+    "it is said again, as long as it is so");
+$d->stop_clean;
+
+# The file of a daemon, which is somewhere else then, and of one that has become another user.
+chdir $dir or die "$!\n";
+SKIP: {
+    skip 'not root', 5 if $> != 0;
+    my $server = $ENV{SERVER} // '';
+    write_conf("temporary_ttl = 5\n");
+    local $ENV{SERVER} = $server =~ m{^/} ? $server : "$ENV{PWD}/" . ($server || 'larder');
+    $d = Daemon->start('-d', '-u' => 'nobody', '--config' => 'larder.conf');
+    write_conf("temporary_ttl = 6\n");
+    kill HUP => $d->pid;
+    ok(eventually(sub { $d->stats('settings')->{temporary_ttl} == 6 }),
+        "a relative path is found again from /");
+    chmod 0600, $conf;
+    write_conf("temporary_ttl = 7\n");
+    kill HUP => $d->pid;
+    $d->stop_clean;
+    $heard = 0;
+    $d = Daemon->start({ verbose => 1 }, '-u' => 'nobody', '--config' => 'larder.conf');
+    reload_says($d, "larder: $conf: Permission denied\n$conf: the old settings stay in force\n",
+        "what that user may not read changes nothing, and is said");
+    $d->stop_clean;
+}
+
+done_testing;
