@@ -1,10 +1,10 @@
 # What a server may still do once it serves: no capabilities, no new ones, no system calls that
 # it has no need of. What each thread may do and what not is in t/unit/test_server_sandbox.c.
 use v5.36;
-use Config;
 use Test::More;
 use lib 't/lib';
 use Daemon;
+use Daemon::Filter qw(can_filter refuse_filters);
 use File::Temp 'tempdir';
 
 plan skip_all => 'memcached keeps what it has' if is_reference();
@@ -94,29 +94,11 @@ like($watcher->line, qr/ type=item_store key=k /, "and is told");
 $d->connect->send("shutdown\r\n");
 ok(eventually(sub { !-e "$dir/pid" }), "shutdown ends it, and the pid file is gone");
 
-# Where the kernel refuses a filter: say it by one of ours, which from here on is in force.
-# Source: linux/filter.h, linux/seccomp.h, linux/audit.h.
-my ($ld, $jeq, $ret)   = (0x20, 0x15, 0x06);
-my ($prctl, $seccomp)  = (157, 317);
-my ($allow, $refuse)   = (0x7fff0000, 0x00050000 | 1);
-my ($no_new_privs, $set_seccomp, $mode_filter) = (38, 22, 2);
-
+# Where the kernel refuses a filter, from here on.
 SKIP: {
     skip 'there is no filter with sanitizers', 1 if $sanitized;
-    skip 'these are the numbers of another machine', 1 if $Config{archname} !~ /^x86_64-linux/;
-    my $code = join '', map { pack 'S C C L', @$_ } (
-        [ $ld,  0, 0, 0 ],
-        [ $jeq, 3, 0, $seccomp ],
-        [ $jeq, 0, 3, $prctl ],
-        [ $ld,  0, 0, 16 ],
-        [ $jeq, 0, 1, $set_seccomp ],
-        [ $ret, 0, 0, $refuse ],
-        [ $ret, 0, 0, $allow ],
-    );
-    my $program = pack 'S x6 P', length($code) / 8, $code;
-
-    syscall($prctl, $no_new_privs, 1, 0, 0, 0) == 0 or die "prctl: $!\n";
-    syscall($prctl, $set_seccomp, $mode_filter, $program) == 0 or die "prctl: $!\n";
+    skip 'no filter of our own on this machine', 1 if !can_filter();
+    refuse_filters();
 
     my $why = "there is no filter of system calls (-o drop_privileges): Operation not permitted";
     my $bare = Daemon->start({ verbose => 1 });

@@ -3,6 +3,7 @@ use v5.36;
 use Test::More;
 use lib 't/lib';
 use Daemon;
+use Daemon::Filter qw(allow_calls can_filter);
 use File::Temp;
 
 plan skip_all => 'memcached has other files' if is_reference();
@@ -15,6 +16,25 @@ sub output (@command) {
     my $text = do { local $/; <$out> };
     close $out;
     return $text;
+}
+
+# The calls that a unit allows, by the lists that systemd has.
+sub calls_of ($unit) {
+    my %allowed;
+
+    for my $line ($unit =~ /^SystemCallFilter=(.*)$/mg) {
+        my $denies = $line =~ s/^~//;
+        my @calls  = map { /^@/ ? calls_in($_) : $_ } split ' ', $line;
+
+        $denies ? delete @allowed{@calls} : (@allowed{@calls} = (1) x @calls);
+    }
+    return sort keys %allowed;
+}
+
+sub calls_in ($group) {
+    my @listed = output('systemd-analyze', 'syscall-filter', $group) =~ /^ +([-@\w]+)$/mg;
+
+    return map { /^@/ ? calls_in($_) : $_ } @listed;
 }
 
 output('make', '-s', 'install', "DESTDIR=$root", 'prefix=/usr', 'sysconfdir=/etc');
@@ -52,6 +72,24 @@ SKIP: {
             "systemd understands $file");
     }
 }
+# Within the filter of the unit it serves, with its own and narrower one.
+SKIP: {
+    skip 'no filter of our own on this machine', 1 if !can_filter();
+    skip 'no systemd-analyze here', 1 if system('systemd-analyze --version >/dev/null 2>&1') != 0;
+    my @calls = calls_of(output('cat', "$root/usr/lib/systemd/system/larder.service"));
+    my $pid   = fork // die "fork: $!\n";
+    if ($pid == 0) {
+        Daemon::Program::become('nobody') if $> == 0;
+        allow_calls(@calls);
+        my $d = Daemon->start('-o' => 'drop_privileges', '-c' => 512);
+        my $good = $d->connect->ask(set(k => 'v')) eq "STORED\r\n" && $d->stop->{status} == 0;
+        print STDERR $d->said if !$good;
+        POSIX::_exit($good ? 0 : 1);
+    }
+    waitpid $pid, 0;
+    is($?, 0, "it serves within the filter of the unit");
+}
+
 output('make', '-s', 'uninstall', "DESTDIR=$root", 'prefix=/usr', 'sysconfdir=/etc');
 is(output('sh', '-c', "cd $root && find . -type f"), "./etc/larder/larder.conf\n",
     "make uninstall leaves the configuration alone");
