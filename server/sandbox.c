@@ -96,6 +96,7 @@ static const struct rule rules[] = {
     { CALL(lseek, MAIN), .needs = NEED_FILES },
     { CALL(sysinfo, MAIN), .needs = NEED_FILES }, /* qsort() asks how much memory there is */
     { CALL(unlink, MAIN), .needs = NEED_REMOVAL },
+    { CALL(unlinkat, MAIN), .needs = NEED_REMOVAL }, /* the same, where there is no unlink */
 
     /* What time it is, where the kernel has to be asked, and other questions. */
     { CALL(clock_gettime, ALL) },
@@ -306,32 +307,22 @@ sandbox_enter(struct sandbox *sandbox, enum sandbox_role role)
     pthread_mutex_unlock(&sandbox->mutex);
 }
 
-static enum sandbox_status
-fail(char *text, size_t text_bytes, enum sandbox_status status, const char *what,
-     int error)
-{
-    snprintf(text, text_bytes, "%s%s%s", what, error != 0 ? ": " : "",
-             error != 0 ? strerror(error) : "");
-    return status;
-}
-
 enum sandbox_status
 sandbox_await(struct sandbox *sandbox, unsigned threads, char *text, size_t text_bytes)
 {
-    bool demanded = sandbox->options->filter_demanded;
-
     pthread_mutex_lock(&sandbox->mutex);
     while (sandbox->entered < threads)
         pthread_cond_wait(&sandbox->told, &sandbox->mutex);
     pthread_mutex_unlock(&sandbox->mutex);
-    if (sandbox->capable)
-        return fail(text, text_bytes, SANDBOX_REFUSED,
-                    "the system does not let go of capabilities", 0);
-    if (sandbox->error == 0)
+    if (sandbox->error == 0 && !sandbox->capable)
         return SANDBOX_OK;
-    return fail(text, text_bytes, demanded ? SANDBOX_REFUSED : SANDBOX_WITHOUT,
-                "there is no filter of system calls (-o drop_privileges)",
-                sandbox->error);
+    if (sandbox->error != 0)
+        snprintf(text, text_bytes,
+                 "there is no filter of system calls (-o drop_privileges): %s",
+                 strerror(sandbox->error));
+    else
+        snprintf(text, text_bytes, "the system does not let capabilities be given up");
+    return sandbox->options->filter_demanded ? SANDBOX_REFUSED : SANDBOX_WITHOUT;
 }
 
 void

@@ -43,8 +43,8 @@ struct sandbox {
 
 enum sandbox_status {
     SANDBOX_OK,
-    SANDBOX_WITHOUT, /* there is no filter: a warning will do */
-    SANDBOX_REFUSED, /* it was asked for, and there is none; or there are capabilities left */
+    SANDBOX_WITHOUT, /* there is no filter, or capabilities are left: a warning will do */
+    SANDBOX_REFUSED, /* the same, and -o drop_privileges was said: the end */
 };
 
 /* For a server with these options, which outlive it. Takes over SIGSYS. */

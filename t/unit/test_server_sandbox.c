@@ -20,6 +20,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "config.h"
@@ -102,8 +103,8 @@ assert_allowed(struct trial trial, const char *what)
     X(bpf, 0, bpf, 0, NULL, 0)                                                           \
     X(memory_of_others, 0, process_vm_writev, 1, NULL, 0, NULL, 0, 0)                    \
     X(become_root, 0, setuid, 0)                                                         \
-    X(rename, 0, rename, "/nowhere/at", "/nowhere/all")                                  \
-    X(remove, 0, unlink, "/nowhere/at/all")                                              \
+    X(rename, 0, renameat, AT_FDCWD, "/nowhere/at", AT_FDCWD, "/nowhere/all")            \
+    X(remove, 0, unlinkat, AT_FDCWD, "/nowhere/at/all", 0)                               \
     X(change_a_socket, 0, setsockopt, -1, SOL_SOCKET, SO_KEEPALIVE, NULL, 0)             \
     X(map_code, 0, mmap, NULL, 4096, PROT_READ | PROT_EXEC, MAP_ANONYMOUS, -1, 0)        \
     X(make_code, 0, mprotect, NULL, 4096, PROT_READ | PROT_EXEC)                         \
@@ -117,16 +118,18 @@ assert_allowed(struct trial trial, const char *what)
     X(getsockname, WORKER, getsockname, -1, NULL, NULL)                                  \
     X(sendmsg, WORKER | WATCH, sendmsg, -1, NULL, 0)                                     \
     X(fallocate, WORKER | UPKEEP, fallocate, -1, 0, 0, 1)                                \
-    X(epoll_wait, MAIN | WORKER, epoll_wait, -1, NULL, 1, 0)                             \
+    X(epoll_wait, MAIN | WORKER, epoll_pwait, -1, NULL, 1, 0, NULL, 0)                   \
     X(read, MAIN | WORKER | WATCH, read, -1, NULL, 0)                                    \
     X(recvfrom, MAIN | WORKER | WATCH, recvfrom, -1, NULL, 0, 0, NULL, NULL)             \
     X(close, MAIN | WORKER | WATCH, close, -1)                                           \
     X(write, ALL, write, -1, NULL, 0)                                                    \
     X(sendto, ALL, sendto, -1, NULL, 0, 0, NULL, 0)                                      \
-    X(poll, ALL, poll, NULL, 0, 0)                                                       \
+    X(poll, ALL, ppoll, NULL, 0, &at_once, NULL, 0)                                      \
     X(futex, ALL, futex, NULL, 1, 1)                                                     \
     X(mmap, ALL, mmap, NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)        \
     X(madvise, ALL, madvise, NULL, 0, MADV_NORMAL)
+
+static const struct timespec at_once;
 
 enum {
     MAIN = 1 << SANDBOX_MAIN,
@@ -249,6 +252,12 @@ START_TEST(main_alone_opens_them_where_there_is_and_only_to_read)
 }
 END_TEST
 
+static void
+remove_file(void)
+{
+    (void)unlink("/nowhere/at/all");
+}
+
 START_TEST(a_daemon_may_remove_its_pid_file)
 {
     static char    file[] = "/run/pid";
@@ -256,8 +265,8 @@ START_TEST(a_daemon_may_remove_its_pid_file)
 
     options.daemon = true;
     options.pid_file = file;
-    assert_allowed(try_as(SANDBOX_MAIN, &options, try_remove), "main");
-    ck_assert_int_eq(WTERMSIG(try_as(SANDBOX_WORKER, &options, try_remove).status),
+    assert_allowed(try_as(SANDBOX_MAIN, &options, remove_file), "main");
+    ck_assert_int_eq(WTERMSIG(try_as(SANDBOX_WORKER, &options, remove_file).status),
                      SIGABRT);
 }
 END_TEST
@@ -327,6 +336,27 @@ START_TEST(a_refusal_is_a_warning_unless_the_filter_was_demanded)
 }
 END_TEST
 
+START_TEST(capabilities_that_stay_are_told_of)
+{
+    static const struct options unfiltered = { .filter = false };
+    scmp_filter_ctx            *filter = seccomp_init(SCMP_ACT_ALLOW);
+    struct sandbox              sandbox;
+    char                        text[256] = "";
+
+    if (geteuid() != 0)
+        return;
+    ck_assert_int_eq(seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(capset), 0),
+                     0);
+    ck_assert_int_eq(seccomp_load(filter), 0);
+    seccomp_release(filter);
+    sandbox_init(&sandbox, &unfiltered);
+    sandbox_enter(&sandbox, SANDBOX_WORKER);
+    ck_assert_int_eq(sandbox_await(&sandbox, 1, text, sizeof(text)), SANDBOX_WITHOUT);
+    ck_assert_str_eq(text, "the system does not let capabilities be given up");
+    sandbox_fini(&sandbox);
+}
+END_TEST
+
 /* ------------------------------------------------------------------------------------ */
 
 static Suite *
@@ -346,6 +376,7 @@ make_suite(void)
     tcase_add_loop_test(roles, no_drop_privileges_allows_everything, 0,
                         SANDBOX_UPKEEP + 1);
     tcase_add_test(roles, a_refusal_is_a_warning_unless_the_filter_was_demanded);
+    tcase_add_test(roles, capabilities_that_stay_are_told_of);
     suite_add_tcase(suite, roles);
     return suite;
 }
