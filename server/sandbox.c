@@ -77,6 +77,9 @@ static const struct rule rules[] = {
     { CALL(getsockname, WORKER) },
     { CALL(setsockopt, WORKER), .needs = NEED_KERNEL_TLS, IF(1, EQ, LEVEL_OF_TLS) },
     { CALL(setsockopt, WORKER), .needs = NEED_KERNEL_TLS, IF(2, EQ, TCP_ULP) },
+    /* Records that are no data: main says goodbye to whom it closes, watchers may, too. */
+    { CALL(sendmsg, MAIN), .needs = NEED_KERNEL_TLS },
+    { CALL(recvmsg, WATCH), .needs = NEED_KERNEL_TLS },
 
     /* Memory: malloc's, the cache's, and a memory file's. */
     { CALL(brk, ALL) },

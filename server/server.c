@@ -573,13 +573,15 @@ server_run(struct server *server)
     event_base_dispatch(server->base);
 }
 
-/* From here on nobody listens to signals, and they must not end what is ending. */
+/* From here on nobody listens to signals, and they must not end what is ending; but for the
+ * one that names a system call which is not allowed. */
 static void
 block_signals(void)
 {
     sigset_t all;
 
     sigfillset(&all);
+    sigdelset(&all, SIGSYS);
     pthread_sigmask(SIG_BLOCK, &all, NULL);
 }
 

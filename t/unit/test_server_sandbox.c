@@ -278,7 +278,7 @@ turn_on_kernel_tls(void)
     syscall(SYS_setsockopt, -1, 282 /* SOL_TLS */, 1, NULL, 0);
 }
 
-START_TEST(a_worker_may_hand_tls_to_the_kernel_where_that_is_wanted)
+START_TEST(tls_may_be_handed_to_the_kernel_where_that_is_wanted)
 {
     struct options options = filtered;
 
@@ -288,6 +288,8 @@ START_TEST(a_worker_may_hand_tls_to_the_kernel_where_that_is_wanted)
     assert_allowed(try_as(SANDBOX_WORKER, &options, turn_on_kernel_tls), "a worker");
     ck_assert_int_eq(
         WTERMSIG(try_as(SANDBOX_WORKER, &options, try_change_a_socket).status), SIGABRT);
+    assert_allowed(try_as(SANDBOX_MAIN, &options, try_sendmsg), "main");
+    assert_allowed(try_as(SANDBOX_WATCH, &options, try_recvmsg), "watch");
 }
 END_TEST
 
@@ -372,7 +374,7 @@ make_suite(void)
                         SANDBOX_UPKEEP + 1);
     tcase_add_test(roles, main_alone_opens_them_where_there_is_and_only_to_read);
     tcase_add_test(roles, a_daemon_may_remove_its_pid_file);
-    tcase_add_test(roles, a_worker_may_hand_tls_to_the_kernel_where_that_is_wanted);
+    tcase_add_test(roles, tls_may_be_handed_to_the_kernel_where_that_is_wanted);
     tcase_add_loop_test(roles, no_drop_privileges_allows_everything, 0,
                         SANDBOX_UPKEEP + 1);
     tcase_add_test(roles, a_refusal_is_a_warning_unless_the_filter_was_demanded);
