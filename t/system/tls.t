@@ -204,6 +204,10 @@ for my $case ([ 1, 'ssl_session_cache' ], [ 0 ]) {
     my $done = $d->connect;
     write_beneath($slow[0], "\x16\x03\x01\x02\x00\x01");
     ok($done->is_in_step, 'somebody else is quicker');
+    ok(eventually(sub {
+            my $all = join ' ', map { $_->[1] } $d->stat_pairs('conns');
+            !grep { $all !~ /:@{[ $_->{socket}->sockport ]}\b/ } @slow;
+        }), 'both are with a worker, whose time begins then');
     $d->advance_clock(9);
     is($d->stat('ssl_handshake_errors'), 101, 'a handshake may take ten seconds');
     $d->advance_clock(2);
