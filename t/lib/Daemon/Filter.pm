@@ -7,13 +7,20 @@ package Daemon::Filter;
 use v5.36;
 use Config;
 use Exporter 'import';
+use Daemon::Program 'server_program';
 
-our @EXPORT_OK = qw(allow_calls can_filter refuse_filters);
+our @EXPORT_OK = qw(allow_calls can_filter refuse_filters server_filters);
 
 my ($LOAD, $IF_EQUAL, $RETURN) = (0x20, 0x15, 0x06);
 my ($PRCTL, $SECCOMP)          = (157, 317);
 my ($ALLOW, $EPERM)            = (0x7fff0000, 0x00050000 | 1);
 my ($PR_SET_SECCOMP, $PR_SET_NO_NEW_PRIVS, $MODE_FILTER) = (22, 38, 2);
+
+# Has the server filters of its own? With sanitizers, or without libseccomp, it has none.
+sub server_filters () {
+    open my $in, '<:raw', server_program() or die server_program(), ": $!\n";
+    return join('', <$in>) =~ /libseccomp\.so/ ? 1 : 0;
+}
 
 sub can_filter () {
     return $Config{archname} =~ /^x86_64-linux/;
