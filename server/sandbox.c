@@ -64,6 +64,7 @@ static const struct rule rules[] = {
     { CALL(epoll_pwait, LOOPS) },
     { CALL(epoll_pwait2, LOOPS) },
     { CALL(epoll_ctl, LOOPS) },
+    { CALL(timerfd_settime, LOOPS) }, /* libevent with EVENT_PRECISE_TIMER */
     { CALL(futex, ALL) },
     { CALL(read, TALKS) },
     { CALL(write, ALL) },

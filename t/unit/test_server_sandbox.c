@@ -119,6 +119,7 @@ assert_allowed(struct trial trial, const char *what)
     X(sendmsg, WORKER | WATCH, sendmsg, -1, NULL, 0)                                     \
     X(fallocate, WORKER | UPKEEP, fallocate, -1, 0, 0, 1)                                \
     X(epoll_wait, MAIN | WORKER, epoll_pwait, -1, NULL, 1, 0, NULL, 0)                   \
+    X(timerfd_settime, MAIN | WORKER, timerfd_settime, -1, 0, NULL, NULL)                \
     X(read, MAIN | WORKER | WATCH, read, -1, NULL, 0)                                    \
     X(recvfrom, MAIN | WORKER | WATCH, recvfrom, -1, NULL, 0, 0, NULL, NULL)             \
     X(close, MAIN | WORKER | WATCH, close, -1)                                           \
