@@ -386,34 +386,39 @@ see_off(struct watch *watch, const bool gone[WATCHERS_MOST])
     lock_drop(&watch->lock);
 }
 
-/* Wait for lines, or for sockets that go on. */
+/* Wait for lines, or for sockets that go on. Only those that are there are polled: more than
+ * there may be descriptors (-c) is an error, and would be no wait. */
 static void
 wait_a_while(struct watch *watch, bool at_once)
 {
     struct pollfd polled[WATCHERS_MOST + 1] = { { watch->wake_fd, POLLIN, 0 } };
+    unsigned      who[WATCHERS_MOST + 1], count = 1;
     bool          gone[WATCHERS_MOST] = { false };
     uint64_t      times;
 
     for (unsigned i = 0; i < WATCHERS_MOST; i++) {
         struct watcher *watcher = watch->present[i];
 
-        polled[i + 1].fd = watcher != NULL ? watcher->client.fd : -1;
-        polled[i + 1].events = POLLIN;
-        if (watcher != NULL && watcher->used > 0)
-            polled[i + 1].events |= POLLOUT;
+        if (watcher == NULL)
+            continue;
+        who[count] = i;
+        polled[count++] =
+            (struct pollfd){ watcher->client.fd,
+                             watcher->used > 0 ? POLLIN | POLLOUT : POLLIN, 0 };
     }
-    poll(polled, WATCHERS_MOST + 1, at_once ? 0 : WAIT_MS);
+    poll(polled, count, at_once ? 0 : WAIT_MS);
     if (polled[0].revents != 0 &&
         read(watch->wake_fd, &times, sizeof(times)) != (ssize_t)sizeof(times))
         times = 0; /* somebody else's wake: look and see */
-    for (unsigned i = 0; i < WATCHERS_MOST; i++) {
-        struct watcher *watcher = watch->present[i];
-        short           what = polled[i + 1].revents;
+    for (unsigned i = 1; i < count; i++) {
+        struct watcher *watcher = watch->present[who[i]];
+        short           what = polled[i].revents;
+        bool           *is_gone = &gone[who[i]];
 
-        if (watcher != NULL && what & (POLLIN | POLLHUP | POLLERR))
-            gone[i] = !ignore_input(watcher);
-        if (watcher != NULL && what & POLLOUT && !gone[i])
-            gone[i] = !flush(watcher);
+        if (what & (POLLIN | POLLHUP | POLLERR))
+            *is_gone = !ignore_input(watcher);
+        if (what & POLLOUT && !*is_gone)
+            *is_gone = !flush(watcher);
     }
     see_off(watch, gone);
 }

@@ -1,7 +1,9 @@
 # The system has no descriptor left for a client, and then it has one again, without the
 # server or its clients having done anything for it.
 use v5.36;
+use POSIX ();
 use Test::More;
+use Time::HiRes 'time';
 use lib 't/lib';
 use Daemon;
 
@@ -58,6 +60,37 @@ ok(eventually(sub { $d->stat('accepting_conns') == 0 }), "one waits again");
 $leaver->close;
 is($c->line, "MN\r\n", "and is served when somebody leaves");
 $d->stop_clean;
+
+# --- while many wait -----------------------------------------------------------
+
+# What the server does meanwhile takes no time: none of its threads is busy.
+$d = Daemon->start('-t' => 2);
+my $held = $d->connect;
+$held->ask("mn\r\n");
+limit($d, lowest_free($d));
+my @waiting = map { $d->connect } 1 .. 100;
+$_->send("mn\r\n") for @waiting;
+ok(eventually(sub { $d->stat('accepting_conns') == 0 }), scalar @waiting . ' wait');
+my ($began, $used) = (time, cpu_of($d));
+for (1 .. 10) {
+    let_it_try($d);
+    $held->ask("mn\r\n");
+}
+my $share = (cpu_of($d) - $used) / (time - $began);
+cmp_ok($share, '<', 0.05, 'the processor has nothing to do with that');
+note(sprintf '%.1f %% of it', 100 * $share);
+limit($d, 1024);
+is(join('', map { $_->line } @waiting), "MN\r\n" x @waiting, 'all of them are served then');
+$d->stop_clean;
+
+# Seconds of the processor that the server has had. Waiting is not among them, however much
+# else the machine has to do.
+sub cpu_of ($d) {
+    open my $in, '<', '/proc/' . $d->pid . '/stat' or die "the server is gone\n";
+    my ($user, $system) = (split ' ', <$in> =~ s/.*\) //r)[ 11, 12 ];
+
+    return ($user + $system) / POSIX::sysconf(POSIX::_SC_CLK_TCK());
+}
 
 # Descriptors below this number are all that the server may have.
 sub limit ($d, $number) {
