@@ -150,8 +150,10 @@ struct span
 events_conn_close(char *line, int client, const struct events_peer *peer,
                   enum events_closed reason)
 {
-    static const char *const reasons[] = { "normal", "error", "idle_timeout",
-                                           "shutdown" };
+    static const char *const reasons[] = { "normal",         "error",
+                                           "idle_timeout",   "shutdown",
+                                           "header_timeout", "body_timeout",
+                                           "write_timeout",  "conn_mem_limit" };
     int                      length =
         snprintf(line, EVENTS_LINE_MAX,
                  "type=conn_close rip=%s rport=%u transport=%s reason=%s cfd=%d",

@@ -82,6 +82,11 @@ enum events_closed {
     EVENTS_CLOSED_BY_ERROR,
     EVENTS_CLOSED_BY_IDLENESS,
     EVENTS_CLOSED_BY_SHUTDOWN,
+    /* memcached has no such limits. */
+    EVENTS_CLOSED_BY_HEADER_TIMEOUT,
+    EVENTS_CLOSED_BY_BODY_TIMEOUT,
+    EVENTS_CLOSED_BY_WRITE_TIMEOUT,
+    EVENTS_CLOSED_BY_MEMORY_LIMIT,
 };
 struct span events_conn_close(char *line, int client, const struct events_peer *peer,
                               enum events_closed reason);

@@ -38,6 +38,13 @@ reply_destroy(struct reply **reply)
     *reply = NULL;
 }
 
+size_t
+reply_memory(const struct reply *reply)
+{
+    return sizeof(*reply) + reply->count * sizeof(*reply->pieces) + reply->flat_room +
+           reply->tail_room;
+}
+
 void
 reply_clear(struct reply *reply)
 {

@@ -56,6 +56,8 @@ void          reply_destroy(struct reply **reply);
 
 /* Forget everything and end the readings. */
 void reply_clear(struct reply *reply);
+/* Bytes of memory that a saved reply takes, besides values that are pinned. */
+size_t reply_memory(const struct reply *reply);
 /* Go back to what it was when flat_used and count were these, without a tail. */
 void reply_retract(struct reply *reply, size_t flat_used, unsigned count);
 

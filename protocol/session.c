@@ -84,6 +84,16 @@ session_is_receiving(const struct session *session)
     return session->arriving != NULL || session->swallow > 0;
 }
 
+uint64_t
+session_to_come(const struct session *session)
+{
+    const struct arriving *arriving = session->arriving;
+
+    if (arriving == NULL)
+        return session->swallow;
+    return arriving->upload.length - arriving->upload.filled + arriving->request.tail;
+}
+
 bool
 session_is_idle(const struct session *session)
 {

@@ -91,8 +91,9 @@ void session_say_too_much(const struct session *session, struct span request,
 /* True while it goes on without input. */
 bool session_has_more_to_say(const struct session *session);
 
-/* True while a value arrives, to be stored or to be skipped. */
-bool session_is_receiving(const struct session *session);
+/* True while a value arrives, to be stored or to be skipped; and how much of it is to come. */
+bool     session_is_receiving(const struct session *session);
+uint64_t session_to_come(const struct session *session);
 
 /* True between two requests: nothing has begun that has not ended. */
 bool session_is_idle(const struct session *session);

@@ -13,6 +13,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "server/limits.h"
 #include "server/server.h"
 #include "server/tls.h"
 #include "server/trace.h"
@@ -136,6 +137,70 @@ leave_again_list(struct conn *conn)
         worker->again_end = at;
 }
 
+/* ---- what it keeps --------------------------------------------------------------- */
+
+static void
+forget_kept(struct conn *conn)
+{
+    counter_add(&conn->worker->kept_bytes, -(uint64_t)conn->kept_length);
+    free(conn->kept);
+    conn->kept = NULL;
+    conn->kept_length = 0;
+}
+
+static void
+forget_pending(struct conn *conn)
+{
+    counter_add(&conn->worker->kept_bytes, -(uint64_t)conn->pending_memory);
+    reply_destroy(&conn->pending);
+    conn->pending_memory = 0;
+}
+
+/* Keep what is to be sent; false where there is no memory for it. */
+static bool
+keep_reply(struct conn *conn, struct reply *reply)
+{
+    conn->pending = reply_save(reply);
+    if (conn->pending == NULL) {
+        counter_add(&conn->worker->counters.response_obj_oom, 1);
+        return false;
+    }
+    conn->pending_memory = reply_memory(conn->pending);
+    counter_add(&conn->worker->kept_bytes, conn->pending_memory);
+    return true;
+}
+
+/* Keep input for later; it lies in the worker's buffer now. */
+static bool
+keep_input(struct conn *conn, struct span rest)
+{
+    if (rest.length == 0)
+        return true;
+    conn->kept = malloc(rest.length);
+    if (conn->kept == NULL) {
+        counter_add(&conn->worker->counters.read_buf_oom, 1);
+        return false;
+    }
+    memcpy(conn->kept, rest.at, rest.length);
+    conn->kept_length = (uint16_t)rest.length;
+    counter_add(&conn->worker->kept_bytes, rest.length);
+    return true;
+}
+
+static size_t
+fetch_kept(struct conn *conn)
+{
+    size_t length = conn->kept_length;
+
+    if (conn->kept == NULL)
+        return 0;
+    memcpy(conn->worker->input, conn->kept, length);
+    forget_kept(conn);
+    return length;
+}
+
+/* ---- its end --------------------------------------------------------------------- */
+
 /* Leave the worker, and free all but the descriptor. */
 static void
 leave(struct conn *conn)
@@ -154,9 +219,9 @@ leave(struct conn *conn)
         conn->next->prev = conn->prev;
     lock_drop(&worker->conns_lock);
     session_fini(&conn->session, &worker->session_worker);
-    reply_destroy(&conn->pending);
+    forget_pending(conn);
+    forget_kept(conn);
     tls_destroy(&conn->tls);
-    free(conn->kept);
     free(conn);
     atomic_fetch_sub(&worker->connections, 1);
 }
@@ -266,14 +331,12 @@ send_reply(struct conn *conn)
     enum sent     sent = send_some(conn, reply);
 
     if (sent == SENT_PART) {
-        conn->pending = reply_save(reply);
-        if (conn->pending == NULL) {
-            counter_add(&conn->worker->counters.response_obj_oom, 1);
-            sent = SENT_FAILED;
-        } else {
+        if (keep_reply(conn, reply)) {
             event_del(&conn->event);
             if (!wait_for(conn, EV_WRITE))
                 sent = SENT_FAILED;
+        } else {
+            sent = SENT_FAILED;
         }
     }
     if (sent == SENT_FAILED)
@@ -283,43 +346,32 @@ send_reply(struct conn *conn)
 
 /* ---- running --------------------------------------------------------------------- */
 
-/* Keep input for later; it lies in the worker's buffer now. */
-static bool
-keep_input(struct conn *conn, struct span rest)
-{
-    if (rest.length == 0)
-        return true;
-    conn->kept = malloc(rest.length);
-    if (conn->kept == NULL) {
-        counter_add(&conn->worker->counters.read_buf_oom, 1);
-        return false;
-    }
-    memcpy(conn->kept, rest.at, rest.length);
-    conn->kept_length = (uint16_t)rest.length;
-    return true;
-}
-
-static size_t
-fetch_kept(struct conn *conn)
-{
-    size_t length = conn->kept_length;
-
-    if (conn->kept == NULL)
-        return 0;
-    memcpy(conn->worker->input, conn->kept, length);
-    free(conn->kept);
-    conn->kept = NULL;
-    conn->kept_length = 0;
-    return length;
-}
-
 /* What the connection waits for when its turn has ended. */
 static enum conn_state
 state_between_turns(const struct conn *conn)
 {
     if (conn->pending != NULL)
         return CONN_WRITING;
-    return session_is_idle(&conn->session) ? CONN_WAITING : CONN_RECEIVING;
+    if (session_is_receiving(&conn->session))
+        return CONN_RECEIVING;
+    return conn->kept != NULL || !session_is_idle(&conn->session) ? CONN_READING
+                                                                  : CONN_WAITING;
+}
+
+/* Its turn is over. What it waits for now has begun with this turn if it did not wait for
+ * that before, or if requests were run. */
+static void
+end_turn(struct conn *conn, enum conn_state before, bool ran)
+{
+    enum conn_state now = state_between_turns(conn);
+
+    set_state(conn, now);
+    if (now == CONN_WAITING)
+        return;
+    if (now != before || ran)
+        conn->began_at = clock_now(&conn->worker->server->clock);
+    if (limits_is_over(conn->worker))
+        limits_relieve(conn->worker, conn);
 }
 
 static enum events_closed
@@ -364,9 +416,10 @@ holds_input(const struct conn *conn)
 static void
 conn_run(struct conn *conn, struct span input)
 {
-    struct worker *worker = conn->worker;
-    unsigned       budget = worker->server->turn_requests;
-    size_t         said = 0;
+    struct worker  *worker = conn->worker;
+    unsigned        budget = worker->server->turn_requests;
+    size_t          said = 0;
+    enum conn_state before = conn->state;
 
     set_state(conn, CONN_RUNNING);
     worker->session_worker.executor.client = conn->fd;
@@ -423,7 +476,7 @@ conn_run(struct conn *conn, struct span input)
                 return;
             }
         }
-        set_state(conn, state_between_turns(conn));
+        end_turn(conn, before, budget < worker->server->turn_requests);
         return;
     }
 }
@@ -516,7 +569,7 @@ conn_write(struct conn *conn)
     case SENT_ALL:
         break;
     }
-    reply_destroy(&conn->pending);
+    forget_pending(conn);
     event_del(&conn->event);
     if (conn->closing || !wait_for(conn, EV_READ)) {
         conn_close(conn, conn->closing ? reason_of_end(&conn->session)
@@ -526,6 +579,8 @@ conn_write(struct conn *conn)
     if (conn->kept != NULL || session_has_more_to_say(&conn->session) ||
         holds_input(conn))
         conn_continue(conn);
+    else
+        end_turn(conn, CONN_WRITING, false);
 }
 
 static void

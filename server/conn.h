@@ -27,6 +27,7 @@ struct worker;
 /* What it does just now, for `stats conns`. */
 enum conn_state {
     CONN_WAITING,   /* for a request                       */
+    CONN_READING,   /* the rest of a command               */
     CONN_RUNNING,   /* one                                 */
     CONN_RECEIVING, /* a value that is arriving            */
     CONN_WRITING,   /* for the client to take its output   */
@@ -43,14 +44,25 @@ struct conn {
     bool             in_again : 1; /* on the worker's list for another turn...   */
     bool             hungry : 1;   /* ...to read what its TLS holds              */
     uint16_t         kept_length;
+    uint32_t         began_at;  /* clock, what it waits for: unless CONN_WAITING     */
+    uint32_t         looked_at; /* limits.c: clock; and bytes that were left then    */
+    uint64_t         left;
     struct peer      peer;
-    char            *kept;        /* input that is not a whole request yet, or NULL  */
-    struct tls      *tls;         /* NULL: the bytes of the socket are the client's  */
-    struct reply    *pending;     /* output that the socket would not take, or NULL  */
+    char            *kept;           /* input that is not a whole request yet, or NULL  */
+    struct tls      *tls;            /* NULL: the bytes of the socket are the client's  */
+    struct reply    *pending;        /* output that the socket would not take, or NULL  */
+    size_t           pending_memory; /* bytes of that                                */
     struct conn     *next, *prev; /* of the worker's connections; under its conns_lock */
     struct conn     *next_again;
     struct session   session;
 };
+
+/* Bytes of memory for input and output that it keeps. */
+static inline size_t
+conn_keeps(const struct conn *conn)
+{
+    return conn->kept_length + conn->pending_memory;
+}
 
 /* What the clients of a listener speak. */
 enum session_protocol conn_protocol(const struct listener *listener);

@@ -57,6 +57,10 @@ struct options {
     unsigned connections_max;   /* -c: descriptors, as memcached counts them           */
     bool     connections_fast;  /* refuse at the limit, rather than let them wait      */
     unsigned idle_timeout_s;    /* -o idle_timeout: seconds, 0 never                   */
+    unsigned header_timeout_s;  /* -o header_timeout: seconds, 0 never; so are these   */
+    unsigned body_timeout_s;    /* -o body_timeout                                     */
+    unsigned write_timeout_s;   /* -o write_timeout                                    */
+    uint64_t conn_memory_bytes; /* -o conn_mem_limit: 0 none                           */
     unsigned requests_max;      /* -R: requests of one connection before the others    */
     uint64_t read_memory_bytes; /* -o read_buf_mem_limit: 0 none                       */
     enum options_protocol protocol; /* -B: for listeners that name none                */

@@ -413,6 +413,20 @@ static const struct option_row rows[] = {
       NUMBER(udp_amplification, 0, 1000000), .preset = "10",
       .help = "an answer by UDP has at most so many times the bytes of its "
               "request, so that nobody is hit by it who did not ask; 0: any" },
+    { EXTENDED("header_timeout"), .argument = "<s>", .section = SECTION_CONNECTIONS,
+      NUMBER(header_timeout_s, 0, 100000000), .preset = "60",
+      .help = "close connections that take longer to send a command; 0: never" },
+    { EXTENDED("body_timeout"), .argument = "<s>", .section = SECTION_CONNECTIONS,
+      NUMBER(body_timeout_s, 0, 100000000), .preset = "60",
+      .help = "close connections that in so many seconds send neither the rest of a value "
+              "nor a kilobyte of it a second; 0: never" },
+    { EXTENDED("write_timeout"), .argument = "<s>", .section = SECTION_CONNECTIONS,
+      NUMBER(write_timeout_s, 0, 100000000), .preset = "60",
+      .help = "the same of those that do not take what they have asked for" },
+    { EXTENDED("conn_mem_limit"), .argument = "<mb>", .section = SECTION_CONNECTIONS,
+      BYTES(conn_memory_bytes, 0, 16 * TIB, MIB), .preset = "256",
+      .help = "memory for what connections have not sent or taken as a whole; beyond it those "
+              "that keep most are closed; 0: no limit" },
     { EXTENDED("ssl_handshake_timeout"), .argument = "<s>", .section = SECTION_TLS,
       NUMBER(tls_handshake_s, 1, 100000000), .preset = "10",
       .help = "close connections whose handshake takes longer" },

@@ -17,7 +17,8 @@
 #include "slabs/decimal.h"
 
 /*
- * Every figure of plain `stats`, in wire order: kind, name, meaning.
+ * Every figure of plain `stats`, in wire order, memcached's and then our own: kind, name,
+ * meaning.
  *
  *   NUMBER    a plain number            TIME   microseconds, shown as S.UUUUUU
  *   TEXT      a static string
@@ -126,7 +127,13 @@
     X(MAINTAINER, moves_to_warm, "list moves")                                           \
     X(MAINTAINER, moves_within_lru, "list moves")                                        \
     X(MAINTAINER, direct_reclaims, "evictions by who needed memory")                     \
-    X(MAINTAINER, lru_bumps_dropped, "always 0: reads queue nothing")
+    X(MAINTAINER, lru_bumps_dropped, "always 0: reads queue nothing")                    \
+    X(SECURE, handshake_kicks, "connections closed because of ssl_handshake_timeout")    \
+    X(NUMBER, header_kicks, "connections closed because of header_timeout")              \
+    X(NUMBER, body_kicks, "connections closed because of body_timeout")                  \
+    X(NUMBER, write_kicks, "connections closed because of write_timeout")                \
+    X(NUMBER, conn_mem_kicks, "connections closed because of conn_mem_limit")            \
+    X(NUMBER, conn_mem_bytes, "bytes of input and output that connections keep")
 
 enum kind {
     NUMBER,
@@ -257,6 +264,13 @@ fill_connections(struct server *server, const struct worker_counters *w,
     f->read_buf_oom.number = w->read_buf_oom;
     f->reserved_fds.number = 5 * workers;
     f->idle_kicks.number = w->idle_kicks;
+    f->handshake_kicks.number = w->handshake_kicks;
+    f->header_kicks.number = w->header_kicks;
+    f->body_kicks.number = w->body_kicks;
+    f->write_kicks.number = w->write_kicks;
+    f->conn_mem_kicks.number = w->conn_mem_kicks;
+    for (unsigned i = 0; i < server->options.threads; i++)
+        f->conn_mem_bytes.number += counter_read(&server->workers[i].kept_bytes);
     f->bytes_read.number = w->bytes_read;
     f->bytes_written.number = w->bytes_written;
     f->conn_yields.number = w->conn_yields;

@@ -74,6 +74,7 @@ name_of_state(enum conn_state state)
 {
     switch (state) {
     case CONN_WAITING:
+    case CONN_READING:
         return "conn_read";
     case CONN_RUNNING:
         return "conn_parse_cmd";

@@ -284,6 +284,14 @@ tls_holds_input(const struct tls *tls)
     return tls->holds_input;
 }
 
+bool
+tls_is_amid_record(const struct tls *tls)
+{
+    /* Of its first five bytes it has some, or it has them all and waits for the rest. */
+    return SSL_has_pending(tls->ssl) == 1 ||
+           strcmp(SSL_rstate_string(tls->ssl), "RB") == 0;
+}
+
 /* ---- bytes out ------------------------------------------------------------------- */
 
 /* Where in a list of vectors the next byte is. */

@@ -54,6 +54,9 @@ bool tls_waits_to_write(const struct tls *tls);
 /* Has it left input that the socket will not tell of? */
 bool tls_holds_input(const struct tls *tls);
 
+/* Has part of a record come, and not all of it? */
+bool tls_is_amid_record(const struct tls *tls);
+
 /* After EPROTO or TLS_REFUSED: what was wrong. */
 const char *tls_trouble(const struct tls *tls);
 

@@ -9,8 +9,8 @@
 
 #include "protocol/events.h"
 #include "server/conn.h"
+#include "server/limits.h"
 #include "server/server.h"
-#include "server/tls.h"
 #include "server/udp.h"
 #include "slabs/must.h"
 
@@ -40,10 +40,9 @@ on_again(evutil_socket_t fd, short what, void *arg)
     (void)fd, (void)what;
     worker->again = NULL;
     worker->again_end = &worker->again;
-    for (struct conn *each = conn; each != NULL; each = each->next_again)
-        each->in_again = false;
     for (; conn != NULL; conn = next) {
         next = conn->next_again;
+        conn->in_again = false; /* until then it is not closed for others' sake */
         conn_continue(conn);
     }
 }
@@ -105,46 +104,13 @@ on_wake(evutil_socket_t fd, short what, void *arg)
         event_base_loopbreak(worker->base);
 }
 
-/* ---- idleness -------------------------------------------------------------------- */
-
-/* Has it done nothing for too long, while it was its turn to do something? Who waits for
- * us, or reads what we send, or is in the midst of a value, is not idle. */
-static bool
-is_idle(const struct conn *conn, uint32_t now)
-{
-    uint32_t limit = conn->worker->server->options.idle_timeout_s * CLOCK_HZ;
-
-    return limit > 0 && !peer_is_local(&conn->peer) && !conn->in_again &&
-           conn->pending == NULL && !session_is_receiving(&conn->session) &&
-           now - conn->heard_at > limit;
-}
-
-/* The handshake of a TLS connection has a time limit of its own. */
-static bool
-is_late(const struct conn *conn, uint32_t now)
-{
-    uint32_t limit = conn->worker->server->options.tls_handshake_s * CLOCK_HZ;
-
-    return conn->tls != NULL && !tls_is_ready(conn->tls) && now - conn->heard_at > limit;
-}
+/* ---- limits ---------------------------------------------------------------------- */
 
 static void
-on_idle_check(evutil_socket_t fd, short what, void *arg)
+on_second(evutil_socket_t fd, short what, void *arg)
 {
-    struct worker *worker = arg;
-    uint32_t       now = clock_now(&worker->server->clock);
-    struct conn   *conn, *next;
-
     (void)fd, (void)what;
-    for (conn = worker->conns; conn != NULL; conn = next) {
-        next = conn->next;
-        if (is_late(conn, now)) {
-            conn_refuse(conn, "the handshake takes too long");
-        } else if (is_idle(conn, now)) {
-            counter_add(&worker->counters.idle_kicks, 1);
-            conn_close(conn, EVENTS_CLOSED_BY_IDLENESS);
-        }
-    }
+    limits_look(arg);
 }
 
 /* ---- birth and death ------------------------------------------------------------- */
@@ -163,7 +129,7 @@ static void
 free_events(struct worker *worker)
 {
     struct event **events[] = { &worker->wake_event, &worker->again_event,
-                                &worker->idle_event };
+                                &worker->second_event };
 
     for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
         if (*events[i] != NULL)
@@ -214,10 +180,8 @@ make_events(struct worker *worker)
     if (worker->wake_event == NULL || worker->again_event == NULL ||
         event_add(worker->wake_event, NULL) != 0)
         return false;
-    if (worker->server->options.idle_timeout_s == 0 && !worker->server->options.tls)
-        return true;
-    worker->idle_event = event_new(worker->base, -1, EV_PERSIST, on_idle_check, worker);
-    return worker->idle_event != NULL && event_add(worker->idle_event, &second) == 0;
+    worker->second_event = event_new(worker->base, -1, EV_PERSIST, on_second, worker);
+    return worker->second_event != NULL && event_add(worker->second_event, &second) == 0;
 }
 
 /* Signals are the main thread's business. */

@@ -30,6 +30,11 @@ enum { WORKER_INPUT_BYTES = 16 << 10 };
     X(bytes_written, "bytes sent to clients")                                            \
     X(conn_yields, "times a client with more to do had to let others go first")          \
     X(idle_kicks, "connections closed for idleness")                                     \
+    X(handshake_kicks, "connections closed because of ssl_handshake_timeout")            \
+    X(header_kicks, "connections closed because of header_timeout")                      \
+    X(body_kicks, "connections closed because of body_timeout")                          \
+    X(write_kicks, "connections closed because of write_timeout")                        \
+    X(conn_mem_kicks, "connections closed because of conn_mem_limit")                    \
     X(read_buf_oom, "connections closed for want of memory for input")                   \
     X(response_obj_oom, "connections closed for want of memory for output")              \
     X(ssl_new_sessions, "TLS handshakes that resumed no session")                        \
@@ -47,12 +52,12 @@ struct worker {
     pthread_t          thread;
     struct event_base *base;
     struct event      *wake_event;
-    struct event      *again_event; /* fires at once while `again` is not empty       */
-    struct event    *idle_event; /* looks for idle connections, where there is a limit */
-    int              wake_fd;    /* eventfd: there is something in the queue       */
-    _Atomic bool     stopping;
-    _Atomic bool     called;      /* and has not answered yet                          */
-    _Atomic unsigned connections; /* given to it and not closed yet                 */
+    struct event      *again_event;  /* fires at once while `again` is not empty       */
+    struct event      *second_event; /* looks whether connections have run into a limit */
+    int                wake_fd;      /* eventfd: there is something in the queue       */
+    _Atomic bool       stopping;
+    _Atomic bool       called; /* and has not answered yet                          */
+    _Atomic unsigned   connections; /* given to it and not closed yet                 */
 
     struct lock  queue_lock; /* RANK_LEAF; guards the next */
     struct conn *queue;      /* given, not yet taken over  */
@@ -60,12 +65,13 @@ struct worker {
     struct lock conns_lock; /* RANK_LEAF; guards the list of `conns`, for who looks on */
 
     /* The worker's own. */
-    struct conn           *conns;     /* all of them; others look under conns_lock */
-    struct conn           *again;     /* that have used up their turn              */
-    struct conn          **again_end; /* where the next of them is put             */
-    struct reply          *reply;     /* of the connection that is served          */
-    char                  *input;     /* WORKER_INPUT_BYTES                        */
-    struct udp            *udp;       /* NULL without -U                           */
+    struct conn           *conns;      /* all of them; others look under conns_lock */
+    struct conn           *again;      /* that have used up their turn              */
+    struct conn          **again_end;  /* where the next of them is put             */
+    struct reply          *reply;      /* of the connection that is served          */
+    char                  *input;      /* WORKER_INPUT_BYTES                        */
+    struct udp            *udp;        /* NULL without -U                           */
+    uint64_t               kept_bytes; /* sum of conn_keeps(); others look, too    */
     struct session_worker  session_worker;
     struct worker_counters counters;
 };

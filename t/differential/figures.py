@@ -23,6 +23,8 @@ LOOSE = {b"pid", b"uptime", b"time", b"rusage_user", b"rusage_system", b"tcpport
          b"crawler_items_checked", b"store_too_large"}
 # Shown by a memcached that was built with flash storage.
 FLASH = re.compile(rb"ext_|slab_automove_freeratio\Z")
+# Of Larder's own limits.
+OWN = re.compile(rb"(?:handshake|header|body|write|conn_mem)_kicks\Z|conn_mem_bytes\Z")
 OF_ITEMS = re.compile(rb"items:(\d+):(\w+)\Z")
 OF_NUMBER = re.compile(rb"(\d+):(\w+)\Z")     # a size class, or the descriptor of a connection
 OF_CONNECTIONS = {b"addr", b"listen_addr", b"state", b"secs_since_last_cmd", b"UDP", b"resps_waiting"}
@@ -44,7 +46,7 @@ def read_stats(pairs, old):
     """Units of a run of STAT lines, which come as (name, value)."""
     units, groups = [], {}
     for name, value in pairs:
-        if FLASH.match(name) or (old and name in since.FIGURES):
+        if FLASH.match(name) or OWN.match(name) or (old and name in since.FIGURES):
             continue
         match, kind = OF_ITEMS.match(name), "items"
         if not match:

@@ -214,6 +214,38 @@ for my $case ([ 1, 'ssl_session_cache' ], [ 0 ]) {
     ok(eventually(sub { $d->stat('ssl_handshake_errors') == 103 }), 'and no longer');
     $_->closed('the connection is hung up on') for @slow;
     ok($done->is_in_step, 'who has done it stays');
+    is($d->stat('handshake_kicks'), 2, 'handshake_kicks counts who is hung up on for that');
+    $d->stop_clean;
+}
+
+# A record that begins and does not end is half a command.
+{
+    my $d = Daemon->start({ tls => {} }, tls_arguments('debug_commands', 'header_timeout=100'),
+        '-t' => 1);
+
+    for my $version ('TLSv1_2', 'TLSv1_3') {
+        my $before = $d->stat('header_kicks');
+        my %with   = (tls => { SSL_version => $version });
+        my @begun  = map { $d->connect(%with) } 1 .. 4;
+        my $whole  = $d->connect(%with);
+
+        $_->ask("mn\r\n") for @begun, $whole;
+        write_beneath($begun[0], "\x17");
+        write_beneath($begun[1], "\x17\x03\x03\x40\x00");
+        write_beneath($begun[2], "\x17\x03\x03\x40\x00" . 'x' x 1000);
+        write_beneath($begun[3], "\x17\x03\x03\x40\x00");
+        for (1 .. 3) {
+            my $until = $d->stat('uptime') + 2;     # it looks once a second
+            eventually(sub { $d->stat('uptime') >= $until });
+            is($d->stat('header_kicks'), $before, "$version: at first they are waited for")
+                if $_ == 2;
+            write_beneath($begun[3], 'x');
+            $d->advance_clock(60);
+        }
+        ok(eventually(sub { $d->stat('header_kicks') == $before + @begun }),
+            "$version: parts of a record are not waited for longer than header_timeout");
+        ok($whole->is_in_step, 'who has sent whole ones stays');
+    }
     $d->stop_clean;
 }
 
@@ -457,9 +489,9 @@ sub relay ($d, $bytes, $file) {
         ssl_session_cache => 'yes', ssl_kernel_tls => 'no', ssl_min_version => 'tlsv1.2');
 
     is($settings->{$_}, $expected{$_}, "$_ is shown") for sort keys %expected;
-    my @names = grep { /^ssl_|server_cert/ } map { $_->[0] } $d->stat_pairs;
+    my @names = grep { /^ssl_|server_cert|handshake/ } map { $_->[0] } $d->stat_pairs;
     is("@names", 'ssl_new_sessions ssl_handshake_errors ssl_proto_errors '
-        . 'time_since_server_cert_refresh', 'the figures stand in memcached\'s order');
+        . 'time_since_server_cert_refresh handshake_kicks', 'the figures stand in memcached\'s order');
     $d->stop_clean;
 }
 

@@ -189,6 +189,10 @@ static const struct {
     { "debug_commands", NULL, WORKS }, /* these three are larder's own */
     { "udp_amplification", "20", WORKS },
     { "ssl_handshake_timeout", "5", WORKS },
+    { "header_timeout", "5", WORKS },
+    { "body_timeout", "5", WORKS },
+    { "write_timeout", "5", WORKS },
+    { "conn_mem_limit", "64", WORKS },
 };
 
 /* `run` was made with -v and the option whose short or -o form is `name`. */
@@ -548,6 +552,12 @@ static const struct {
     { "-o", "idle_timeout=-1", 1 },
     { "-o", "idle_timeout=abc", 1 },
     { "-o", "idle_timeout", 1 },
+    { "-o", "header_timeout=0,body_timeout=0,write_timeout=0", 0 },
+    { "-o", "body_timeout=-1", 1 },
+    { "-o", "write_timeout=abc", 1 },
+    { "-o", "conn_mem_limit=0", 0 },
+    { "-o", "conn_mem_limit=1", 0 },
+    { "-o", "conn_mem_limit=-1", 1 },
     { "-o", "watcher_logbuf_size=abc", 1 },
     { "-o", "worker_logbuf_size=1", 0 },
     { "-o", "slab_chunk_max=1", 0 },

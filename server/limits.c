@@ -1,0 +1,188 @@
+/* server/limits.c - who has kept us waiting for too long, or keeps too much. See limits.h. */
+#include "server/limits.h"
+
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+
+#include "server/conn.h"
+#include "server/peer.h"
+#include "server/server.h"
+#include "server/tls.h"
+#include "server/worker.h"
+
+/* ---- time ------------------------------------------------------------------------ */
+
+/* Are more than so many seconds over? 0 is no limit. The clock can be set back, by who has
+ * debug_commands. */
+static bool
+is_over(uint32_t since, uint32_t now, unsigned limit_s)
+{
+    return limit_s > 0 && now > since && now - since > limit_s * CLOCK_HZ;
+}
+
+/* Bytes that are to come, or to be taken by the client: those in the kernel, too, which says
+ * that it has room only from time to time. */
+static uint64_t
+bytes_left(const struct conn *conn)
+{
+    int unsent = 0;
+
+    if (conn->pending == NULL)
+        return session_to_come(&conn->session);
+    if (ioctl(conn->fd, SIOCOUTQ, &unsent) != 0 || unsent < 0)
+        unsent = 0;
+    return reply_left(conn->pending) + (uint64_t)unsent;
+}
+
+/* Has too little come, or gone, in so many seconds of what began at began_at? */
+static bool
+is_slow(struct conn *conn, uint32_t now, unsigned limit_s)
+{
+    bool     looked = conn->looked_at > conn->began_at;
+    uint64_t left;
+
+    if (limit_s == 0 || (looked && !is_over(conn->looked_at, now, limit_s)))
+        return false;
+    left = bytes_left(conn);
+    if (looked && conn->left < left + (uint64_t)limit_s * LIMITS_BYTES_A_SECOND)
+        return true;
+    conn->looked_at = now;
+    conn->left = left;
+    return false;
+}
+
+/* Part of a record of TLS has come, and nothing that can be read. */
+static bool
+is_amid_record(struct conn *conn, uint32_t now, unsigned limit_s)
+{
+    if (conn->tls == NULL || !tls_is_amid_record(conn->tls)) {
+        conn->looked_at = 0;
+        return false;
+    }
+    if (conn->looked_at <= conn->heard_at)
+        conn->looked_at = now;
+    return is_over(conn->looked_at, now, limit_s);
+}
+
+/* What memcached closes, of those that wait for a request. */
+static bool
+is_idle(const struct conn *conn, uint32_t now, unsigned limit_s)
+{
+    return !peer_is_local(&conn->peer) && is_over(conn->heard_at, now, limit_s);
+}
+
+static void
+end(struct conn *conn, uint64_t *counter, enum events_closed reason)
+{
+    counter_add(counter, 1);
+    conn_close(conn, reason);
+}
+
+static void
+look_at(struct conn *conn, uint32_t now)
+{
+    const struct options   *o = &conn->worker->server->options;
+    struct worker_counters *counters = &conn->worker->counters;
+    enum conn_state         state = conn->state;
+
+    if (conn->tls != NULL && !tls_is_ready(conn->tls)) {
+        if (is_over(conn->heard_at, now, o->tls_handshake_s)) {
+            counter_add(&counters->handshake_kicks, 1);
+            conn_refuse(conn, "the handshake takes too long");
+        }
+        return;
+    }
+    if (conn->in_again) /* it waits for us */
+        return;
+    switch (state) {
+    case CONN_WAITING:
+        if (is_amid_record(conn, now, o->header_timeout_s))
+            end(conn, &counters->header_kicks, EVENTS_CLOSED_BY_HEADER_TIMEOUT);
+        else if (is_idle(conn, now, o->idle_timeout_s))
+            end(conn, &counters->idle_kicks, EVENTS_CLOSED_BY_IDLENESS);
+        break;
+    case CONN_READING:
+        if (is_over(conn->began_at, now, o->header_timeout_s))
+            end(conn, &counters->header_kicks, EVENTS_CLOSED_BY_HEADER_TIMEOUT);
+        else if (is_idle(conn, now, o->idle_timeout_s))
+            end(conn, &counters->idle_kicks, EVENTS_CLOSED_BY_IDLENESS);
+        break;
+    case CONN_RECEIVING:
+        if (is_slow(conn, now, o->body_timeout_s))
+            end(conn, &counters->body_kicks, EVENTS_CLOSED_BY_BODY_TIMEOUT);
+        break;
+    case CONN_WRITING:
+        if (is_slow(conn, now, o->write_timeout_s))
+            end(conn, &counters->write_kicks, EVENTS_CLOSED_BY_WRITE_TIMEOUT);
+        break;
+    case CONN_RUNNING:
+    case CONN_WATCHING:
+        break;
+    }
+}
+
+void
+limits_look(struct worker *worker)
+{
+    uint32_t     now = clock_now(&worker->server->clock);
+    struct conn *next;
+
+    for (struct conn *conn = worker->conns; conn != NULL; conn = next) {
+        next = conn->next;
+        look_at(conn, now);
+    }
+}
+
+/* ---- memory ---------------------------------------------------------------------- */
+
+static uint64_t
+share(const struct worker *worker)
+{
+    const struct options *o = &worker->server->options;
+
+    return o->conn_memory_bytes / o->threads;
+}
+
+bool
+limits_is_over(const struct worker *worker)
+{
+    return worker->kept_bytes > share(worker) && share(worker) > 0;
+}
+
+/* Those that are about to have a turn stay: they are on a list that is being walked. */
+static bool
+may_go(const struct conn *conn, const struct conn *served)
+{
+    return !conn->in_again || conn == served;
+}
+
+static size_t
+most_kept(const struct worker *worker, const struct conn *served)
+{
+    size_t most = 0;
+
+    for (const struct conn *conn = worker->conns; conn != NULL; conn = conn->next) {
+        if (may_go(conn, served) && conn_keeps(conn) > most)
+            most = conn_keeps(conn);
+    }
+    return most;
+}
+
+/* Each round closes those that keep more than half of what anyone does, so there are few. */
+void
+limits_relieve(struct worker *worker, const struct conn *served)
+{
+    uint64_t     enough = share(worker) / 8 * 7;
+    size_t       most = most_kept(worker, served);
+    struct conn *next;
+
+    for (; most > 0 && worker->kept_bytes > enough; most = most_kept(worker, served)) {
+        for (struct conn *conn = worker->conns; conn != NULL; conn = next) {
+            next = conn->next;
+            if (worker->kept_bytes > enough && may_go(conn, served) &&
+                conn_keeps(conn) > most / 2)
+                end(conn, &worker->counters.conn_mem_kicks,
+                    EVENTS_CLOSED_BY_MEMORY_LIMIT);
+        }
+    }
+}

@@ -1,0 +1,40 @@
+/* server/limits.h - how long a connection may keep us waiting, and how much memory it may keep.
+ *
+ * Once a second each worker looks at all its connections (limits_look). What a connection
+ * waits for is its state, and each has a limit of its own:
+ *
+ *   the handshake of TLS   its time in all
+ *   nothing has begun      idle_timeout, since it last said or took something
+ *   part of a command      header_timeout, its time in all
+ *   part of a value        body_timeout    \ in so many seconds it ends, or goes on by
+ *   output is to be taken  write_timeout   / LIMITS_BYTES_A_SECOND on average
+ *
+ * So who sends or takes a byte now and then gains nothing by it. Serving a request costs
+ * nothing: what is needed is noted only where something is left over at the end of a turn.
+ *
+ * Memory that connections keep is counted by their worker. When it has more than its share of
+ * conn_mem_limit, those of its connections that keep most are closed (limits_relieve).
+ *
+ * Threads: the worker's own.
+ */
+#ifndef LARDER_SERVER_LIMITS_H
+#define LARDER_SERVER_LIMITS_H
+
+#include <stdbool.h>
+
+struct conn;
+struct worker;
+
+/* Nobody who works is as slow as that, over a minute. */
+enum { LIMITS_BYTES_A_SECOND = 1 << 10 };
+
+/* Close the connections that have run into a limit of time. */
+void limits_look(struct worker *worker);
+
+/* Does the worker keep more than its share of memory? */
+bool limits_is_over(const struct worker *worker);
+/* Close those that keep most, until it is less by an eighth. The one that is served may be
+ * among them: its caller must not touch it after this. */
+void limits_relieve(struct worker *worker, const struct conn *served);
+
+#endif
