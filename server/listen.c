@@ -28,6 +28,7 @@ enum {
     PORT_MAX = 65535,
     NAME_BYTES = 160,            /* an address and its port, for a message */
     SEND_BUFFER_BYTES = 4 << 20, /* of a UDP socket; the system may give less */
+    LISTENERS_MOST = 256,        /* of TCP, and of UDP */
 };
 
 /* What one element of -l asks for. */
@@ -373,6 +374,8 @@ open_address(struct opening *opening, const struct wish *wish,
     struct listener listener = { .protocol = wish->protocol, .tls = wish->tls };
     char            name[NAME_BYTES];
 
+    if (opening->l->count == LISTENERS_MOST)
+        return bad_value(opening, "-l: more than %d addresses", LISTENERS_MOST);
     listener.fd = wish->port == 0 ? open_any_port(opening, info) : open_ip(opening, info);
     if (listener.fd < 0) {
         int error = errno;

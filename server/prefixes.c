@@ -54,8 +54,10 @@ find_locked(struct prefixes *prefixes, struct span text)
             span_equal((struct span){ prefix->text, prefix->length }, text))
             return prefix;
     }
-    if (prefixes->count == PREFIXES_MOST)
+    if (prefixes->count == PREFIXES_MOST) {
+        atomic_fetch_add(&prefixes->rejected, 1);
         return NULL;
+    }
     prefix = malloc(sizeof(*prefix) + text.length);
     if (prefix == NULL)
         return NULL;
@@ -99,6 +101,7 @@ prefixes_reset(struct prefixes *prefixes)
         }
     }
     prefixes->count = 0;
+    atomic_store(&prefixes->rejected, 0);
     lock_drop(&prefixes->lock);
 }
 

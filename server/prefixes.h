@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "protocol/request.h"
 #include "slabs/lock.h"
@@ -17,9 +18,12 @@
 struct prefix;
 
 struct prefixes {
-    char           delimiter; /* frozen */
-    _Atomic bool   counts;
-    struct lock    lock;       /* RANK_LEAF; guards the rest */
+    char         delimiter; /* frozen */
+    _Atomic bool counts;
+    _Atomic uint64_t
+                   rejected; /* commands that were not counted: their prefix was new, and
+                                  there were too many */
+    struct lock    lock;     /* RANK_LEAF; guards the rest */
     struct prefix *list[1024]; /* by a hash of the prefix    */
     size_t         count;
 };

@@ -133,7 +133,9 @@
     X(NUMBER, body_kicks, "connections closed because of body_timeout")                  \
     X(NUMBER, write_kicks, "connections closed because of write_timeout")                \
     X(NUMBER, conn_mem_kicks, "connections closed because of conn_mem_limit")            \
-    X(NUMBER, conn_mem_bytes, "bytes of input and output that connections keep")
+    X(NUMBER, conn_mem_bytes, "bytes of input and output that connections keep")         \
+    X(NUMBER, log_watchers_rejected, "watch: refused, for there were too many watchers") \
+    X(NUMBER, prefixes_rejected, "commands not counted, for there were too many prefixes")
 
 enum kind {
     NUMBER,
@@ -368,6 +370,8 @@ fill_background(const struct server *server, const struct totals *since,
     f->log_watcher_sent.number = since->watch.sent;
     f->log_watcher_skipped.number = since->watch.skipped;
     f->log_watchers.number = atomic_load(&server->watch.watchers);
+    f->log_watchers_rejected.number = since->watch.rejected;
+    f->prefixes_rejected.number = atomic_load(&server->prefixes.rejected);
 }
 
 /* ---- showing them ---------------------------------------------------------------- */

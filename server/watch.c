@@ -193,7 +193,9 @@ watch_add(struct watch *watch, const struct watch_client *client, uint32_t kinds
     struct watcher *watcher = NULL;
 
     *too_many = atomic_fetch_add(&watch->watchers, 1) >= WATCHERS_MOST;
-    if (!*too_many)
+    if (*too_many)
+        atomic_fetch_add(&watch->rejected, 1);
+    else
         watcher = watcher_create(client, kinds, watch->buffer_bytes);
     if (watcher == NULL) {
         atomic_fetch_sub(&watch->watchers, 1);
@@ -453,7 +455,8 @@ void
 watch_count(const struct watch *watch, struct watch_counters *counters)
 {
     *counters = (struct watch_counters){ .sent = atomic_load(&watch->sent),
-                                         .skipped = atomic_load(&watch->skipped) };
+                                         .skipped = atomic_load(&watch->skipped),
+                                         .rejected = atomic_load(&watch->rejected) };
     for (unsigned i = 0; i < watch->ring_count; i++) {
         counters->written += counter_read(&watch->rings[i].lines);
         for (unsigned kind = 0; kind < WATCH_KINDS; kind++)

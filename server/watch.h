@@ -65,8 +65,9 @@ struct watch {
     _Atomic uint64_t   skipped; /* lines not sent to a watcher that was slow */
     _Atomic uint64_t   sent;
     _Atomic unsigned   watchers;
-    struct lock        lock;                   /* RANK_LEAF; guards the next two       */
-    struct watcher    *arrived;                /* not yet taken over by the thread     */
+    _Atomic uint64_t   rejected; /* that came when there were WATCHERS_MOST */
+    struct lock        lock;     /* RANK_LEAF; guards the next two       */
+    struct watcher    *arrived;  /* not yet taken over by the thread     */
     struct watcher    *present[WATCHERS_MOST]; /* changed by the thread alone, which
                                                   reads it without the lock   */
 
@@ -108,6 +109,7 @@ void watch_wake(struct watch *watch);
 struct watch_counters {
     uint64_t written, dropped; /* into rings, or not for want of room    */
     uint64_t sent, skipped;    /* to watchers, or not for their slowness */
+    uint64_t rejected;         /* watchers, for there were WATCHERS_MOST */
 };
 
 void watch_count(const struct watch *watch, struct watch_counters *counters);

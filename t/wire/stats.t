@@ -30,8 +30,8 @@ my @NAMES = qw(
     moves_to_cold moves_to_warm moves_within_lru direct_reclaims lru_bumps_dropped);
 
 # And of Larder alone.
-push @NAMES, qw(header_kicks body_kicks write_kicks conn_mem_kicks conn_mem_bytes)
-    if !is_reference();
+push @NAMES, qw(header_kicks body_kicks write_kicks conn_mem_kicks conn_mem_bytes
+    log_watchers_rejected prefixes_rejected) if !is_reference();
 
 my $d = Daemon->start('-m' => 100, '-c' => 200, '-t' => 1);
 my $c = $d->connect;
