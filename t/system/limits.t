@@ -19,7 +19,7 @@ my $MUCH  = 4 * $LIMIT * 1024 / ($LIMIT / $STEP);   # four times what is asked f
 
 my $OPTIONS = join ',', 'debug_commands',
     map { "${_}_timeout=$LIMIT" } qw(header body write);
-my $d = Daemon->start('-t' => 1, '-o' => $OPTIONS);
+my $d = Daemon->start('-t' => 1, '-I' => '16m', '-o' => $OPTIONS);
 my $c = $d->connect;
 $c->ask(set(big => 'v' x $BIG));
 
@@ -118,7 +118,10 @@ for my $each (@clients) {
     }
 }
 my %by_name = map { $_->{name} => $_->{client} } @clients;
-ok($by_name{'who says nothing'}->is_in_step, 'who has said nothing is served as ever');
+my $silent = $by_name{'who says nothing'};
+push_all($silent, 'get k');
+has_looked($d);
+$silent->expect("\r\n", "END\r\n", 'time begins with a command, however long there was none');
 $by_name{'lines in two halves'}->hears("END\r\n" x $STEPS, 'each of the lines was answered');
 $by_name{'values in two halves'}->hears("STORED\r\n" x $STEPS, 'each of the values was stored');
 my $slow = $by_name{'who reads slowly'};
@@ -131,8 +134,20 @@ for my $limit (qw(header body write)) {
     ok($watcher->read_until(sub { $watcher->unread =~ $told }),
         "watchers are told of ${limit}_timeout");
 }
-$_->{client}->close for @clients;
+$_->close for values %by_name;
 ok(eventually(sub { $d->stat('conn_mem_bytes') == 0 }), 'nothing is kept for anybody then');
+my $huge  = 'h' x 15_000_000;       # more than the kernel holds, in one piece
+my $taker = $d->connect(window => 4096);
+$d->connect->ask(set(huge => $huge));
+push_all($taker, "get huge\r\n");
+ok(eventually(sub { $d->stat('conn_mem_bytes') > 0 }), 'one does not take all at once');
+$taker->hears(hit(huge => $huge), 'but takes it');
+for (1 .. 3) {
+    has_looked($d);
+    $d->advance_clock(2 * $LIMIT);
+}
+has_looked($d);
+ok($taker->is_in_step, 'and may be silent then');
 $d->stop_clean;
 
 # --- limits that are off, and unix sockets ------------------------------------
