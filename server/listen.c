@@ -375,7 +375,7 @@ open_address(struct opening *opening, const struct wish *wish,
     char            name[NAME_BYTES];
 
     if (opening->l->count == LISTENERS_MOST)
-        return bad_value(opening, "-l: more than %d addresses", LISTENERS_MOST);
+        return listen_bad_value(opening, "-l: more than %d addresses", LISTENERS_MOST);
     listener.fd = wish->port == 0 ? open_any_port(opening, info) : open_ip(opening, info);
     if (listener.fd < 0) {
         int error = errno;

@@ -16,8 +16,10 @@
 #if HAVE_SECCOMP && !LARDER_DEBUG
 
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <netinet/tcp.h>
 #include <seccomp.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
@@ -76,6 +78,7 @@ static const struct rule rules[] = {
     { CALL(poll, ALL) }, /* has standard error room? */
     { CALL(ppoll, ALL) },
     { CALL(getsockname, WORKER) },
+    { CALL(ioctl, WORKER), IF(1, EQ, SIOCOUTQ) }, /* has a client taken what it was sent? */
     { CALL(setsockopt, WORKER), .needs = NEED_KERNEL_TLS, IF(1, EQ, LEVEL_OF_TLS) },
     { CALL(setsockopt, WORKER), .needs = NEED_KERNEL_TLS, IF(2, EQ, TCP_ULP) },
     /* Records that are no data: main says goodbye to whom it closes, watchers may, too. */

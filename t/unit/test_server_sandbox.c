@@ -7,6 +7,7 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
@@ -14,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -116,6 +118,8 @@ assert_allowed(struct trial trial, const char *what)
     X(readv, WORKER, readv, -1, NULL, 0)                                                 \
     X(recvmsg, WORKER, recvmsg, -1, NULL, 0)                                             \
     X(getsockname, WORKER, getsockname, -1, NULL, NULL)                                  \
+    X(ask_what_is_unsent, WORKER, ioctl, -1, SIOCOUTQ, NULL)                             \
+    X(type_into_a_terminal, 0, ioctl, -1, TIOCSTI, NULL)                                 \
     X(sendmsg, WORKER | WATCH, sendmsg, -1, NULL, 0)                                     \
     X(fallocate, WORKER | UPKEEP, fallocate, -1, 0, 0, 1)                                \
     X(epoll_wait, MAIN | WORKER, epoll_pwait, -1, NULL, 1, 0, NULL, 0)                   \
