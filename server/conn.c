@@ -116,7 +116,7 @@ conn_start(struct conn *conn, struct worker *worker)
     worker->conns = conn;
     lock_drop(&worker->conns_lock);
     if (is_traced(conn))
-        trace_event(conn->fd, "new client connection");
+        trace_event(&worker->server->log, conn->fd, "new client connection");
     peer_tell_opened(worker->session_worker.executor.ring, conn->fd, &conn->peer);
     if (wait_for(conn, EV_READ))
         return true;
@@ -233,7 +233,7 @@ conn_close(struct conn *conn, enum events_closed reason)
     int            fd = conn->fd;
 
     if (is_traced(conn))
-        trace_event(fd, "connection closed.");
+        trace_event(&worker->server->log, fd, "connection closed.");
     peer_tell_closed(worker->session_worker.executor.ring, fd, &conn->peer, reason);
     leave(conn);
     close(fd);
@@ -431,10 +431,11 @@ conn_run(struct conn *conn, struct span input)
 
         if (is_traced(conn)) {
             if (conn->session.login.secret)
-                trace_secret(conn->fd, used);
+                trace_secret(&worker->server->log, conn->fd, used);
             else
-                trace_input(conn->fd, (struct span){ input.at, used });
-            trace_reply(conn->fd, worker->reply);
+                trace_input(&worker->server->log, conn->fd,
+                            (struct span){ input.at, used });
+            trace_reply(&worker->server->log, conn->fd, worker->reply);
         }
         input = (struct span){ input.at + used, input.length - used };
         if (status == SESSION_DROP) {

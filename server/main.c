@@ -28,15 +28,15 @@ struct start {
 static int
 fail(struct start *start, int exit_code)
 {
-    fprintf(stderr, "%s\n", start->text);
+    log_say(&start->server.log, LOG_START_FAILED, NULL, "%s", start->text);
     return exit_code;
 }
 
 static void
-warn(const struct start *start, enum process_status status)
+warn(struct start *start, enum process_status status)
 {
     if (status != PROCESS_OK)
-        fprintf(stderr, "warning: %s\n", start->text);
+        log_say(&start->server.log, LOG_START_WARNING, NULL, "%s", start->text);
 }
 
 /* What libevent warns of comes back as an error as well; what ends it does not. */
@@ -76,7 +76,7 @@ count_listeners(const struct server *server)
 
 /* Of main's and each worker's event base, the wakers of workers and of the watch thread,
  * of listeners, of one client, with -d of the wire to the parent, with -e of the file, with
- * -Z of the waker for refresh_certs, and of a service manager. */
+ * -Z of the waker for refresh_certs, of a service manager, and of the journal. */
 static unsigned
 descriptors_needed(const struct start *start)
 {
@@ -85,7 +85,8 @@ descriptors_needed(const struct start *start)
     return LOOP_DESCRIPTORS + options->threads * (LOOP_DESCRIPTORS + 1) + 1 +
            count_listeners(&start->server) + 1 + (options->daemon ? 1 : 0) +
            (options->memory_file != NULL ? 1 : 0) + (options->tls ? 1 : 0) +
-           (start->server.systemd.fd >= 0 ? 1 : 0);
+           (start->server.systemd.fd >= 0 ? 1 : 0) +
+           (start->server.log.to_journal ? 1 : 0);
 }
 
 /* Limits and user, while the process may still be root. */
@@ -121,7 +122,8 @@ take_memory(struct start *start)
 {
     warn(start, process_check_huge_pages(start->text, sizeof(start->text)));
     if (!cache_take_memory(start->server.cache))
-        fprintf(stderr, "warning: the system does not give all of -m in advance (-L)\n");
+        log_say(&start->server.log, LOG_START_WARNING, NULL,
+                "the system does not give all of -m in advance (-L)");
 }
 
 /* Look at the sandbox after it has changed, and say what is to be said, once. */
@@ -131,7 +133,7 @@ judge(struct start *start, enum sandbox_status status)
     if (status == SANDBOX_REFUSED)
         return PROCESS_OS_ERROR;
     if (status != start->sandbox)
-        fprintf(stderr, "warning: %s\n", start->text);
+        log_say(&start->server.log, LOG_START_WARNING, NULL, "%s", start->text);
     start->sandbox = status;
     return PROCESS_OK;
 }
@@ -165,19 +167,22 @@ finish_process(struct start *start)
 }
 
 static void
-say_where(const struct start *start)
+say_where(struct start *start)
 {
     const struct options *options = &start->server.options;
+    struct log           *log = &start->server.log;
 
     if (options->verbosity >= TRACE_DIALOGUE)
-        trace_classes(start->server.cache);
-    if (options->verbosity > 0 && start->server.activation.count > 0)
-        fprintf(stderr,
+        trace_classes(log, start->server.cache);
+    if (start->server.activation.count > 0)
+        log_say(log, LOG_ACTIVATED,
+                LOG_FIELDS(LOG_NUMBER("sockets", start->server.activation.count)),
                 "listening on %u sockets of the service manager; -l, -p, -s and -U have "
-                "no effect\n",
+                "no effect",
                 start->server.activation.count);
-    else if (options->verbosity > 0 && options->listen_is_default)
-        fprintf(stderr, "listening on loopback only; -l opens other addresses\n");
+    else if (options->listen_is_default)
+        log_say(log, LOG_LOOPBACK_ONLY, NULL,
+                "listening on loopback only; -l opens other addresses");
 }
 
 static bool
@@ -188,8 +193,8 @@ read_passwords(struct start *start)
     if (!server_read_passwords(&start->server, start->text, sizeof(start->text)))
         return false;
     if (passwords->list != NULL && passwords_are_exposed(passwords))
-        fprintf(stderr, "warning: everybody can read the passwords in %s\n",
-                passwords->path);
+        log_say(&start->server.log, LOG_SECRET_EXPOSED, NULL,
+                "everybody can read the passwords in %s", passwords->path);
     return true;
 }
 
@@ -202,10 +207,11 @@ read_certificates(struct start *start)
     if (!server_read_certificates(server, start->text, sizeof(start->text)))
         return false;
     if (server->options.tls && certificates_are_exposed(certificates))
-        fprintf(stderr, "warning: everybody can read the key in %s\n", certificates->key);
+        log_say(&server->log, LOG_SECRET_EXPOSED, NULL,
+                "everybody can read the key in %s", certificates->key);
     if (server->options.tls && certificates_lack_kernel(certificates))
-        fprintf(stderr,
-                "warning: the kernel has no TLS, -o ssl_kernel_tls has no effect\n");
+        log_say(&server->log, LOG_START_WARNING, NULL,
+                "the kernel has no TLS, -o ssl_kernel_tls has no effect");
     return true;
 }
 
@@ -216,7 +222,7 @@ serve(struct start *start)
     enum process_status status;
     int                 exit_code;
 
-    if (!systemd_init(&server->systemd, start->text, sizeof(start->text)) ||
+    if (!systemd_init(&server->systemd, &server->log, start->text, sizeof(start->text)) ||
         !activation_init(&server->activation, start->text, sizeof(start->text)) ||
         !read_passwords(start))
         return fail(start, EXIT_FAILURE);
@@ -247,6 +253,22 @@ serve(struct start *start)
     return exit_code;
 }
 
+static int
+serve_and_log(struct start *start)
+{
+    struct server *server = &start->server;
+    int            exit_code;
+
+    if (!log_open(&server->log, &server->options, &server->verbosity, LOG_JOURNAL,
+                  start->text, sizeof(start->text))) {
+        fprintf(stderr, "larder: %s\n", start->text);
+        return EXIT_FAILURE;
+    }
+    exit_code = serve(start);
+    log_close(&server->log);
+    return exit_code;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -263,7 +285,7 @@ main(int argc, char **argv)
     start->server.systemd.fd = -1;
     start->server.reload = (struct reload){ .argc = argc, .argv = argv };
     status = options_parse(&start->server.options, argc, argv, stdout, stderr);
-    exit_code = status == OPTIONS_OK ? serve(start) : options_exit_code(status);
+    exit_code = status == OPTIONS_OK ? serve_and_log(start) : options_exit_code(status);
     memory_file_close(&start->server.memory);
     passwords_close(&start->server.passwords);
     certificates_close(&start->server.certificates);

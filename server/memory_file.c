@@ -177,7 +177,7 @@ memory_file_is_tight(const struct memory_file *memory, uint64_t wanted_bytes, ch
     if (there >= wanted_bytes)
         return false;
     snprintf(text, text_bytes,
-             "warning: there is room for %" PRIu64 " MB in %s, and -m is %" PRIu64
+             "there is room for %" PRIu64 " MB in %s, and -m is %" PRIu64
              ": what is not there will not be used",
              there / MIB, memory->path, wanted_bytes / MIB);
     return true;

@@ -30,6 +30,17 @@ enum options_hash {
     OPTIONS_HASH_XXH3,
 };
 
+enum options_log_format {
+    OPTIONS_LOG_TEXT,
+    OPTIONS_LOG_JSON,
+};
+
+enum options_log_target {
+    OPTIONS_LOG_AUTO, /* the journal, where standard error leads there */
+    OPTIONS_LOG_STDERR,
+    OPTIONS_LOG_JOURNALD,
+};
+
 enum options_tls_version {
     OPTIONS_TLS_1_0,
     OPTIONS_TLS_1_1,
@@ -92,6 +103,8 @@ struct options {
     bool     filter_demanded; /* somebody said -o drop_privileges: not without it      */
     char    *user;            /* -u                                                    */
     char    *pid_file;        /* -P                                                    */
+    enum options_log_format log_format; /* -o log_format                              */
+    enum options_log_target log_target; /* -o log_target                              */
 
     /* What clients may do. */
     bool shutdown_command; /* -A: clients may stop the server          */

@@ -49,6 +49,8 @@ static const char *const null_file[] = { "(null)", NULL };
 static const char *const tls_words[] = { "0", "1", "2", "3", NULL };
 static const char *const tls_shown[] = { "tlsv1.0", "tlsv1.1", "tlsv1.2", "tlsv1.3",
                                          NULL };
+static const char *const log_formats[] = { "text", "json", NULL };
+static const char *const log_targets[] = { "auto", "stderr", "journald", NULL };
 static const char *const hash_words[] = { "jenkins", "murmur3", "xxh3", NULL };
 
 /* ---- What some options change besides their own field ---------------------------- */
@@ -430,6 +432,13 @@ static const struct option_row rows[] = {
     { EXTENDED("ssl_handshake_timeout"), .argument = "<s>", .section = SECTION_TLS,
       NUMBER(tls_handshake_s, 1, 100000000), .preset = "10",
       .help = "close connections whose handshake takes longer" },
+    { EXTENDED("log_format"), .argument = "<name>", .section = SECTION_PROCESS,
+      CHOICE(enum options_log_format, log_format, log_formats), .preset = "text",
+      .help = "messages on standard error are lines of text or of json" },
+    { EXTENDED("log_target"), .argument = "<name>", .section = SECTION_PROCESS,
+      CHOICE(enum options_log_target, log_target, log_targets), .preset = "auto",
+      .help = "messages go to stderr or journald; auto: to the journal of systemd "
+              "where standard error leads there anyway" },
     { EXTENDED("debug_commands"), .section = SECTION_CLIENTS,
       ON(debug_commands), .preset = "off",
       .help = "let clients move the server's clock (debugtime), and check at the end "

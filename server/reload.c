@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "server/options.h"
 #include "server/options_table.h"
@@ -119,13 +120,14 @@ find_apply(const struct option_row *row)
 /* ---- one reading ------------------------------------------------------------------- */
 
 static void
-say(const char *file, const struct option_row *row, const struct options *was,
+say(struct server *server, const struct option_row *row, const struct options *was,
     const struct options *is, const char *what)
 {
     char        from[512], to[512];
     const char *name = row->name != NULL ? row->name : row->setting;
 
-    fprintf(stderr, "%s: %s was %s and is %s%s\n", file, name,
+    log_say(&server->log, LOG_SETTING_CHANGED, NULL, "%s: %s was %s and is %s%s",
+            server->options.config_file, name,
             options_value(was, row, from, sizeof(from)),
             options_value(is, row, to, sizeof(to)), what);
 }
@@ -136,7 +138,6 @@ static unsigned
 take_over(struct server *server, const struct options *last, const struct options *fresh)
 {
     static const char        restart[] = ", which needs a restart";
-    const char              *file = server->options.config_file;
     size_t                   count;
     const struct option_row *rows = options_table(&count);
     unsigned                 changes = 0;
@@ -150,16 +151,28 @@ take_over(struct server *server, const struct options *last, const struct option
             continue;
         if (options_agree(was, fresh, &rows[i]))
             continue;
-        say(file, &rows[i], was, fresh,
+        say(server, &rows[i], was, fresh,
             apply != NULL && apply(server, fresh) ? "" : restart);
         changes++;
     }
     return changes;
 }
 
+/* What is wrong, line by line. */
+static void
+refuse(struct server *server, char *text)
+{
+    char *line;
+
+    while ((line = strsep(&text, "\n")) != NULL && text != NULL)
+        log_say(&server->log, LOG_SETTINGS_REFUSED, NULL, "%s", line);
+    log_say(&server->log, LOG_SETTINGS_REFUSED, NULL,
+            "%s: the old settings stay in force", server->options.config_file);
+}
+
 /* Read it all; NULL if it is not good, which has been said then. */
 static struct options *
-read_again(const struct server *server)
+read_again(struct server *server)
 {
     const struct reload *reload = &server->reload;
     struct options      *fresh = calloc(1, sizeof(*fresh));
@@ -174,8 +187,7 @@ read_again(const struct server *server)
     if (err != NULL)
         fclose(err);
     if (status != OPTIONS_OK) {
-        fprintf(stderr, "%s%s: the old settings stay in force\n",
-                text != NULL ? text : "", server->options.config_file);
+        refuse(server, text);
         if (fresh != NULL)
             options_fini(fresh);
         free(fresh);
@@ -199,9 +211,9 @@ reload_settings(struct server *server)
         return;
     changes =
         take_over(server, reload->last != NULL ? reload->last : &server->options, fresh);
-    if (changes == 0 && atomic_load(&server->verbosity) > 0)
-        fprintf(stderr, "%s was read again; nothing has changed\n",
-                server->options.config_file);
+    if (changes == 0)
+        log_say(&server->log, LOG_SETTINGS_SAME, NULL,
+                "%s was read again; nothing has changed", server->options.config_file);
     reload_fini(reload);
     reload->last = fresh;
 }

@@ -20,7 +20,7 @@ struct reload {
     struct options *last; /* as last read; NULL: as at the start, server->options */
 };
 
-/* Do it, if there is such a file. What comes of it is said on standard error. */
+/* Do it, if there is such a file. What comes of it is logged. */
 void reload_settings(struct server *server);
 void reload_fini(struct reload *reload);
 

@@ -159,6 +159,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
     (void)fd, (void)what;
     timekeeper_tick(&server->timekeeper);
     cache_tick(server->cache_thread);
+    log_tick(&server->log);
 }
 
 static void
@@ -168,9 +169,9 @@ on_stop_signal(evutil_socket_t signal_number, short what, void *arg)
 
     (void)what;
     if (signal_number == SIGUSR1)
-        fprintf(stderr, "Gracefully stopping\n");
-    else if (atomic_load(&server->verbosity) > 0)
-        fprintf(stderr, "Exiting normally\n");
+        log_say(&server->log, LOG_STOPPING_GRACEFULLY, NULL, "Gracefully stopping");
+    else
+        log_say(&server->log, LOG_STOPPING, NULL, "Exiting normally");
     systemd_tell_stopping(&server->systemd);
     event_base_loopbreak(server->base);
 }
@@ -183,12 +184,13 @@ server_reload_certificates(struct server *server)
         certificates_reload(&server->certificates, text, sizeof(text));
 
     if (status != CERTIFICATES_OK) {
-        fprintf(stderr, "%s; the old certificates stay in force\n", text);
+        log_say(&server->log, LOG_CERTIFICATES_REFUSED, NULL,
+                "%s; the old certificates stay in force", text);
         return status;
     }
     atomic_store(&server->certificates_read_at_s, clock_seconds(&server->clock));
-    if (atomic_load(&server->verbosity) > 0)
-        fprintf(stderr, "the certificates were read again\n");
+    log_say(&server->log, LOG_CERTIFICATES_READ, NULL,
+            "the certificates were read again");
     return status;
 }
 
@@ -198,9 +200,10 @@ reload_passwords(struct server *server)
     char text[256];
 
     if (!passwords_reload(&server->passwords, text, sizeof(text)))
-        fprintf(stderr, "%s; the old passwords stay in force\n", text);
-    else if (atomic_load(&server->verbosity) > 0)
-        fprintf(stderr, "the passwords were read again\n");
+        log_say(&server->log, LOG_PASSWORDS_REFUSED, NULL,
+                "%s; the old passwords stay in force", text);
+    else
+        log_say(&server->log, LOG_PASSWORDS_READ, NULL, "the passwords were read again");
 }
 
 /* Reload what can be; and a HUP must not end a server that has nothing of the kind. */
@@ -292,16 +295,16 @@ restore_cache(struct server *server)
     char                text[512];
 
     if (memory_file_is_tight(memory, server->options.memory_bytes, text, sizeof(text)))
-        fprintf(stderr, "%s\n", text);
+        log_say(&server->log, LOG_MEMORY_SMALL, NULL, "%s", text);
     if (memory_file_cold(memory, text, sizeof(text)))
-        fprintf(stderr, "%s\n", text);
+        log_say(&server->log, LOG_MEMORY_EMPTY, NULL, "%s", text);
     if (memory->file.found != CACHE_FILE_WARM)
         return true;
     timekeeper_resume(&server->timekeeper, memory->file.origin_s, memory->file.now);
     if (!memory_file_restore(memory, server->cache, server->cache_thread,
                              server->options.threads, text, sizeof(text)))
         return false;
-    fprintf(stderr, "%s\n", text);
+    log_say(&server->log, LOG_MEMORY_RESTORED, NULL, "%s", text);
     return true;
 }
 
@@ -654,6 +657,7 @@ server_sum(struct server *server, struct totals *totals)
     }
     watch_count(&server->watch, &totals->watch);
     upkeep_count(&server->upkeep, &totals->upkeep);
+    log_count(&server->log, &totals->log);
 }
 
 void

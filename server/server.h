@@ -19,6 +19,7 @@
 #include "server/activation.h"
 #include "server/certificates.h"
 #include "server/listen.h"
+#include "server/log.h"
 #include "server/memory_file.h"
 #include "server/options.h"
 #include "server/passwords.h"
@@ -52,6 +53,7 @@ struct totals {
     struct worker_counters      workers;
     struct watch_counters       watch;
     struct upkeep_counters      upkeep;
+    struct log_counters         log;
 };
 
 struct server {
@@ -85,6 +87,7 @@ struct server {
     struct systemd      systemd;    /* made and ended by who owns the server, */
     struct activation   activation; /* like this                              */
     struct reload       reload;     /* and this                               */
+    struct log          log;        /* and this                               */
 
     struct lock              reset_lock; /* RANK_OWNER; guards the next              */
     struct totals            reset_at;   /* what `stats reset` wants to be forgotten */
@@ -97,8 +100,8 @@ struct server {
 bool server_read_passwords(struct server *server, char *text, size_t text_bytes);
 /* The same for what TLS needs, with -Z, and server->certificates. */
 bool server_read_certificates(struct server *server, char *text, size_t text_bytes);
-/* Read it again; what is wrong is said on standard error. The main thread alone: others ask
- * it, refresh_ask(). */
+/* Read it again; what is wrong is logged. The main thread alone: others ask it,
+ * refresh_ask(). */
 enum certificates_status server_reload_certificates(struct server *server);
 /* Open the file that memory is in, if there is to be one: as the user who serves. False, with
  * one line in `text`, if that is not possible. Who called it closes server->memory after

@@ -135,7 +135,10 @@
     X(NUMBER, conn_mem_kicks, "connections closed because of conn_mem_limit")            \
     X(NUMBER, conn_mem_bytes, "bytes of input and output that connections keep")         \
     X(NUMBER, log_watchers_rejected, "watch: refused, for there were too many watchers") \
-    X(NUMBER, prefixes_rejected, "commands not counted, for there were too many prefixes")
+    X(NUMBER, prefixes_rejected,                                                         \
+      "commands not counted, for there were too many prefixes")                          \
+    X(NUMBER, log_messages_dropped, "messages that who reads them had no room for")      \
+    X(NUMBER, log_messages_suppressed, "messages of which there were too many")
 
 enum kind {
     NUMBER,
@@ -372,6 +375,8 @@ fill_background(const struct server *server, const struct totals *since,
     f->log_watchers.number = atomic_load(&server->watch.watchers);
     f->log_watchers_rejected.number = since->watch.rejected;
     f->prefixes_rejected.number = atomic_load(&server->prefixes.rejected);
+    f->log_messages_dropped.number = since->log.dropped;
+    f->log_messages_suppressed.number = since->log.suppressed;
 }
 
 /* ---- showing them ---------------------------------------------------------------- */

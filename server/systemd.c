@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "server/log.h"
 #include "server/monotonic.h"
 #include "server/server.h"
 #include "server/stats.h"
@@ -40,8 +41,8 @@ tell(struct systemd *systemd, const char *format, ...)
         systemd->complained)
         return;
     systemd->complained = true;
-    fprintf(stderr, "the service manager cannot be told how we are: %s\n",
-            strerror(errno));
+    log_say(systemd->log, LOG_MANAGER_DEAF, NULL,
+            "the service manager cannot be told how we are: %s", strerror(errno));
 }
 
 /* A path, or with @ in front a name in the kernel alone. */
@@ -72,12 +73,12 @@ read_watchdog(void)
 }
 
 bool
-systemd_init(struct systemd *systemd, char *text, size_t text_bytes)
+systemd_init(struct systemd *systemd, struct log *log, char *text, size_t text_bytes)
 {
     const char *path = getenv("NOTIFY_SOCKET");
     bool        good;
 
-    *systemd = (struct systemd){ .fd = -1 };
+    *systemd = (struct systemd){ .fd = -1, .log = log };
     if (path == NULL)
         return true;
     systemd->watchdog_us = read_watchdog();
@@ -149,7 +150,8 @@ workers_answer(struct server *server)
     for (unsigned i = 0; i < server->options.threads; i++) {
         if (worker_answers(&server->workers[i]))
             continue;
-        fprintf(stderr, "worker %u does not answer\n", i);
+        log_say(&server->log, LOG_WORKER_SILENT, LOG_FIELDS(LOG_NUMBER("worker", i)),
+                "worker %u does not answer", i);
         all = false;
     }
     return all;

@@ -22,6 +22,7 @@
 
 struct event;
 struct event_base;
+struct log;
 struct server;
 
 struct systemd {
@@ -32,11 +33,13 @@ struct systemd {
     struct event      *watchdog_event;
     struct event      *status_event;
     bool               complained; /* that it cannot be told */
+    struct log        *log;
 };
 
 /* Read the environment, and take it out of there: it is not for anybody else. False, with
  * one line in `text`, where it makes no sense or the system gives no socket. */
-bool systemd_init(struct systemd *systemd, char *text, size_t text_bytes);
+bool systemd_init(struct systemd *systemd, struct log *log, char *text,
+                  size_t text_bytes);
 /* Begin to give signs of life, from this loop. */
 bool systemd_start(struct systemd *systemd, struct server *server,
                    struct event_base *base);

@@ -1,4 +1,4 @@
-/* server/trace.c - printing the dialogue. See trace.h. */
+/* server/trace.c - telling the dialogue. See trace.h. */
 #include "server/trace.h"
 
 #include <stdio.h>
@@ -7,18 +7,22 @@
 enum { LINE_SHOWN = 160 }; /* bytes of a line */
 
 void
-trace_classes(const struct cache *cache)
+trace_classes(struct log *log, const struct cache *cache)
 {
     uint32_t bytes;
 
     for (unsigned size_class = 1; (bytes = cache_class_bytes(cache, size_class)) != 0;
          size_class++)
-        fprintf(stderr, "slab class %3u: chunk size %9u perslab %7u\n", size_class, bytes,
-                cache_page_bytes(cache) / bytes);
+        log_say(
+            log, LOG_SIZE_CLASS,
+            LOG_FIELDS(LOG_NUMBER("class", size_class), LOG_NUMBER("chunk_size", bytes),
+                       LOG_NUMBER("chunks_per_page", cache_page_bytes(cache) / bytes)),
+            "slab class %3u: chunk size %9u perslab %7u", size_class, bytes,
+            cache_page_bytes(cache) / bytes);
 }
 
 static void
-print_line(int fd, char direction, struct span line)
+tell_line(struct log *log, enum log_event event, int fd, struct span line)
 {
     char   text[4 * LINE_SHOWN + 1];
     size_t at = 0;
@@ -31,13 +35,16 @@ print_line(int fd, char direction, struct span line)
         else
             at += (size_t)snprintf(text + at, sizeof(text) - at, "\\x%02x", c);
     }
-    text[at] = '\0';
-    fprintf(stderr, "%c%d %s%s\n", direction, fd, text,
+    log_say(log, event,
+            LOG_FIELDS(LOG_NUMBER("fd", (uint64_t)fd),
+                       LOG_TEXT("line", ((struct span){ text, at })),
+                       LOG_NUMBER("length", line.length)),
+            "%c%d %.*s%s", event == LOG_REQUEST ? '<' : '>', fd, (int)at, text,
             line.length > LINE_SHOWN ? "..." : "");
 }
 
 static void
-print_lines(int fd, char direction, struct span bytes)
+tell_lines(struct log *log, enum log_event event, int fd, struct span bytes)
 {
     while (bytes.length > 0) {
         const char *end = memchr(bytes.at, '\n', bytes.length);
@@ -46,34 +53,40 @@ print_lines(int fd, char direction, struct span bytes)
 
         if (length > 0 && bytes.at[length - 1] == '\r')
             length--;
-        print_line(fd, direction, (struct span){ bytes.at, length });
+        tell_line(log, event, fd, (struct span){ bytes.at, length });
         bytes = (struct span){ bytes.at + next, bytes.length - next };
     }
 }
 
 void
-trace_input(int fd, struct span bytes)
+trace_input(struct log *log, int fd, struct span bytes)
 {
-    print_lines(fd, '<', bytes);
+    tell_lines(log, LOG_REQUEST, fd, bytes);
 }
 
 void
-trace_secret(int fd, size_t bytes)
+trace_secret(struct log *log, int fd, size_t bytes)
 {
     if (bytes > 0)
-        fprintf(stderr, "<%d %zu bytes to log in\n", fd, bytes);
+        log_say(log, LOG_REQUEST,
+                LOG_FIELDS(LOG_NUMBER("fd", (uint64_t)fd), LOG_NUMBER("length", bytes)),
+                "<%d %zu bytes to log in", fd, bytes);
 }
 
 void
-trace_reply(int fd, const struct reply *reply)
+trace_reply(struct log *log, int fd, const struct reply *reply)
 {
-    print_lines(fd, '>', (struct span){ reply->flat, reply->flat_used });
+    tell_lines(log, LOG_REPLY, fd, (struct span){ reply->flat, reply->flat_used });
     if (reply->count > 0)
-        fprintf(stderr, ">%d and %u large values\n", fd, reply->count);
+        log_say(log, LOG_REPLY,
+                LOG_FIELDS(LOG_NUMBER("fd", (uint64_t)fd),
+                           LOG_NUMBER("large_values", reply->count)),
+                ">%d and %u large values", fd, reply->count);
 }
 
 void
-trace_event(int fd, const char *what)
+trace_event(struct log *log, int fd, const char *what)
 {
-    fprintf(stderr, "<%d %s\n", fd, what);
+    log_say(log, LOG_CONNECTION, LOG_FIELDS(LOG_NUMBER("fd", (uint64_t)fd)), "<%d %s", fd,
+            what);
 }

@@ -1,7 +1,5 @@
-/* server/trace.h - what -v and -vv print on standard error.
- *
- *    >= 1   notes on options, and how the server ends
- *    >= 2   the size classes at the start; every line from and to a client
+/* server/trace.h - what -vv logs: the size classes at the start, and every line from and to
+ * a client.
  *
  * Lines are cut and bytes that are not printable are escaped, so that no client can
  * write to the terminal.
@@ -10,20 +8,21 @@
 #define LARDER_SERVER_TRACE_H
 
 #include "protocol/reply.h"
+#include "server/log.h"
 #include "slabs/cache.h"
 #include "slabs/span.h"
 
 enum { TRACE_DIALOGUE = 2 }; /* verbosity that shows every line */
 
 /* A table of the size classes. */
-void trace_classes(const struct cache *cache);
+void trace_classes(struct log *log, const struct cache *cache);
 /* What a client has said: `<fd line`. */
-void trace_input(int fd, struct span bytes);
+void trace_input(struct log *log, int fd, struct span bytes);
 /* That it has said something which may hold a password. */
-void trace_secret(int fd, size_t bytes);
+void trace_secret(struct log *log, int fd, size_t bytes);
 /* What it is told: `>fd line`; of large values only that they are there. */
-void trace_reply(int fd, const struct reply *reply);
+void trace_reply(struct log *log, int fd, const struct reply *reply);
 /* Something that happened to a connection. */
-void trace_event(int fd, const char *what);
+void trace_event(struct log *log, int fd, const char *what);
 
 #endif

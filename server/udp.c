@@ -185,8 +185,8 @@ run(struct dialogue *d, uint8_t protocol, struct span input)
         status = session_run(&session, &worker->session_worker, input, &used,
                              worker->reply, &budget);
         if (is_traced(worker->server)) {
-            trace_input(d->fd, (struct span){ input.at, used });
-            trace_reply(d->fd, worker->reply);
+            trace_input(&worker->server->log, d->fd, (struct span){ input.at, used });
+            trace_reply(&worker->server->log, d->fd, worker->reply);
         }
         input = (struct span){ input.at + used, input.length - used };
     } while (status != SESSION_DROP && reply_left(worker->reply) > 0 &&

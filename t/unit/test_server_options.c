@@ -193,6 +193,8 @@ static const struct {
     { "body_timeout", "5", WORKS },
     { "write_timeout", "5", WORKS },
     { "conn_mem_limit", "64", WORKS },
+    { "log_format", "json", WORKS },
+    { "log_target", "stderr", WORKS },
 };
 
 /* `run` was made with -v and the option whose short or -o form is `name`. */
@@ -548,6 +550,9 @@ static const struct {
     { "-o", "temporary_ttl=0", 0 },
     { "-o", "temporary_ttl=30,no_lru_maintainer", 64 },
     { "-o", "no_lru_maintainer,temporary_ttl=30", 64 },
+    { "-o", "log_format=xml", 1 },
+    { "-o", "log_format", 1 },
+    { "-o", "log_target=syslog", 1 },
     { "-o", "idle_timeout=0", 0 },
     { "-o", "idle_timeout=-1", 1 },
     { "-o", "idle_timeout=abc", 1 },

@@ -31,7 +31,8 @@ my @NAMES = qw(
 
 # And of Larder alone.
 push @NAMES, qw(header_kicks body_kicks write_kicks conn_mem_kicks conn_mem_bytes
-    log_watchers_rejected prefixes_rejected) if !is_reference();
+    log_watchers_rejected prefixes_rejected log_messages_dropped
+    log_messages_suppressed) if !is_reference();
 
 my $d = Daemon->start('-m' => 100, '-c' => 200, '-t' => 1);
 my $c = $d->connect;
