@@ -3,7 +3,7 @@ use v5.36;
 use Test::More;
 use lib 't/lib';
 use Daemon;
-use Daemon::Program 'launch_program';
+use Daemon::Program qw(launch_program server_program);
 use Daemon::Tls qw(certificates tls_arguments);
 use File::Temp;
 use IO::Socket::IP;
@@ -107,5 +107,44 @@ is($?, 0, "and it stops cleanly");
 my @got = readline $from;
 is(scalar(grep { !/\A(?:slab class .*|[<>]\d+ .*|listening .*)\n\z/ } @got), 0,
     "what was told are whole lines");
+
+# --- the journal ------------------------------------------------------------
+
+# A journal of our own, under a /run of our own.
+my $JOURNAL = <<'END';
+set -e
+mount -t tmpfs none /run
+mkdir -p /run/systemd/journald.conf.d /run/systemd/journal /run/log/journal
+printf '[Journal]\nStorage=volatile\nReadKMsg=no\n' >/run/systemd/journald.conf.d/test.conf
+/lib/systemd/systemd-journald 2>/run/said &
+journald=$!
+until [ -S /run/systemd/journal/socket ]; do
+    kill -0 $journald 2>/dev/null || { cat /run/said; exit 1; }
+    sleep 0.01
+done
+MEMCACHED_PORT_FILENAME=/run/ports "$1" -u nobody -p -1 -l 127.0.0.1 -v -o log_target=journald &
+larder=$!
+until [ -e /run/ports ]; do
+    kill -0 $larder
+    sleep 0.01
+done
+kill $larder
+wait $larder
+kill $journald
+wait $journald
+journalctl --directory=/run/log/journal -o json -t larder
+END
+
+SKIP: {
+    skip 'not root, or no journal to run', 3
+        if $> != 0 || !-x '/lib/systemd/systemd-journald' || system('unshare -m true') != 0;
+    open my $out, '-|', 'unshare', '-m', 'sh', '-c', $JOURNAL, 'sh', server_program() or die "$!\n";
+    my @entries = map { eval { JSON::PP->new->utf8->decode($_) } // diag($_) } readline $out;
+    close $out;
+    is($?, 0, "a server writes to the journal of systemd");
+    my ($entry) = grep { ref && ($_->{LARDER_EVENT} // '') eq 'stopping' } @entries;
+    is($entry->{MESSAGE}, 'Exiting normally', "what it says at -v");
+    is("$entry->{PRIORITY} $entry->{_COMM}", '6 larder', "as what it is, as nobody");
+}
 
 done_testing;
