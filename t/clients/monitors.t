@@ -1,18 +1,24 @@
 #!/usr/bin/python3 -B
 """What operators look with: memcached-tool, and the statistics that exporters read.
 
-memcached-tool is the one of Debian's package. The exporters are not installed: FIELDS and
-OF_CLASS below have what each of them reads, out of its source, and in which form.
+memcached-tool and the plugins of collectd and munin are those of Debian's packages, and
+run here. The other exporters are not installed: FIELDS and OF_CLASS below have what each
+of them reads, out of its source, and in which form.
 """
+import csv
+import glob
 import os
 import re
 import struct
 import subprocess
+import tempfile
 
 import harness
-from harness import BINARY, Server
+from harness import BINARY, Server, poll
 
 TOOL = '/usr/share/memcached/scripts/memcached-tool'
+COLLECTD = '/usr/sbin/collectd'
+MUNIN = '/usr/share/munin/plugins/memcached_'
 ANSWER_MOST = 4096      # collectd reads so much of `stats`, and no more
 COUNT = re.compile(r'\d+')
 SECONDS = re.compile(r'\d+\.\d{6}')     # the exporter splits it at the point
@@ -43,6 +49,8 @@ FIELDS = {
     'collectd': 'threads curr_items bytes limit_maxbytes curr_connections '
     'listen_disabled_num cmd_get cmd_set incr_hits decr_hits get_hits get_misses '
     'evictions delete_hits bytes_read bytes_written',
+    'damemtop': 'get_hits get_misses bytes limit_maxbytes evictions bytes_read '
+    'bytes_written uptime curr_connections',
     'munin': 'get_hits get_misses cmd_get cmd_set total_items total_connections '
     'bytes_read bytes_written curr_items curr_connections bytes',
     'Datadog': 'total_items curr_items limit_maxbytes uptime bytes curr_connections '
@@ -181,6 +189,135 @@ def datadog_reads_the_same_by_the_binary_protocol(t, server):
                'STAT %s has the names of the text protocol' % word.decode())
 
 
+# Which figure its plugin writes to which file.
+COLLECTD_FILES = {
+    'memcached_command-flush': 'cmd_flush',
+    'memcached_command-get': 'cmd_get',
+    'memcached_command-meta': 'cmd_meta',
+    'memcached_command-set': 'cmd_set',
+    'memcached_command-touch': 'cmd_touch',
+    'memcached_items-current': 'curr_items',
+    'memcached_ops-decr_hits': 'decr_hits',
+    'memcached_ops-decr_misses': 'decr_misses',
+    'memcached_ops-delete_hits': 'delete_hits',
+    'memcached_ops-delete_misses': 'delete_misses',
+    'memcached_ops-evictions': 'evictions',
+    'memcached_ops-hits': 'get_hits',
+    'memcached_ops-incr_hits': 'incr_hits',
+    'memcached_ops-incr_misses': 'incr_misses',
+    'memcached_ops-misses': 'get_misses',
+    'total_events-listen_disabled': 'listen_disabled_num',
+}
+# Those that go on while it looks, or are made of others.
+COLLECTD_OTHERS = {'connections-opened', 'df-cache', 'memcached_connections-current', 'memcached_octets',
+                   'percent-hitratio', 'ps_count', 'ps_cputime', 'uptime'}
+COLLECTD_CONF = """
+Hostname "here"
+FQDNLookup false
+BaseDir "{0}"
+PIDFile "{0}/pid"
+PluginDir "/usr/lib/collectd"
+TypesDB "/usr/share/collectd/types.db"
+Interval 1
+LoadPlugin logfile
+<Plugin logfile>
+    File STDERR
+    LogLevel info
+</Plugin>
+LoadPlugin csv
+<Plugin csv>
+    DataDir "{0}/csv"
+</Plugin>
+LoadPlugin memcached
+<Plugin memcached>
+    <Instance "it">
+        Address "127.0.0.1"
+        Port "{1}"
+    </Instance>
+</Plugin>
+"""
+
+
+def collectd_reads_what_it_wants(t, server):
+    if not os.path.exists(COLLECTD):
+        t.skip('collectd', 'not installed: ' + COLLECTD)
+        return
+    wanted = set(COLLECTD_FILES) | COLLECTD_OTHERS
+    before = server.stats()
+    with tempfile.TemporaryDirectory() as folder:
+        with open(folder + '/conf', 'w') as conf:
+            conf.write(COLLECTD_CONF.format(folder, server.port))
+
+        def read():
+            """The last line of each file."""
+            told = {}
+            for path in glob.glob(folder + '/csv/here/memcached-it/*'):
+                with open(path, newline='') as file:
+                    rows = list(csv.reader(file))[1:]
+                name = re.sub(r'-\d{4}-\d\d-\d\d$', '', os.path.basename(path))
+                if rows:
+                    told[name] = [float(value) for value in rows[-1][1:]]
+            return told
+
+        with subprocess.Popen([COLLECTD, '-f', '-C', folder + '/conf'],
+                              stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+                              preexec_fn=harness.die_with_parent) as running:
+            poll(lambda: set(read()) >= wanted, 60)
+            told = read()
+            running.terminate()
+            said = running.communicate()[1]
+    t.same(set(told), wanted, 'collectd finds all that it reads')
+    t.same(running.returncode, 0, 'and ends well')
+    t.check('memcached plugin: Instance "it": connection established' in said,
+            'with nothing to complain of', said)
+    t.same({name: told.get(name) for name in COLLECTD_FILES},
+           {name: [float(before[field])] for name, field in COLLECTD_FILES.items()},
+           'the figures are those of the server')
+    t.same(told.get('connections-opened'), [float(before['total_connections']) + 1],
+           'and its own connection is one more')
+    t.same(sum(told.get('df-cache', [])), float(before['limit_maxbytes']),
+           'memory used and free are all that there is')
+
+
+# Which figure each value of a graph is.
+MUNIN_GRAPHS = {
+    'rates': 'cache_hits:get_hits cache_misses:get_misses cmd_get:cmd_get '
+    'cmd_set:cmd_set total_items:total_items total_connections:total_connections',
+    'bytes': 'bytes_read:bytes_read bytes_written:bytes_written',
+    'counters': 'curr_items:curr_items curr_connections:curr_connections '
+    'bytes_allocated:bytes',
+}
+MUNIN_MOVES = {'bytes_read', 'bytes_written', 'curr_connections', 'total_connections'}
+
+
+def munin_draws_its_graphs(t, server):
+    if not os.path.exists(MUNIN):
+        t.skip('munin', 'not installed: ' + MUNIN)
+        return
+    environment = {**os.environ, 'host': '127.0.0.1', 'port': str(server.port)}
+
+    def plugin(graph, *arguments):
+        with tempfile.TemporaryDirectory() as folder:
+            link = os.path.join(folder, 'memcached_' + graph)
+            os.symlink(MUNIN, link)
+            return subprocess.run([link, *arguments], env=environment, text=True,
+                                  capture_output=True, stdin=subprocess.DEVNULL,
+                                  timeout=60).stdout
+
+    t.same(plugin('rates', 'autoconf'), 'yes\n', 'munin sees that something is there')
+    for graph, words in MUNIN_GRAPHS.items():
+        fields = dict(word.split(':') for word in words.split())
+        before = server.stats()
+        told = dict(re.findall(r'^memcache_(\w+)\.value (\d+)$', plugin(graph), re.M))
+        t.same(set(told), set(fields), 'the values of its graph of ' + graph)
+        t.check(all(told.get(name) == before[field] or
+                    field in MUNIN_MOVES and int(told[name]) >= int(before[field])
+                    for name, field in fields.items()), 'as the server has them',
+                (told, before))
+        t.check(all('memcache_%s.label' % name in plugin(graph, 'config')
+                    for name in fields), 'and what they are called')
+
+
 if not os.path.exists(TOOL):
     harness.give_up('not installed: ' + TOOL)
 harness.run(setup, memcached_tool_shows_the_classes,
@@ -188,4 +325,6 @@ harness.run(setup, memcached_tool_shows_the_classes,
             memcached_tool_lists_and_dumps_every_item,
             exporters_find_what_they_read,
             exporters_find_what_they_read_of_classes,
-            datadog_reads_the_same_by_the_binary_protocol)
+            datadog_reads_the_same_by_the_binary_protocol,
+            collectd_reads_what_it_wants,
+            munin_draws_its_graphs)
