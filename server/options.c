@@ -29,6 +29,7 @@ enum {
 };
 
 static const char usual_file[] = "/etc/larder/larder.conf";
+static const char variable[] = "LARDER_OPTIONS";
 
 static enum options_status
 set_presets(const struct parser *p)
@@ -73,7 +74,7 @@ take(const struct parser *p, const struct option_row *row, const char *text, boo
         status = options_set_value(p, row, text, false);
     else if (!row->optional && on)
         status = options_bad_value(p, row, "");
-    p->source[row - p->rows] = p->now;
+    p->origins[row - p->rows] = (struct option_origin){ p->now, p->line };
     if (status == OPTIONS_OK && row->then != NULL && (on || row->negatable))
         row->then(p->o, on);
     return status;
@@ -538,7 +539,7 @@ read_file(struct parser *p)
 static enum options_status
 read_variable_options(struct parser *p)
 {
-    const char         *text = getenv("LARDER_OPTIONS");
+    const char         *text = getenv(variable);
     char               *copy, *words[VARIABLE_WORDS + 2];
     int                 count;
     enum options_status status = OPTIONS_BAD_VALUE;
@@ -546,7 +547,7 @@ read_variable_options(struct parser *p)
     if (text == NULL)
         return OPTIONS_OK;
     p->now = SOURCE_ENVIRONMENT;
-    p->where = "LARDER_OPTIONS";
+    p->where = variable;
     copy = strdup(text);
     if (copy == NULL)
         return OPTIONS_NO_MEMORY;
@@ -569,39 +570,95 @@ read_command_line(struct parser *p, int argc, char **argv)
 
 /* ---- All together ---------------------------------------------------------------- */
 
+/* The option that has this field of struct options, and was said. */
+static const struct option_origin *
+find_origin(const struct parser *p, size_t field)
+{
+    for (size_t i = 0; i < p->row_count; i++) {
+        if (p->rows[i].type != TYPE_NONE && p->rows[i].offset == field &&
+            p->origins[i].source != SOURCE_PRESET)
+            return &p->origins[i];
+    }
+    return NULL;
+}
+
+/* Say what is wrong with these two fields together, and where the one is from that was said
+ * last. */
+static void
+complain_of(const struct parser *p, size_t first, size_t second, const char *wrong)
+{
+    const struct option_origin *of = find_origin(p, first),
+                               *other = find_origin(p, second);
+    struct parser there = *p;
+
+    if (of == NULL ||
+        (other != NULL && (other->source > of->source ||
+                           (other->source == of->source && other->line > of->line))))
+        of = other;
+    if (of != NULL && of->source == SOURCE_FILE) {
+        there.where = p->file;
+        there.line = of->line;
+    } else if (of != NULL && of->source == SOURCE_ENVIRONMENT) {
+        there.where = variable;
+    }
+    options_complain(&there, "%s", wrong);
+}
+
+/* What options do not go together, and the fields that make it so. */
+struct conflict {
+    const char *wrong;
+    size_t      first, second;
+};
+
+#define CONFLICT(a, b, text)                                                             \
+    ((struct conflict){ (text), offsetof(struct options, a),                             \
+                        offsetof(struct options, b) })
+
 /* What memcached refuses for reasons of its own engine is refused too: a start script
  * that fails there fails here. */
 static enum options_status
 check_together(const struct parser *p)
 {
     const struct options *o = p->o;
-    const char           *wrong = NULL;
+    struct conflict       found = { 0 };
 
     if (o->item_bytes_max > o->memory_bytes / 2)
-        wrong = "the largest item (-I) is more than half of the memory (-m)";
+        found = CONFLICT(memory_bytes, item_bytes_max,
+                         "the largest item (-I) is more than half of the memory (-m)");
     else if ((1 << 20) % o->chunk_bytes_max != 0)
-        wrong = "-o slab_chunk_max does not divide 1024";
+        found = CONFLICT(chunk_bytes_max, chunk_bytes_max,
+                         "-o slab_chunk_max does not divide 1024");
     else if (o->item_bytes_max % o->chunk_bytes_max != 0)
-        wrong = "the largest item (-I) is no multiple of -o slab_chunk_max";
+        found = CONFLICT(item_bytes_max, chunk_bytes_max,
+                         "the largest item (-I) is no multiple of -o slab_chunk_max");
     else if (o->lru_hot_percent + o->lru_warm_percent > SEGMENTS_PERCENT)
-        wrong = "-o hot_lru_pct and warm_lru_pct together are more than 80";
+        found = CONFLICT(lru_hot_percent, lru_warm_percent,
+                         "-o hot_lru_pct and warm_lru_pct together are more than 80");
     else if (o->temporary_lru && !o->lru_maintainer)
-        wrong = "-o temporary_ttl needs lru_maintainer";
+        found = CONFLICT(temporary_ttl_s, lru_maintainer,
+                         "-o temporary_ttl needs lru_maintainer");
     else if (o->napi_ids > o->threads)
-        wrong = "there are more NAPI ids (-N) than threads (-t)";
+        found =
+            CONFLICT(napi_ids, threads, "there are more NAPI ids (-N) than threads (-t)");
     else if (o->sasl && o->protocol == OPTIONS_PROTOCOL_ASCII)
-        wrong = "SASL (-S) is for the binary protocol, which -B ascii turns off";
+        found =
+            CONFLICT(sasl, protocol,
+                     "SASL (-S) is for the binary protocol, which -B ascii turns off");
     else if (o->auth_file != NULL && !o->sasl && o->protocol == OPTIONS_PROTOCOL_BINARY)
-        wrong = "-Y without -S is for the text protocol, which -B binary turns off";
+        found =
+            CONFLICT(auth_file, protocol,
+                     "-Y without -S is for the text protocol, which -B binary turns off");
     else if ((o->auth_file != NULL || o->sasl) && o->udp_port != 0)
-        wrong = "who has to log in (-S, -Y) cannot do so by UDP (-U)";
+        found = CONFLICT(udp_port, udp_port,
+                         "who has to log in (-S, -Y) cannot do so by UDP (-U)");
     else if (o->tls && o->tls_chain == NULL)
-        wrong = "TLS (-Z) needs the server's certificate, -o ssl_chain_cert";
+        found = CONFLICT(tls, tls,
+                         "TLS (-Z) needs the server's certificate, -o ssl_chain_cert");
     else if (o->tls && o->tls_verify_mode > 0 && o->tls_ca == NULL)
-        wrong = "-o ssl_verify_mode needs -o ssl_ca_cert";
-    if (wrong == NULL)
+        found = CONFLICT(tls_verify_mode, tls, "-o ssl_verify_mode needs -o ssl_ca_cert");
+    if (found.wrong == NULL)
         return OPTIONS_OK;
-    options_complain(p, "%s", wrong);
+    complain_of(p, found.first, found.second, found.wrong);
     return OPTIONS_CONFLICT;
 }
 
@@ -623,7 +680,8 @@ set_listeners(const struct parser *p)
     struct options *o = p->o;
 
     /* Who asks for UDP alone gets TCP on the same port, as memcached does it. */
-    if (o->udp_port != 0 && p->source[find_row(p, 'p') - p->rows] == SOURCE_PRESET)
+    if (o->udp_port != 0 &&
+        p->origins[find_row(p, 'p') - p->rows].source == SOURCE_PRESET)
         o->tcp_port = (int)o->udp_port;
     o->threads_per_udp =
         o->listen != NULL && strchr(o->listen, ',') != NULL ? 1 : o->threads;
@@ -642,7 +700,8 @@ check_listeners(const struct parser *p)
 
     if (listen_check(p->o, text, sizeof(text)) == LISTEN_OK)
         return OPTIONS_OK;
-    options_complain(p, "%s", text);
+    complain_of(p, offsetof(struct options, listen), offsetof(struct options, unix_path),
+                text);
     return OPTIONS_BAD_VALUE;
 }
 
@@ -676,7 +735,7 @@ note_ignored(const struct parser *p)
     char name[NAME_BYTES];
 
     for (size_t i = 0; i < p->row_count; i++) {
-        if (p->rows[i].state != OPTION_IGNORED || p->source[i] == SOURCE_PRESET)
+        if (p->rows[i].state != OPTION_IGNORED || p->origins[i].source == SOURCE_PRESET)
             continue;
         options_name_row(&p->rows[i], name, sizeof(name));
         options_complain(p, "%s has no effect: %s", name, p->rows[i].help);
@@ -760,14 +819,14 @@ run_parser(struct parser *p, int argc, char **argv)
     *p->o = (struct options){ 0 };
     p->program = argv[0];
     p->rows = options_table(&p->row_count);
-    p->source = calloc(p->row_count, sizeof(*p->source));
+    p->origins = calloc(p->row_count, sizeof(*p->origins));
     p->longs = calloc(p->row_count + 1, sizeof(*p->longs));
-    if (p->source != NULL && p->longs != NULL)
+    if (p->origins != NULL && p->longs != NULL)
         status = read_all(p, argc, argv);
     if (status == OPTIONS_NO_MEMORY)
         options_complain(p, "out of memory");
     free(p->longs);
-    free(p->source);
+    free(p->origins);
     return status;
 }
 

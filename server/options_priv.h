@@ -18,6 +18,12 @@ enum option_source {
     SOURCE_COMMAND_LINE,
 };
 
+/* Where the value of an option is from. */
+struct option_origin {
+    enum option_source source;
+    unsigned           line; /* of a file */
+};
+
 /* One run of options_parse(). */
 struct parser {
     struct options          *o;
@@ -26,7 +32,7 @@ struct parser {
     char                    *program; /* argv[0]                                       */
     char                    *letters; /* for getopt_long(), like the next             */
     struct option           *longs;   /* for getopt_long()                              */
-    enum option_source      *source;  /* by row: where its value is from                */
+    struct option_origin    *origins; /* by row                                         */
     enum option_source       now;     /* what is being read                             */
     const char              *where;  /* what to call that in a message, NULL: not       */
     unsigned                 line;   /* of a file                                      */

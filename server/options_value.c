@@ -200,7 +200,8 @@ set_text(const struct parser *p, const struct option_row *row, char **field,
 
     if (*text == '\0')
         return options_bad_value(p, row, text);
-    if (row->type == TYPE_LIST && *field != NULL && p->source[row - p->rows] == p->now) {
+    if (row->type == TYPE_LIST && *field != NULL &&
+        p->origins[row - p->rows].source == p->now) {
         if (list_has(*field, text))
             return OPTIONS_OK;
         made = asprintf(&value, "%s,%s", *field, text);
@@ -277,9 +278,10 @@ options_set_value(const struct parser *p, const struct option_row *row, const ch
         *(bool *)field = strcmp(text, "on") == 0;
         return OPTIONS_OK;
     case TYPE_COUNTED:
-        *(unsigned *)field = is_preset                            ? 0
-                             : p->source[row - p->rows] == p->now ? *(unsigned *)field + 1
-                                                                  : 1;
+        *(unsigned *)field = is_preset ? 0
+                             : p->origins[row - p->rows].source == p->now
+                                 ? *(unsigned *)field + 1
+                                 : 1;
         return OPTIONS_OK;
     case TYPE_NUMBER:
     case TYPE_SIGNED:

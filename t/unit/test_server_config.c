@@ -297,6 +297,42 @@ START_TEST(a_check_finds_what_cannot_stand_together)
 }
 END_TEST
 
+START_TEST(what_cannot_stand_together_is_where_it_was_said_last)
+{
+    static const char *const texts[] = { "\nmemory-limit = 1\n", "-I 2m\n-m 3\n",
+                                         "-m 3\n-I 2m\nthreads = 1\n",
+                                         "threads = 1\n-m 3 -I 2m\n" };
+    struct run               run;
+    char                     wanted[256];
+
+    for (size_t i = 0; i < LENGTH(texts); i++) {
+        run = RUN(texts[i]);
+        ck_assert_int_eq(options_exit_code(run.status), 64);
+        snprintf(wanted, sizeof(wanted),
+                 "larder: %s:2: the largest item (-I) is more than half of the memory "
+                 "(-m)\n",
+                 run.path);
+        ck_assert_str_eq(run.err, wanted);
+        drop(&run);
+    }
+    assert_refused(RUN("port = 1\nthreads = 2\nlisten = 127.0.0.1:x\n"), 3,
+                   "-l 127.0.0.1: \"x\" is not a port");
+
+    /* Here it is not the file's fault. */
+    run = RUN("-I 2m\n", "-m", "3");
+    ck_assert_str_eq(
+        run.err, "larder: the largest item (-I) is more than half of the memory (-m)\n");
+    drop(&run);
+    setenv("LARDER_OPTIONS", "-m 3", 1);
+    run = RUN("-I 2m\n");
+    ck_assert_str_eq(run.err,
+                     "larder: LARDER_OPTIONS: the largest item (-I) is more than "
+                     "half of the memory (-m)\n");
+    drop(&run);
+    unsetenv("LARDER_OPTIONS");
+}
+END_TEST
+
 /* ---- Words ----------------------------------------------------------------------- */
 
 START_TEST(words_are_split_at_blanks_that_are_not_quoted)
@@ -332,6 +368,7 @@ make_suite(void)
     tcase_add_test(tcase, a_file_that_cannot_be_read_is_named);
     tcase_add_test(tcase, a_check_says_good_and_ends);
     tcase_add_test(tcase, a_check_finds_what_cannot_stand_together);
+    tcase_add_test(tcase, what_cannot_stand_together_is_where_it_was_said_last);
     tcase_add_test(tcase, words_are_split_at_blanks_that_are_not_quoted);
     suite_add_tcase(suite, tcase);
     return suite;
