@@ -293,6 +293,10 @@ SOCKETS  := dist/larder.socket dist/larder@.socket
 SYSUSERS := $(DESTDIR)$(prefix)/lib/sysusers.d
 CONF     := $(DESTDIR)$(sysconfdir)/larder/larder.conf
 
+# Where these shells look; zsh in /usr/local and, but for Debian, in /usr.
+BASH_PLACE := $(DESTDIR)$(datarootdir)/bash-completion/completions
+ZSH_PLACE  := $(DESTDIR)$(datarootdir)/zsh/site-functions
+
 PLACES = sed -e 's|@bindir@|$(bindir)|' -e 's|@sysconfdir@|$(sysconfdir)|'
 
 build/larder.service: dist/larder.service.in config.mk
@@ -302,15 +306,22 @@ build/larder.service: dist/larder.service.in config.mk
 build/larder@.service: dist/larder.service.in config.mk
 	$(PLACES) -e 's|larder/larder.conf|larder/%i.conf|' -e 's|^\(Description=.*\)|\1 (%i)|' $< >$@
 
-install: $(PROGRAM) build/larder.service build/larder@.service
+# Made from -h, which is made from the table of options.
+build/completion.%: $(PROGRAM) tools/completion
+	$(PROGRAM) -h | tools/completion $* >$@
+
+install: $(PROGRAM) build/larder.service build/larder@.service build/completion.bash \
+        build/completion.zsh
 	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(mandir)/man1 $(DESTDIR)$(mandir)/man5 \
-	    $(DESTDIR)$(docdir) $(UNITS) $(SYSUSERS) $(dir $(CONF))
+	    $(DESTDIR)$(docdir) $(UNITS) $(SYSUSERS) $(dir $(CONF)) $(BASH_PLACE) $(ZSH_PLACE)
 	install -m 755 $(PROGRAM) $(DESTDIR)$(bindir)/larder
 	install -m 644 $(MAN1) $(DESTDIR)$(mandir)/man1
 	install -m 644 $(MAN5) $(DESTDIR)$(mandir)/man5
 	install -m 644 $(DOCS) $(DESTDIR)$(docdir)
 	install -m 644 build/larder.service build/larder@.service $(SOCKETS) $(UNITS)
 	install -m 644 dist/larder.sysusers $(SYSUSERS)/larder.conf
+	install -m 644 build/completion.bash $(BASH_PLACE)/larder
+	install -m 644 build/completion.zsh $(ZSH_PLACE)/_larder
 	[ -e $(CONF) ] || install -m 644 dist/larder.conf $(CONF)
 
 # The configuration stays: it may be somebody's work.
@@ -321,6 +332,7 @@ uninstall:
 	rm -f $(addprefix $(DESTDIR)$(docdir)/,$(notdir $(DOCS)))
 	rm -f $(UNITS)/larder.service $(UNITS)/larder@.service $(SYSUSERS)/larder.conf
 	rm -f $(addprefix $(UNITS)/,$(notdir $(SOCKETS)))
+	rm -f $(BASH_PLACE)/larder $(ZSH_PLACE)/_larder
 	-rmdir $(DESTDIR)$(docdir)
 
 dist: configure

@@ -1375,6 +1375,25 @@ END_TEST
 
 /* ---- The table itself -------------------------------------------------------------- */
 
+START_TEST(a_choice_shows_its_words)
+{
+    size_t                   count;
+    const struct option_row *rows = options_table(&count);
+
+    for (size_t i = 0; i < count; i++) {
+        char   text[64] = "<";
+        size_t used = 1;
+
+        if (rows[i].type != TYPE_CHOICE)
+            continue;
+        for (const char *const *word = rows[i].words; *word != NULL; word++)
+            used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%c", *word,
+                                     word[1] != NULL ? '|' : '>');
+        ck_assert_str_eq(rows[i].argument, text);
+    }
+}
+END_TEST
+
 START_TEST(letters_and_names_are_used_once)
 {
     size_t                   count;
@@ -1434,6 +1453,7 @@ make_suite(void)
                         (int)LENGTH(extended));
     tcase_add_test(accepted, the_table_has_no_option_that_is_not_listed_here);
     tcase_add_test(accepted, a_flag_without_a_no_form_has_none);
+    tcase_add_test(accepted, a_choice_shows_its_words);
     tcase_add_test(accepted, letters_and_names_are_used_once);
     tcase_add_test(accepted, every_row_is_made_as_its_kind_demands);
     suite_add_tcase(suite, accepted);
