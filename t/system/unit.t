@@ -59,6 +59,7 @@ for my $unit ('larder.service', 'larder@.service') {
     like($text, qr{^ExecStart=/usr/bin/larder --config /etc/larder/(?:larder|%i)\.conf$}m,
         "$unit starts what was installed");
     unlike($text, qr/\@\w+\@/, "with every place filled in");
+    unlike($text, qr/^RemoveIPC=(?!no$)/m, "and leaves a memory file in /dev/shm alone");
 }
 SKIP: {
     skip 'no systemd-analyze here', 3 if system('systemd-analyze --version >/dev/null 2>&1') != 0;
