@@ -143,7 +143,7 @@ static const struct option_row rows[] = {
     { COMMAND('v', "verbose"), .section = SECTION_PROCESS,
       COUNTED(verbosity), .preset = "0", .setting = "verbosity",
       .changed_by = "verbosity",
-      .help = "say more on standard error; -vv and -vvv even more" },
+      .help = "log more; -vv and -vvv even more" },
     { SETTING,
       NUMBER(oldest_s, 0, UINT_MAX), .preset = "0", .setting = "oldest" },
     { COMMAND('M', "disable-evictions"), .section = SECTION_MEMORY,

@@ -2,12 +2,14 @@
 #include <check.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "server/log.h"
@@ -20,7 +22,7 @@ struct fixture {
     struct options   options;
     _Atomic unsigned verbosity;
     int              ours, own_stderr;
-    char             told[1 << 16];
+    char             told[1 << 20]; /* more than any test says */
 };
 
 static struct fixture *
@@ -347,6 +349,95 @@ START_TEST(a_full_socket_costs_lines_and_no_waiting)
 }
 END_TEST
 
+/* A terminal takes parts of lines. What comes when somebody reads on begins a new one. */
+START_TEST(a_stopped_terminal_costs_lines_and_no_waiting)
+{
+    struct fixture     *f;
+    struct log_counters counters;
+    struct termios      raw;
+    int                 ours = posix_openpt(O_RDWR | O_NOCTTY), theirs;
+    const char         *rest;
+
+    ck_assert_int_ge(ours, 0);
+    ck_assert_int_eq(grantpt(ours), 0);
+    ck_assert_int_eq(unlockpt(ours), 0);
+    theirs = open(ptsname(ours), O_RDWR | O_NOCTTY);
+    ck_assert_int_ge(theirs, 0);
+    ck_assert_int_eq(tcgetattr(theirs, &raw), 0);
+    cfmakeraw(&raw);
+    ck_assert_int_eq(tcsetattr(theirs, TCSANOW, &raw), 0);
+    f = make(theirs, ours);
+    say_much(f);
+    log_count(&f->log, &counters);
+    ck_assert_uint_gt(counters.dropped, 0);
+    do
+        rest = told(f);
+    while (rest[0] != '\0' && strlen(rest) == sizeof(f->told) - 1);
+    log_say(&f->log, LOG_REQUEST, NULL, "on");
+    rest = told(f);
+    ck_assert_msg(strcmp(rest, "on\n") == 0 || strcmp(rest, "\non\n") == 0, "%s", rest);
+    drop(f);
+}
+END_TEST
+
+/* ---- Many threads ---------------------------------------------------------------- */
+
+enum { TALKERS = 4, LINES = 5000 };
+
+static void *
+talk(void *arg)
+{
+    struct log *log = arg;
+
+    for (unsigned i = 0; i < LINES; i++) {
+        log_say(log, LOG_REQUEST, NULL, "<%06u xxxxxxxxxxxxxxxxxxxxxxxx>", i);
+        if (i % 100 == 0)
+            log_say(log, LOG_CERTIFICATES_REFUSED, NULL, "refused");
+    }
+    return NULL;
+}
+
+START_TEST(lines_of_threads_are_whole_and_all_are_counted)
+{
+    struct fixture     *f = make_pipe();
+    struct log_counters counters;
+    pthread_t           threads[TALKERS];
+    unsigned            lines = 0, refused = 0, alive = TALKERS, number;
+
+    open_log(f, LOG_JOURNAL);
+    atomic_store(&f->verbosity, 2);
+    for (unsigned i = 0; i < TALKERS; i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, talk, &f->log), 0);
+    while (alive > 0) {
+        const char *at;
+
+        log_tick(&f->log);
+        if (pthread_tryjoin_np(threads[alive - 1], NULL) == 0)
+            alive--;
+        for (at = told(f); *at != '\0'; at = strchr(at, '\n') + 1) {
+            int end = 0;
+
+            if (strncmp(at, "refused\n", 8) == 0) {
+                refused++;
+                continue;
+            }
+            if (strncmp(at, "warning: ", 9) == 0)
+                continue; /* this took longer than a window */
+            sscanf(at, "<%6u xxxxxxxxxxxxxxxxxxxxxxxx>%n", &number, &end);
+            ck_assert_int_eq(end, 33);
+            ck_assert_int_eq(at[end], '\n');
+            lines++;
+        }
+    }
+    log_count(&f->log, &counters);
+    ck_assert_uint_ge(refused + counters.suppressed + counters.dropped,
+                      TALKERS * LINES / 100);
+    ck_assert_uint_eq(lines + refused + counters.suppressed + counters.dropped,
+                      TALKERS * LINES + TALKERS * LINES / 100);
+    drop(f);
+}
+END_TEST
+
 /* ---- The journal ----------------------------------------------------------------- */
 
 struct journal {
@@ -525,6 +616,8 @@ main(void)
     suite_add_tcase(suite, rate);
     tcase_add_test(full, a_full_pipe_costs_lines_and_no_waiting);
     tcase_add_test(full, a_full_socket_costs_lines_and_no_waiting);
+    tcase_add_test(full, a_stopped_terminal_costs_lines_and_no_waiting);
+    tcase_add_test(full, lines_of_threads_are_whole_and_all_are_counted);
     suite_add_tcase(suite, full);
     tcase_add_test(journal, the_journal_is_told_where_standard_error_leads_there);
     tcase_add_test(journal,
