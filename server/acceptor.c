@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -37,15 +38,21 @@ least_loaded(struct server *server)
 /* ---- at the limit ---------------------------------------------------------------- */
 
 static void
-reject(struct acceptor *acceptor, const struct listener *listener, int fd)
+reject(struct acceptor *acceptor, const struct listener *listener, int fd,
+       const struct peer *peer, const char *why)
 {
-    static const char text[] = "ERROR Too many open connections\r\n";
+    static const char  text[] = "ERROR Too many open connections\r\n";
+    struct events_peer who;
 
     /* A courtesy: who cannot take it is closed all the same. */
     if (listener->tls == LISTEN_PLAIN)
         (void)!send(fd, text, sizeof(text) - 1, MSG_NOSIGNAL);
     close(fd);
     counter_add(&acceptor->counters.rejected_connections, 1);
+    peer_describe(peer, &who);
+    log_say(&acceptor->server->log, LOG_CONNECTION_REJECTED,
+            LOG_FIELDS(LOG_STRING("address", who.address), LOG_NUMBER("port", who.port)),
+            "a connection from %s was refused: %s", who.address, why);
 }
 
 /* Listen to all listeners again, or to none: false if the system has no room for that. */
@@ -63,7 +70,7 @@ enable_listeners(struct acceptor *acceptor)
 }
 
 static void
-pause_accepting(struct acceptor *acceptor)
+pause_accepting(struct acceptor *acceptor, int error)
 {
     static const struct timeval retry = { 0, RETRY_US };
 
@@ -72,6 +79,8 @@ pause_accepting(struct acceptor *acceptor)
     /* Without the timer nobody would ever end the pause, so there must be none. */
     if (event_add(acceptor->retry_event, &retry) != 0)
         return;
+    log_say(&acceptor->server->log, LOG_ACCEPT_PAUSED, NULL,
+            "no connections are accepted for now: %s", strerror(error));
     atomic_store(&acceptor->paused, true);
     acceptor->paused_at_us = monotonic_us();
     counter_add(&acceptor->counters.listen_disabled_num, 1);
@@ -125,12 +134,12 @@ take_in(struct acceptor *acceptor, const struct listener *listener, int fd,
 
     if (server->options.connections_fast &&
         (unsigned)fd + 1 >= server->options.connections_max) {
-        reject(acceptor, listener, fd);
+        reject(acceptor, listener, fd, peer, "too many are open (-c)");
         return;
     }
     conn = conn_create(fd, peer, listener, &server->certificates);
     if (conn == NULL) {
-        reject(acceptor, listener, fd);
+        reject(acceptor, listener, fd, peer, "there is no memory");
         return;
     }
     counter_add(&acceptor->counters.total_connections, 1);
@@ -151,7 +160,7 @@ on_connection(evutil_socket_t fd, short what, void *arg)
     for (unsigned i = 0; i < ACCEPTS_A_TURN; i++) {
         socklen_t   length = sizeof(address);
         struct peer peer;
-        int         client;
+        int         client, error;
 
         /* Whoever left until now has made room for this one already. */
         atomic_store(&acceptor->somebody_left, false);
@@ -162,10 +171,11 @@ on_connection(evutil_socket_t fd, short what, void *arg)
             take_in(acceptor, listener, client, &peer);
             continue;
         }
+        error = errno;
         /* ECONNABORTED and the like are about that one client. */
-        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
-            pause_accepting(acceptor);
-        if (errno != ECONNABORTED && errno != EINTR)
+        if (error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM)
+            pause_accepting(acceptor, error);
+        if (error != ECONNABORTED && error != EINTR)
             return;
     }
 }

@@ -30,10 +30,11 @@ enum {
 struct row {
     const char *name;
     int         priority;
+    bool        limited;
 };
 
 static const struct row rows[] = {
-#define ROW(row, name, priority) { name, priority },
+#define ROW(row, name, priority, limited) { name, priority, limited },
     LOG_EVENTS(ROW)
 #undef ROW
 };
@@ -254,9 +255,7 @@ tell_suppressed(struct log *log, enum log_event event)
     length = snprintf(text, sizeof(text), "suppressed %" PRIu64 " messages: %s", count,
                       rows[event].name);
     tell(log, LOG_SUPPRESSED,
-         LOG_FIELDS(LOG_NUMBER("count", count),
-                    LOG_TEXT("of", ((struct span){ rows[event].name,
-                                                   strlen(rows[event].name) }))),
+         LOG_FIELDS(LOG_NUMBER("count", count), LOG_STRING("of", rows[event].name)),
          (struct span){ text, (size_t)length });
 }
 
@@ -279,7 +278,7 @@ is_too_much(struct log *log, enum log_event event)
 {
     struct log_rate *rate = &log->rates[event];
 
-    if (rows[event].priority > LOG_NOTICE)
+    if (!rows[event].limited)
         return false;
     renew(log, event);
     if (atomic_fetch_add(&rate->told, 1) < LOG_BURST)

@@ -5,9 +5,9 @@
  * is INFO is told at -v, what is DEBUG at -vv, all else always.
  *
  * Nobody ever waits for a reader. Standard error, where it is a pipe or a terminal, is opened
- * anew so as not to block, and what finds no room is dropped and counted. A row whose
- * messages come faster than LOG_BURST in LOG_WINDOW_S is silent until that time is over, and
- * then a line says how many there were; INFO and DEBUG are exempt, being asked for.
+ * anew so as not to block, and what finds no room is dropped and counted. Of what others can
+ * bring about, no more than LOG_BURST messages of a row are told in LOG_WINDOW_S; then a line
+ * says how many there were besides.
  *
  *   text      the message; "warning: " stands before a warning
  *   json      {"time":"2026-11-28T05:40:00.123456Z","level":"err","event":"start_failed",
@@ -41,35 +41,38 @@
 
 enum { LOG_BURST = 10, LOG_WINDOW_S = 10 };
 
-/* Row, name, priority: LOG_ERR and so on of syslog.h. */
+/* Row, name, priority (LOG_ERR and so on of syslog.h), and whether there may be so many that
+ * some have to be left out. */
 #define LOG_EVENTS(X)                                                                    \
-    X(LOG_START_FAILED, "start_failed", LOG_ERR)                                         \
-    X(LOG_START_WARNING, "start_warning", LOG_WARNING)                                   \
-    X(LOG_SECRET_EXPOSED, "secret_exposed", LOG_WARNING)                                 \
-    X(LOG_LOOPBACK_ONLY, "loopback_only", LOG_INFO)                                      \
-    X(LOG_ACTIVATED, "sockets_of_manager", LOG_INFO)                                     \
-    X(LOG_MEMORY_SMALL, "memory_file_small", LOG_WARNING)                                \
-    X(LOG_MEMORY_EMPTY, "memory_file_empty", LOG_NOTICE)                                 \
-    X(LOG_MEMORY_RESTORED, "memory_file_restored", LOG_NOTICE)                           \
-    X(LOG_CERTIFICATES_REFUSED, "certificates_refused", LOG_ERR)                         \
-    X(LOG_CERTIFICATES_READ, "certificates_read", LOG_INFO)                              \
-    X(LOG_PASSWORDS_REFUSED, "passwords_refused", LOG_ERR)                               \
-    X(LOG_PASSWORDS_READ, "passwords_read", LOG_INFO)                                    \
-    X(LOG_SETTINGS_REFUSED, "settings_refused", LOG_ERR)                                 \
-    X(LOG_SETTING_CHANGED, "setting_changed", LOG_NOTICE)                                \
-    X(LOG_SETTINGS_SAME, "settings_same", LOG_INFO)                                      \
-    X(LOG_MANAGER_DEAF, "manager_deaf", LOG_ERR)                                         \
-    X(LOG_WORKER_SILENT, "worker_silent", LOG_CRIT)                                      \
-    X(LOG_STOPPING_GRACEFULLY, "stopping", LOG_NOTICE)                                   \
-    X(LOG_STOPPING, "stopping", LOG_INFO)                                                \
-    X(LOG_SUPPRESSED, "suppressed", LOG_WARNING)                                         \
-    X(LOG_SIZE_CLASS, "size_class", LOG_DEBUG)                                           \
-    X(LOG_CONNECTION, "connection", LOG_DEBUG)                                           \
-    X(LOG_REQUEST, "request", LOG_DEBUG)                                                 \
-    X(LOG_REPLY, "reply", LOG_DEBUG)
+    X(LOG_START_FAILED, "start_failed", LOG_ERR, false)                                  \
+    X(LOG_START_WARNING, "start_warning", LOG_WARNING, false)                            \
+    X(LOG_SECRET_EXPOSED, "secret_exposed", LOG_WARNING, false)                          \
+    X(LOG_LOOPBACK_ONLY, "loopback_only", LOG_INFO, false)                               \
+    X(LOG_ACTIVATED, "sockets_of_manager", LOG_INFO, false)                              \
+    X(LOG_MEMORY_SMALL, "memory_file_small", LOG_WARNING, false)                         \
+    X(LOG_MEMORY_EMPTY, "memory_file_empty", LOG_NOTICE, false)                          \
+    X(LOG_MEMORY_RESTORED, "memory_file_restored", LOG_NOTICE, false)                    \
+    X(LOG_CERTIFICATES_REFUSED, "certificates_refused", LOG_ERR, true)                   \
+    X(LOG_CERTIFICATES_READ, "certificates_read", LOG_INFO, true)                        \
+    X(LOG_PASSWORDS_REFUSED, "passwords_refused", LOG_ERR, true)                         \
+    X(LOG_PASSWORDS_READ, "passwords_read", LOG_INFO, false)                             \
+    X(LOG_SETTINGS_REFUSED, "settings_refused", LOG_ERR, false)                          \
+    X(LOG_SETTING_CHANGED, "setting_changed", LOG_NOTICE, false)                         \
+    X(LOG_SETTINGS_SAME, "settings_same", LOG_INFO, false)                               \
+    X(LOG_MANAGER_DEAF, "manager_deaf", LOG_ERR, false)                                  \
+    X(LOG_WORKER_SILENT, "worker_silent", LOG_CRIT, true)                                \
+    X(LOG_ACCEPT_PAUSED, "accept_paused", LOG_INFO, true)                                \
+    X(LOG_CONNECTION_REJECTED, "connection_rejected", LOG_INFO, true)                    \
+    X(LOG_STOPPING_GRACEFULLY, "stopping", LOG_NOTICE, false)                            \
+    X(LOG_STOPPING, "stopping", LOG_INFO, false)                                         \
+    X(LOG_SUPPRESSED, "suppressed", LOG_WARNING, false)                                  \
+    X(LOG_SIZE_CLASS, "size_class", LOG_DEBUG, false)                                    \
+    X(LOG_CONNECTION, "connection", LOG_DEBUG, false)                                    \
+    X(LOG_REQUEST, "request", LOG_DEBUG, false)                                          \
+    X(LOG_REPLY, "reply", LOG_DEBUG, false)
 
 enum log_event {
-#define EVENT(row, name, priority) row,
+#define EVENT(row, name, priority, limited) row,
     LOG_EVENTS(EVENT)
 #undef EVENT
         LOG_EVENT_COUNT,
@@ -90,6 +93,8 @@ struct log_field {
     {                                                                                    \
         .name = (field), .text = (value)                                                 \
     }
+#define LOG_STRING(field, value)                                                         \
+    LOG_TEXT(field, ((struct span){ (value), strlen(value) }))
 #define LOG_FIELDS(...) ((const struct log_field[]){ __VA_ARGS__, { .name = NULL } })
 
 struct log_counters {

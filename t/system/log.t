@@ -68,6 +68,15 @@ is(scalar @told, 10, "ten are told of");
 like($d->said, qr/^warning: suppressed 15 messages: certificates_refused$/m,
     "and then how many more there were");
 
+# At -v it says whom it sends away, as long as that is not too often.
+$d = Daemon->start('-v', '-c' => 60, '-t' => 1);
+my @open;
+eventually(sub { push @open, $d->connect; $d->stat('rejected_connections') >= 25 });
+$d->stop_clean;
+is(scalar(() = $d->said =~ /^a connection from 127\.0\.0\.1 was refused: too many are open \(-c\)$/mg), 10,
+    "who is sent away is told of");
+like($d->said, qr/^warning: suppressed \d+ messages: connection_rejected$/m, "but not each");
+
 # --- nobody reads ------------------------------------------------------------
 
 # With standard error a pipe that is full, and -vv, all clients are answered still.

@@ -260,7 +260,7 @@ START_TEST(what_was_suppressed_is_told_at_the_end)
 }
 END_TEST
 
-START_TEST(what_v_has_asked_for_is_never_suppressed)
+START_TEST(what_an_administrator_has_asked_for_is_never_suppressed)
 {
     struct fixture *f = make_pipe();
 
@@ -612,7 +612,7 @@ main(void)
     suite_add_tcase(suite, lines);
     tcase_add_test(rate, what_comes_too_often_is_counted_and_told_of_once);
     tcase_add_test(rate, what_was_suppressed_is_told_at_the_end);
-    tcase_add_test(rate, what_v_has_asked_for_is_never_suppressed);
+    tcase_add_test(rate, what_an_administrator_has_asked_for_is_never_suppressed);
     suite_add_tcase(suite, rate);
     tcase_add_test(full, a_full_pipe_costs_lines_and_no_waiting);
     tcase_add_test(full, a_full_socket_costs_lines_and_no_waiting);
