@@ -259,12 +259,13 @@ tell_suppressed(struct log *log, enum log_event event)
          (struct span){ text, (size_t)length });
 }
 
-/* Begin a new window if the last one is over. Who is the first to see it does so. */
+/* Begin a new window if the last one is over. Who is the first to see it does so. The time is
+ * read second, so that it is not before a beginning. */
 static void
 renew(struct log *log, enum log_event event)
 {
     struct log_rate *rate = &log->rates[event];
-    uint64_t         now = monotonic_us(), since = atomic_load(&rate->since_us);
+    uint64_t         since = atomic_load(&rate->since_us), now = monotonic_us();
 
     if (now - since < LOG_WINDOW_S * UINT64_C(1000000) ||
         !atomic_compare_exchange_strong(&rate->since_us, &since, now))

@@ -1,22 +1,26 @@
 #!/usr/bin/python3 -B
 """What operators look with: memcached-tool, and the statistics that exporters read.
 
-memcached-tool and the plugins of collectd and munin are those of Debian's packages, and
-run here. The other exporters are not installed: FIELDS and OF_CLASS below have what each
+memcached-tool, damemtop and the plugins of collectd and munin are those of Debian's
+packages, and run here. The other exporters are not installed: FIELDS and OF_CLASS below have what each
 of them reads, out of its source, and in which form.
 """
 import csv
+import fcntl
 import glob
 import os
+import pty
 import re
 import struct
 import subprocess
 import tempfile
+import termios
 
 import harness
 from harness import BINARY, Server, poll
 
 TOOL = '/usr/share/memcached/scripts/memcached-tool'
+TOP = '/usr/share/memcached/scripts/damemtop'
 COLLECTD = '/usr/sbin/collectd'
 MUNIN = '/usr/share/munin/plugins/memcached_'
 ANSWER_MOST = 4096      # collectd reads so much of `stats`, and no more
@@ -49,8 +53,6 @@ FIELDS = {
     'collectd': 'threads curr_items bytes limit_maxbytes curr_connections '
     'listen_disabled_num cmd_get cmd_set incr_hits decr_hits get_hits get_misses '
     'evictions delete_hits bytes_read bytes_written',
-    'damemtop': 'get_hits get_misses bytes limit_maxbytes evictions bytes_read '
-    'bytes_written uptime curr_connections',
     'munin': 'get_hits get_misses cmd_get cmd_set total_items total_connections '
     'bytes_read bytes_written curr_items curr_connections bytes',
     'Datadog': 'total_items curr_items limit_maxbytes uptime bytes curr_connections '
@@ -279,6 +281,52 @@ def collectd_reads_what_it_wants(t, server):
            'memory used and free are all that there is')
 
 
+TOP_CONF = """
+delay: 1
+mode: t
+no_clear: 1
+top_mode:
+    columns: [hostname, all_version, all_fill_rate, hit_rate, all_curr_items, all_limit_maxbytes]
+servers:
+    - %s
+"""
+
+
+def damemtop_shows_a_server(t, server):
+    if subprocess.run(['perl', '-MAnyEvent', '-MYAML', '-MTerm::ReadKey', '-e1'],
+                      stderr=subprocess.DEVNULL).returncode:
+        t.skip('damemtop', 'what it needs is not installed')
+        return
+    stats = server.stats()
+    row = re.compile(r'^%s +%s +\S+ +\S+ +%s +%s\b' % tuple(map(re.escape, (
+        server.address, stats['version'], stats['curr_items'],
+        '{:,}'.format(int(stats['limit_maxbytes']))))), re.M)
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack('HHHH', 24, 200, 0, 0))
+    os.set_blocking(ours, False)
+    said = ''
+
+    def shows():
+        nonlocal said
+        try:
+            said += os.read(ours, 65536).decode('latin-1')
+        except BlockingIOError:
+            pass
+        return row.search(said.replace('\r', ''))
+
+    with tempfile.TemporaryDirectory() as home:
+        os.mkdir(home + '/.damemtop')
+        with open(home + '/.damemtop/damemtop.yaml', 'w') as conf:
+            conf.write(TOP_CONF % server.address)
+        with subprocess.Popen([TOP], stdin=theirs, stdout=theirs, stderr=theirs,
+                              env={**os.environ, 'TERM': 'xterm', 'HOME': home},
+                              preexec_fn=harness.die_with_parent) as running:
+            t.check(poll(shows, 60), 'damemtop has a row for it', said)
+            running.kill()
+    os.close(ours)
+    os.close(theirs)
+
+
 # Which figure each value of a graph is.
 MUNIN_GRAPHS = {
     'rates': 'cache_hits:get_hits cache_misses:get_misses cmd_get:cmd_get '
@@ -326,5 +374,6 @@ harness.run(setup, memcached_tool_shows_the_classes,
             exporters_find_what_they_read,
             exporters_find_what_they_read_of_classes,
             datadog_reads_the_same_by_the_binary_protocol,
+            damemtop_shows_a_server,
             collectd_reads_what_it_wants,
             munin_draws_its_graphs)

@@ -153,7 +153,7 @@ SKIP: {
     is($?, 0, "a server writes to the journal of systemd");
     my ($entry) = grep { ref && ($_->{LARDER_EVENT} // '') eq 'stopping' } @entries;
     is($entry->{MESSAGE}, 'Exiting normally', "what it says at -v");
-    is("$entry->{PRIORITY} $entry->{_COMM}", '6 larder', "as what it is, as nobody");
+    is("$entry->{PRIORITY} $entry->{_UID}", '6 ' . getpwnam('nobody'), "as what it is, as nobody");
 }
 
 done_testing;
