@@ -69,6 +69,7 @@ struct server {
 
     struct event_base  *base; /* the main thread's */
     struct event       *tick_event;
+    unsigned            ticks;
     struct event       *signal_events[4];
     struct listeners    listeners;
     struct listeners    udp_sockets; /* read by the workers; frozen                    */

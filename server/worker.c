@@ -81,6 +81,13 @@ worker_answers(struct worker *worker)
     return answered;
 }
 
+void
+worker_look(struct worker *worker)
+{
+    atomic_store(&worker->is_to_look, true);
+    wake(worker);
+}
+
 static void
 on_wake(evutil_socket_t fd, short what, void *arg)
 {
@@ -100,17 +107,10 @@ on_wake(evutil_socket_t fd, short what, void *arg)
         given->next = NULL;
         conn_start(given, worker);
     }
+    if (atomic_exchange(&worker->is_to_look, false))
+        limits_look(worker);
     if (atomic_load(&worker->stopping))
         event_base_loopbreak(worker->base);
-}
-
-/* ---- limits ---------------------------------------------------------------------- */
-
-static void
-on_second(evutil_socket_t fd, short what, void *arg)
-{
-    (void)fd, (void)what;
-    limits_look(arg);
 }
 
 /* ---- birth and death ------------------------------------------------------------- */
@@ -128,8 +128,7 @@ run(void *arg)
 static void
 free_events(struct worker *worker)
 {
-    struct event **events[] = { &worker->wake_event, &worker->again_event,
-                                &worker->second_event };
+    struct event **events[] = { &worker->wake_event, &worker->again_event };
 
     for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
         if (*events[i] != NULL)
@@ -172,16 +171,11 @@ make_base(void)
 static bool
 make_events(struct worker *worker)
 {
-    static const struct timeval second = { 1, 0 };
-
     worker->wake_event =
         event_new(worker->base, worker->wake_fd, EV_READ | EV_PERSIST, on_wake, worker);
     worker->again_event = event_new(worker->base, -1, 0, on_again, worker);
-    if (worker->wake_event == NULL || worker->again_event == NULL ||
-        event_add(worker->wake_event, NULL) != 0)
-        return false;
-    worker->second_event = event_new(worker->base, -1, EV_PERSIST, on_second, worker);
-    return worker->second_event != NULL && event_add(worker->second_event, &second) == 0;
+    return worker->wake_event != NULL && worker->again_event != NULL &&
+           event_add(worker->wake_event, NULL) == 0;
 }
 
 /* Signals are the main thread's business. */

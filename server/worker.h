@@ -52,11 +52,11 @@ struct worker {
     pthread_t          thread;
     struct event_base *base;
     struct event      *wake_event;
-    struct event      *again_event;  /* fires at once while `again` is not empty       */
-    struct event      *second_event; /* looks whether connections have run into a limit */
-    int                wake_fd;      /* eventfd: there is something in the queue       */
+    struct event      *again_event; /* fires at once while `again` is not empty    */
+    int                wake_fd;     /* eventfd: there is something to be done          */
     _Atomic bool       stopping;
-    _Atomic bool       called; /* and has not answered yet                          */
+    _Atomic bool       called;     /* and has not answered yet                          */
+    _Atomic bool       is_to_look; /* at its connections, as worker_look() tells      */
     _Atomic unsigned   connections; /* given to it and not closed yet                 */
 
     struct lock  queue_lock; /* RANK_LEAF; guards the next */
@@ -87,6 +87,10 @@ void worker_give(struct worker *worker, struct conn *conn);
 
 /* Call it; has it answered the last call? Any thread, but one at a time. */
 bool worker_answers(struct worker *worker);
+
+/* Let it look which of its connections have run into a limit; any thread may do this. A timer
+ * of its own would make each turn of its loop ask what time it is. */
+void worker_look(struct worker *worker);
 
 /* For connections: come back to this one after the others had their turn. False: that
  * cannot be, and the connection would wait forever. */

@@ -19,7 +19,7 @@ cmp_ok(keys %limit, '>', 3, "$FIGURES has figures");
 
 my $user = $> == 0 ? '-u root' : '';
 open my $out, '-|', 'bench/instructions', '-n' => 2000, '-s' => join(',', sort keys %limit),
-    "larder=$ENV{SERVER} $user -t 1 -p %P"
+    "larder=$ENV{SERVER} $user -t 1 -p %P -o no_drop_privileges" # valgrind opens files
     or die "bench/instructions: $!\n";
 my %is = map { /^(\S+) +(\d+)/ ? ($1 => $2) : () } <$out>;
 ok(close $out, 'they are counted');
