@@ -22,5 +22,7 @@ like($lines[3], qr/^growth +[\d.]+ +30000 /, 'and adds as many items as asked fo
 
 @lines = output_of('bench/shift', '-r' => 4, '-k' => 2000, '-o' => 2000, "larder=$server");
 like($lines[-1], qr/^ *\d+ .*\d\.\d+/, 'bench/shift tells of rounds');
+@lines = output_of('bench/loris', '-n' => 50, '-a' => 5, '-r' => 500, '-t' => 1, '-k' => 1, "larder=$server");
+like("@lines", qr/larder/, 'bench/loris tells of it');
 isnt(system('bench/grow'), 0, 'nothing is not measured');
 done_testing();
