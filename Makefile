@@ -304,7 +304,8 @@ build/larder.service: dist/larder.service.in config.mk
 
 # One service of several, each with a file of its own.
 build/larder@.service: dist/larder.service.in config.mk
-	$(PLACES) -e 's|larder/larder.conf|larder/%i.conf|' -e 's|^\(Description=.*\)|\1 (%i)|' $< >$@
+	$(PLACES) -e 's|larder/larder.conf|larder/%i.conf|' -e 's|^\(Description=.*\)|\1 (%i)|' \
+	    -e 's|^RuntimeDirectory=.*|&/%i|' $< >$@
 
 # Made from -h, which is made from the table of options.
 build/completion.%: $(PROGRAM) tools/completion

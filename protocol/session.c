@@ -473,8 +473,8 @@ session_run(struct session *session, struct session_worker *worker, struct span 
             *used += request->length;
             --*budget;
             run_request(session, worker, request, reply);
-            if (request->operation == OP_LOGIN) /* it may have taken long */
-                *budget = 0;
+            if (request->operation == OP_LOGIN || request->operation == OP_ORDER)
+                *budget = 0; /* it may have taken long */
             if (request->flags & REQUEST_DROP)
                 return SESSION_DROP;
             if (request->operation == OP_QUIT)
@@ -483,6 +483,8 @@ session_run(struct session *session, struct session_worker *worker, struct span 
                 return end_offended(session);
             if (session->watches != 0)
                 return SESSION_WATCH;
+            if (*budget == 0)
+                break;
         }
     }
 }

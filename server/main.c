@@ -4,6 +4,7 @@
  * owners and rights follow from it: server/process.h.
  */
 #include <event2/event.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -269,10 +270,23 @@ serve_and_log(struct start *start)
     return exit_code;
 }
 
+/* Whoever starts us may have closed what everybody takes for open. Then the next file would have
+ * that number, be it that of the cache, and messages would go there. */
+static bool
+have_standard_files(void)
+{
+    int fd;
+
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    return fd >= 0 && close(fd) == 0;
+}
+
 int
 main(int argc, char **argv)
 {
-    struct start       *start = calloc(1, sizeof(*start));
+    struct start       *start = have_standard_files() ? calloc(1, sizeof(*start)) : NULL;
     enum options_status status;
     int                 exit_code;
 

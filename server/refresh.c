@@ -2,10 +2,60 @@
 #include "server/refresh.h"
 
 #include <event2/event.h>
+#include <string.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "server/server.h"
+
+/* What tells that a file is another one, or has been written to. */
+static void
+look_at(const char *path, struct refresh_file *seen)
+{
+    struct stat is;
+
+    *seen = (struct refresh_file){ 0 };
+    if (path == NULL || stat(path, &is) != 0)
+        return;
+    seen->device = is.st_dev;
+    seen->number = is.st_ino;
+    seen->bytes = is.st_size;
+    seen->changed_s = is.st_ctim.tv_sec;
+    seen->changed_ns = is.st_ctim.tv_nsec;
+}
+
+/* Reading takes as long as a thousand requests, and who asks for it needs no permission. So
+ * files that are as they were are not read again. One that has changed just now may change
+ * once more without looking otherwise. */
+static bool
+is_known(const struct refresh *refresh, const struct refresh_file seen[REFRESH_FILES])
+{
+    for (unsigned i = 0; i < REFRESH_FILES; i++) {
+        if (memcmp(&seen[i], &refresh->seen[i], sizeof(seen[i])) != 0 ||
+            seen[i].changed_s + 1 >= refresh->read_at_s)
+            return false;
+    }
+    return true;
+}
+
+static enum certificates_status
+refresh_now(struct server *server)
+{
+    struct refresh       *refresh = &server->refresh;
+    const struct options *options = &server->options;
+    const char *const paths[] = { options->tls_chain, options->tls_key, options->tls_ca };
+    struct refresh_file seen[REFRESH_FILES];
+
+    for (unsigned i = 0; i < REFRESH_FILES; i++)
+        look_at(paths[i], &seen[i]);
+    if (is_known(refresh, seen))
+        return refresh->answer;
+    memcpy(refresh->seen, seen, sizeof(seen));
+    refresh->read_at_s = time(NULL);
+    return server_reload_certificates(server);
+}
 
 static void
 on_asked(evutil_socket_t fd, short what, void *arg)
@@ -21,7 +71,7 @@ on_asked(evutil_socket_t fd, short what, void *arg)
     pthread_mutex_lock(&refresh->mutex);
     asked = refresh->asked;
     pthread_mutex_unlock(&refresh->mutex);
-    answer = server_reload_certificates(server);
+    answer = refresh_now(server);
     pthread_mutex_lock(&refresh->mutex);
     refresh->answer = answer;
     refresh->done = asked;

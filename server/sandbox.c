@@ -17,6 +17,7 @@
 
 #include <fcntl.h>
 #include <linux/sockios.h>
+#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <seccomp.h>
 #include <sys/ioctl.h>
@@ -43,16 +44,20 @@ enum {
 };
 
 struct rule {
-    int                 call;
-    unsigned            roles;
-    unsigned            needs;    /* any of these; 0: every server needs it */
-    bool                compares; /* an argument, which has to be so: */
-    struct scmp_arg_cmp argument;
+    int      call;
+    unsigned roles;
+    unsigned needs; /* any of these; 0: every server needs it */
+    struct scmp_arg_cmp
+             arguments[2]; /* what they have to be, as far as they are compared */
+    unsigned compares;     /* so many of them */
 };
 
 #define CALL(name, who) .call = SCMP_SYS(name), .roles = (who)
-#define IF(index, compare, ...)                                                          \
-    .compares = true, .argument = { (index), SCMP_CMP_##compare, __VA_ARGS__ }
+#define TO_BE(index, compare, ...)                                                       \
+    {                                                                                    \
+        (index), SCMP_CMP_##compare, __VA_ARGS__                                         \
+    }
+#define IF(...) .arguments = { TO_BE(__VA_ARGS__) }, .compares = 1
 
 enum { WRITES = O_ACCMODE | O_CREAT | O_TRUNC | O_APPEND, LEVEL_OF_TLS = 282 };
 
@@ -80,7 +85,8 @@ static const struct rule rules[] = {
     { CALL(getsockname, WORKER) },
     { CALL(ioctl, WORKER), IF(1, EQ, SIOCOUTQ) }, /* has a client taken what it was sent? */
     { CALL(setsockopt, WORKER), .needs = NEED_KERNEL_TLS, IF(1, EQ, LEVEL_OF_TLS) },
-    { CALL(setsockopt, WORKER), .needs = NEED_KERNEL_TLS, IF(2, EQ, TCP_ULP) },
+    { CALL(setsockopt, WORKER), .needs = NEED_KERNEL_TLS,
+      .arguments = { TO_BE(1, EQ, IPPROTO_TCP), TO_BE(2, EQ, TCP_ULP) }, .compares = 2 },
     /* Records that are no data: main says goodbye to whom it closes, watchers may, too. */
     { CALL(sendmsg, MAIN), .needs = NEED_KERNEL_TLS },
     { CALL(recvmsg, WATCH), .needs = NEED_KERNEL_TLS },
@@ -163,7 +169,7 @@ add_rules(scmp_filter_ctx *filter, const struct options *options, unsigned role)
 
         if (rule->roles & role && (rule->needs == 0 || rule->needs & needs))
             error = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, rule->call,
-                                           rule->compares ? 1 : 0, &rule->argument);
+                                           rule->compares, rule->arguments);
     }
     for (size_t i = 0; error == 0 && i < sizeof(signal_rules) / sizeof(rules[0]); i++) {
         if (signal_rules[i].roles & role)

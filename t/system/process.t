@@ -26,6 +26,23 @@ kill $_ => $d->pid for qw(PIPE HUP);
 $d->connect->expect("mn\r\n", "MN\r\n", "SIGPIPE and SIGHUP do not end it");
 $d->stop_clean;
 
+# --- standard files ------------------------------------------------------------
+
+# Who is given no standard error does not write messages into the next file that is opened.
+SKIP: {
+    skip 'memcached writes them there', 6 if is_reference();
+    for my $closed ([2], [ 0, 1, 2 ]) {
+        my @args = ({ closed => $closed }, '-e' => "$dir/memory", '-vv');
+        my $c    = ($d = Daemon->start(@args))->connect;
+
+        $c->expect(set(k => 'v'), "STORED\r\n", "it serves without @$closed");
+        $d->stop_clean;
+        ($d = Daemon->start(@args))->connect->expect("get k\r\n", hit(k => 'v'), 'and its memory file is whole');
+        $d->stop_clean;
+        unlink "$dir/memory";
+    }
+}
+
 # --- pid file ----------------------------------------------------------------
 
 my $pid_file = "$dir/pid";

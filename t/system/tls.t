@@ -323,6 +323,18 @@ sub write_to ($file, $text) {
     is($wrong, 0, '40 times in the midst of requests, and no answer is missing');
     is(scalar(grep { $_->is_in_step } @busy), scalar @busy, 'nobody has lost his connection');
     is($d->stat('ssl_proto_errors'), 0, 'nor been broken');
+
+    # Who asks for it without end does not keep others waiting, and files that have not changed
+    # are read once: they are two seconds old before.
+    sleep 2;
+    my ($many, $read) = (20_000, qr/the certificates were read again/);
+    my $before = () = $d->said =~ /$read/g;
+    $busy[$_]->send("refresh_certs\r\n" x $many) for 0 .. 3;
+    is(scalar(grep { $old->is_in_step && $d->connect->is_in_step } 1 .. 20), 20,
+        'others are served meanwhile');
+    is($busy[$_]->receive(4 * $many), "OK\r\n" x $many, 'each is answered') for 0 .. 3;
+    cmp_ok(scalar(() = $d->said =~ /$read/g), '<=', $before + 1, 'and the files are read once');
+
     $_->send("refresh_certs\r\n" x 200) for @busy[0 .. 3];
     $d->stop_clean('a server that is reading them for clients ends all the same');
 }

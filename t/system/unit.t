@@ -59,6 +59,8 @@ for my $unit ('larder.service', 'larder@.service') {
     like($text, qr{^ExecStart=/usr/bin/larder --config /etc/larder/(?:larder|%i)\.conf$}m,
         "$unit starts what was installed");
     unlike($text, qr/\@\w+\@/, "with every place filled in");
+    like($text, qr{^RuntimeDirectory=larder(?:@{[ $unit =~ /@/ ? '/%i' : '' ]})$}m,
+        "has a place of its own for a socket");
     unlike($text, qr/^RemoveIPC=(?!no$)/m, "and leaves a memory file in /dev/shm alone");
 }
 SKIP: {

@@ -44,8 +44,8 @@ sub is_reference () {
 
 # Start the server with these arguments, and nothing added to them. `as` names
 # another user to be first, `env` holds variables to set, `sockets` handles to be its
-# descriptors from 3 on, and `names` what a service manager calls these. Returns the
-# process id.
+# descriptors from 3 on, and `names` what a service manager calls these; `closed` are numbers of
+# standard files that it is not given. Returns the process id.
 sub launch_program ($out, $err, $args, %with) {
     my $pid = fork // die "fork: $!\n";
 
@@ -56,6 +56,7 @@ sub launch_program ($out, $err, $args, %with) {
     open STDERR, '>&', $err        or POSIX::_exit(126);
     hand_over(%with)  if $with{sockets};
     become($with{as}) if defined $with{as};
+    POSIX::close($_)  for @{ $with{closed} // [] };
     { no warnings 'exec'; exec { server_program() } server_program(), @$args }
     print STDERR 'cannot run ', server_program(), ": $!\n";
     POSIX::_exit(127);
