@@ -120,6 +120,17 @@ refusal(const struct host *host, enum dump_kind kind, bool pipelined)
     return SPAN("");
 }
 
+/* memcached has no more classes, so its tools ask for no more: the last one stands for all that
+ * follow. */
+enum { MEMCACHED_CLASSES = 63 };
+
+static void
+widen(bool classes[CACHE_CLASS_MAX + 1])
+{
+    for (unsigned i = MEMCACHED_CLASSES + 1; i <= CACHE_CLASS_MAX; i++)
+        classes[i] |= classes[MEMCACHED_CLASSES];
+}
+
 /* The size classes that are asked for; what is wrong with them, or nothing. */
 static struct span
 choose_classes(struct dump *dump, const struct request *request)
@@ -133,6 +144,8 @@ choose_classes(struct dump *dump, const struct request *request)
         text = SPAN("all");
     switch (admin_read_classes(text, count, dump->classes)) {
     case ADMIN_CLASSES_OK:
+        if (dump->kind == DUMP_CACHE)
+            widen(dump->classes);
         return SPAN("");
     case ADMIN_CLASSES_NONE:
         return SPAN("NOTSTARTED no items to crawl\r\n");
