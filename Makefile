@@ -168,7 +168,8 @@ FAULTS  := $(wildcard t/faults/*.t) # where sanitizers look on
 TESTS_release := $(UNIT) $(ENTRIES) $(WIRE) $(wildcard t/clients/*.t t/system/*.t) \
                  t/system/kills t/golden/check t/differential/check t/stress/run \
                  t/linear/run
-TESTS_thread  := $(UNIT) t/system/tls.t t/stress/run
+TESTS_thread  := $(filter-out t/unit/test_protocol_% %/test_slabs_model.c,$(UNIT)) \
+                 t/system/tls.t t/stress/run
 TESTS_other   := $(UNIT) $(ENTRIES) $(WIRE) $(FAULTS) t/system/tls.t t/golden/check \
                  t/stress/run
 TESTS          = $(or $(TESTS_$(VARIANT)),$(TESTS_other))
@@ -206,6 +207,9 @@ export SERVER FAULTY
 export UBSAN_OPTIONS = print_stacktrace=1
 # What hangs is killed. Check would do it after four seconds, be the machine busy or not.
 export CK_DEFAULT_TIMEOUT = 300
+# Where there is but one thread there is nothing to see for this sanitizer; nor is there in what
+# TESTS_thread leaves out.
+export CK_EXCLUDE_TAGS = $(if $(filter thread,$(VARIANT)),one-thread)
 
 # The stress is there for threads; elsewhere it is a short one.
 check: export STRESS_SECONDS ?= $(if $(filter thread,$(VARIANT)),20,12)

@@ -45,6 +45,17 @@ fixture_case(Suite *suite, const char *name)
     return tcase;
 }
 
+/* The same for tests in which one thread does all: the thread sanitizer sees nothing in them, and
+ * takes long for it. The Makefile knows the tag. */
+static inline TCase *
+fixture_case_of_one(Suite *suite, const char *name)
+{
+    TCase *tcase = fixture_case(suite, name);
+
+    tcase_set_tags(tcase, "one-thread");
+    return tcase;
+}
+
 /* Run it; what main() returns. */
 static inline int
 fixture_run(Suite *suite)

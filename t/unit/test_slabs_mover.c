@@ -976,7 +976,7 @@ int
 main(void)
 {
     Suite *suite = suite_create("slabs/mover");
-    TCase *tcase = fixture_case(suite, "mover");
+    TCase *tcase = fixture_case_of_one(suite, "mover");
 
     tcase_add_test(tcase, a_page_with_room_elsewhere_goes_and_no_item_is_lost);
     tcase_add_test(tcase, a_full_class_loses_its_coldest_items_and_not_those_on_the_page);
@@ -984,7 +984,7 @@ main(void)
     tcase_add_test(tcase, an_item_takes_all_that_it_has_along);
     tcase_add_test(tcase, dead_items_are_dropped_and_not_moved);
     tcase_add_test(tcase, the_order_of_eviction_stays);
-    tcase = fixture_case(suite, "in use");
+    tcase = fixture_case_of_one(suite, "in use");
     tcase_add_test(tcase, a_pinned_item_stays_and_another_page_goes);
     tcase_add_test(tcase,
                    where_everything_is_in_use_the_mover_gives_up_and_nothing_changes);
@@ -993,7 +993,7 @@ main(void)
     tcase_add_test(tcase,
                    a_value_that_is_arriving_is_waited_for_and_then_the_page_is_given_up);
     tcase_add_test(tcase, what_another_thread_keeps_comes_back_although_it_does_nothing);
-    tcase = fixture_case(suite, "chains");
+    tcase = fixture_case_of_one(suite, "chains");
     tcase_add_test(tcase, the_pieces_of_a_chain_move_one_by_one);
     tcase_add_test(tcase, the_head_of_a_chain_moves_and_its_pieces_follow);
     tcase_add_test(tcase, a_chain_that_is_read_stays_where_it_is);
@@ -1001,16 +1001,16 @@ main(void)
     tcase_add_test(tcase,
                    a_value_larger_than_what_its_class_has_is_stored_once_pages_have_come);
     tcase_add_test(tcase, pages_that_came_for_a_value_nobody_sends_again_go_back);
-    tcase = fixture_case(suite, "limit");
+    tcase = fixture_case_of_one(suite, "limit");
     tcase_add_test(tcase, a_lower_limit_is_met_and_the_warmest_items_stay);
     tcase_add_test(tcase, a_lower_limit_takes_from_the_pool_first);
     tcase_add_test(tcase,
                    what_is_granted_far_beyond_the_limit_is_paid_for_by_the_richest);
     tcase_add_test(tcase,
                    where_nothing_is_evicted_the_limit_is_met_only_as_far_as_items_fit);
-    tcase = fixture_case(suite, "asking");
+    tcase = fixture_case_of_one(suite, "asking");
     tcase_add_test(tcase, what_cannot_be_is_refused);
-    tcase = fixture_case(suite, "without being asked");
+    tcase = fixture_case_of_one(suite, "without being asked");
     tcase_add_test(tcase, memory_follows_a_shift_of_sizes);
     tcase_add_test(tcase, memory_stays_where_it_is_if_so_told);
     tcase_add_test(tcase, a_class_with_much_free_memory_gives_it_to_the_pool);

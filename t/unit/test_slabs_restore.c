@@ -1542,10 +1542,10 @@ main(void)
 {
     Suite *suite = suite_create("slabs/restore");
     TCase *back = fixture_case(suite, "what comes back");
-    TCase *others = fixture_case(suite, "other files");
-    TCase *chains = fixture_case(suite, "chains");
-    TCase *damaged = fixture_case(suite, "damage");
-    TCase *steps = fixture_case(suite, "every instruction");
+    TCase *others = fixture_case_of_one(suite, "other files");
+    TCase *chains = fixture_case_of_one(suite, "chains");
+    TCase *damaged = fixture_case_of_one(suite, "damage");
+    TCase *steps = fixture_case_of_one(suite, "every instruction");
 
     tcase_add_test(back, everything_is_there_after_a_clean_end_and_after_a_kill);
     tcase_add_test(back, what_was_deleted_expired_or_flushed_stays_away);
