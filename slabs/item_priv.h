@@ -319,6 +319,13 @@ item_own_era(const struct item *item)
     return era;
 }
 
+/* The era that decides whether a flush has ended it. */
+static inline uint32_t
+item_era(const struct item *item)
+{
+    return item->traits & ITEM_OWN_ERA ? item_own_era(item) : item_cas_high(item);
+}
+
 static inline void
 item_set_own_era(struct item *item, uint32_t era)
 {

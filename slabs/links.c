@@ -15,9 +15,8 @@ item_is_expired(const struct cache *cache, const struct item *item)
 bool
 item_is_flushed(const struct cache *cache, const struct item *item)
 {
-    uint32_t era = item->traits & ITEM_OWN_ERA ? item_own_era(item) : item_cas_high(item);
-
-    return era < atomic_load_explicit(&cache->flushed_below, memory_order_acquire);
+    return item_era(item) <
+           atomic_load_explicit(&cache->flushed_below, memory_order_acquire);
 }
 
 bool

@@ -66,6 +66,8 @@ struct pages {
     uint32_t         capacity;   /* pages in the region, the first included      */
     _Atomic uint32_t draining;   /* the page that is to be emptied, 0: none; written under
                                   the lock of its class */
+    uint32_t         floor;      /* pages: a lower limit is raised, see
+                                  pages_allowed_locked(); frozen               */
     struct classes   classes;    /* frozen                                       */
     _Atomic uint8_t *class_of; /* by page number; 0: of none. Changes under the lock, and
                                   only while the page is empty                     */
@@ -74,10 +76,9 @@ struct pages {
     _Atomic uint32_t room; /* pages that the file system has room for; written under the
                                   lock, when one was not to be had, and with the limit */
 
-    struct lock lock;     /* RANK_PAGES; guards the next nine                      */
+    struct lock lock;     /* RANK_PAGES; guards the next eight                     */
     uint32_t    used;     /* pages that classes have                               */
     uint32_t    numbered; /* pages that ever were some class's, and the first      */
-    uint32_t    floor;    /* pages: a lower limit is raised, see pages_allowed_locked() */
     uint32_t    in_use;   /* classes that have a page                              */
     uint32_t    owned[CLASS_MAX + 1]; /* pages of each class                       */
     uint32_t    pool; /* list of pages of no class; they have no memory         */
@@ -131,7 +132,8 @@ void pages_empty_magazine(struct pages *pages, struct magazine *magazine,
 /* How many pages the class may have whatever the limit says. */
 uint32_t pages_granted(const struct pages *pages, unsigned size_class);
 /* How many pages all classes together may have: the limit, and where that is below the floor,
- * for each class in use an equal share of what is missing; but not more than the file system has room for. The pages lock is held. */
+ * for each class in use an equal share of what is missing; but not more than the file system
+ * has room for. The pages lock is held. */
 uint32_t pages_allowed_locked(const struct pages *pages);
 /* Note in memory alone whose the page is, as in the next. */
 void pages_own_locked(struct pages *pages, uint32_t page, unsigned size_class);

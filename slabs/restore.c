@@ -89,12 +89,6 @@ is_item(const struct restoring *r, const struct item *item)
            item_chunk_size(item) <= r->chunk_bytes;
 }
 
-static uint32_t
-era_of(const struct item *item)
-{
-    return item->traits & ITEM_OWN_ERA ? item_own_era(item) : item_cas_high(item);
-}
-
 /* Can it have been made by the cache that the file is from? */
 static bool
 is_plausible(const struct restoring *r, const struct item *item, uint64_t hash)
@@ -103,7 +97,7 @@ is_plausible(const struct restoring *r, const struct item *item, uint64_t hash)
     uint64_t      stripe = hash & ((1u << cache->table.stripe_bits) - 1);
     uint64_t      drawn_in = item_cas(item) & ((1u << CAS_COUNTER_SHIFT) - 1);
 
-    if (era_of(item) >= atomic_load_explicit(&cache->era, memory_order_relaxed))
+    if (item_era(item) >= atomic_load_explicit(&cache->era, memory_order_relaxed))
         return false;
     if (item_marks(item) & ITEM_CHOSEN_CAS)
         return item->traits & ITEM_OWN_ERA;
