@@ -96,13 +96,9 @@ look_at(struct conn *conn, uint32_t now)
         return;
     switch (state) {
     case CONN_WAITING:
-        if (is_amid_record(conn, now, o->header_timeout_s))
-            end(conn, &counters->header_kicks, EVENTS_CLOSED_BY_HEADER_TIMEOUT);
-        else if (is_idle(conn, now, o->idle_timeout_s))
-            end(conn, &counters->idle_kicks, EVENTS_CLOSED_BY_IDLENESS);
-        break;
     case CONN_READING:
-        if (is_over(conn->began_at, now, o->header_timeout_s))
+        if (state == CONN_WAITING ? is_amid_record(conn, now, o->header_timeout_s)
+                                  : is_over(conn->began_at, now, o->header_timeout_s))
             end(conn, &counters->header_kicks, EVENTS_CLOSED_BY_HEADER_TIMEOUT);
         else if (is_idle(conn, now, o->idle_timeout_s))
             end(conn, &counters->idle_kicks, EVENTS_CLOSED_BY_IDLENESS);

@@ -820,12 +820,14 @@ run_parser(struct parser *p, int argc, char **argv)
     p->program = argv[0];
     p->rows = options_table(&p->row_count);
     p->origins = calloc(p->row_count, sizeof(*p->origins));
+    p->letters = calloc(1, LETTERS_BYTES);
     p->longs = calloc(p->row_count + 1, sizeof(*p->longs));
-    if (p->origins != NULL && p->longs != NULL)
+    if (p->origins != NULL && p->letters != NULL && p->longs != NULL)
         status = read_all(p, argc, argv);
     if (status == OPTIONS_NO_MEMORY)
         options_complain(p, "out of memory");
     free(p->longs);
+    free(p->letters);
     free(p->origins);
     return status;
 }
@@ -833,8 +835,7 @@ run_parser(struct parser *p, int argc, char **argv)
 enum options_status
 options_parse(struct options *o, int argc, char **argv, FILE *out, FILE *err)
 {
-    char          letters[LETTERS_BYTES];
-    struct parser p = { .o = o, .letters = letters, .out = out, .err = err };
+    struct parser p = { .o = o, .out = out, .err = err };
 
     return run_parser(&p, argc, argv);
 }
@@ -843,10 +844,7 @@ enum options_status
 options_parse_again(struct options *o, const struct options *before, int argc,
                     char **argv, FILE *err)
 {
-    char          letters[LETTERS_BYTES];
-    struct parser p = {
-        .o = o, .letters = letters, .file = before->config_file, .out = err, .err = err
-    };
+    struct parser p = { .o = o, .file = before->config_file, .out = err, .err = err };
 
     return run_parser(&p, argc, argv);
 }

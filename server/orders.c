@@ -12,10 +12,9 @@ static const struct span done = SPAN("OK\r\n");
 static struct span
 set_memory_limit(struct server *server, uint64_t mib)
 {
-    if (!cache_memory_set_limit(server->cache, (size_t)mib << 20))
-        return SPAN("MEMLIMIT_ADJUST_FAILED out of bounds or unable to adjust\r\n");
-    upkeep_look(&server->upkeep);
-    return done;
+    return server_set_memory_limit(server, (size_t)mib << 20)
+               ? done
+               : SPAN("MEMLIMIT_ADJUST_FAILED out of bounds or unable to adjust\r\n");
 }
 
 static struct span
@@ -158,8 +157,7 @@ orders_run(void *arg, const struct request *order)
     case ORDER_SLABS_REASSIGN:
         return reassign_page(server, (int64_t)order->delta, (int64_t)order->initial);
     case ORDER_AUTOMOVE:
-        atomic_store(&server->upkeep.mover.automove, (unsigned)order->delta);
-        upkeep_look(&server->upkeep);
+        server_set_automove(server, (unsigned)order->delta);
         return done;
     case ORDER_AUTOMOVE_RATIO:
         return set_ratio(&server->upkeep.mover.ratio, order->text);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "server/server.h"
+#include "server/wake.h"
 
 /* What tells that a file is another one, or has been written to. */
 static void
@@ -97,12 +98,11 @@ enum certificates_status
 refresh_ask(struct refresh *refresh)
 {
     enum certificates_status answer = CERTIFICATES_STOPPING;
-    uint64_t                 one = 1, mine;
+    uint64_t                 mine;
 
     pthread_mutex_lock(&refresh->mutex);
     mine = ++refresh->asked;
-    /* A counter that is full has woken it already. */
-    (void)!write(refresh->wake_fd, &one, sizeof(one));
+    wake_up(refresh->wake_fd);
     while (refresh->done < mine && !refresh->closed)
         pthread_cond_wait(&refresh->told, &refresh->mutex);
     if (refresh->done >= mine)

@@ -22,10 +22,7 @@ apply_verbosity(struct server *server, const struct options *o)
 static bool
 apply_memory(struct server *server, const struct options *o)
 {
-    if (!cache_memory_set_limit(server->cache, o->memory_bytes))
-        return false;
-    upkeep_look(&server->upkeep);
-    return true;
+    return server_set_memory_limit(server, o->memory_bytes);
 }
 
 static bool
@@ -33,8 +30,7 @@ apply_automove(struct server *server, const struct options *o)
 {
     if (!server->options.slab_reassign)
         return false;
-    atomic_store(&server->upkeep.mover.automove, o->slab_automove);
-    upkeep_look(&server->upkeep);
+    server_set_automove(server, o->slab_automove);
     return true;
 }
 

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "config.h"
@@ -296,7 +295,6 @@ sandbox_init(struct sandbox *sandbox, const struct options *options)
     *sandbox = (struct sandbox){ .options = options };
     pthread_mutex_init(&sandbox->mutex, NULL);
     pthread_cond_init(&sandbox->told, NULL);
-    tzset(); /* or the first time of day that is written would open a file */
     catch_denied();
 }
 

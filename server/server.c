@@ -338,7 +338,7 @@ chunk_bytes_max(const struct server *server, uint32_t page)
 }
 
 static struct cache_config
-config_for(struct server *server, uint32_t page)
+config_for(struct server *server, uint32_t page, uint64_t seed)
 {
     const struct options *options = &server->options;
 
@@ -362,6 +362,7 @@ config_for(struct server *server, uint32_t page)
                  .warm_factor = options->lru_warm_factor },
         .clock = &server->clock,
         .file = server->memory.path != NULL ? &server->memory.file : NULL,
+        .hash_seed = seed,
     };
 }
 
@@ -373,10 +374,9 @@ new_cache(struct server *server, uint64_t seed)
     struct cache_file  *file = server->memory.path != NULL ? &server->memory.file : NULL;
     uint32_t            own = page_bytes(&server->options);
     uint32_t            page = file != NULL ? cache_file_page_bytes(file) : 0;
-    struct cache_config config = config_for(server, page != 0 ? page : own);
+    struct cache_config config = config_for(server, page != 0 ? page : own, seed);
     struct cache       *cache;
 
-    config.hash_seed = seed;
     if (file != NULL)
         file->only_warm = page != 0 && page != own;
     cache = cache_create(&config);
@@ -384,8 +384,7 @@ new_cache(struct server *server, uint64_t seed)
         enum cache_file_found why = file->found;
 
         file->only_warm = false;
-        config = config_for(server, own);
-        config.hash_seed = seed;
+        config = config_for(server, own, seed);
         cache = cache_create(&config);
         if (cache != NULL)
             file->found = why;
@@ -645,6 +644,22 @@ add_counters(void *sum, const void *part, size_t bytes)
 
     for (size_t i = 0; i < bytes / sizeof(*to); i++)
         to[i] += counter_read(&from[i]);
+}
+
+bool
+server_set_memory_limit(struct server *server, size_t bytes)
+{
+    if (!cache_memory_set_limit(server->cache, bytes))
+        return false;
+    upkeep_look(&server->upkeep);
+    return true;
+}
+
+void
+server_set_automove(struct server *server, unsigned mode)
+{
+    atomic_store(&server->upkeep.mover.automove, mode);
+    upkeep_look(&server->upkeep);
 }
 
 void

@@ -124,6 +124,11 @@ void server_run(struct server *server);
 /* Stop the workers, close all connections, free everything. */
 void server_stop(struct server *server);
 
+/* Change the ceiling of memory, and see to it at once; false where it is out of bounds. */
+bool server_set_memory_limit(struct server *server, size_t bytes);
+/* Change how pages move between classes by themselves, from now on. */
+void server_set_automove(struct server *server, unsigned mode);
+
 /* Sum what all workers have counted since the start. */
 void server_sum(struct server *server, struct totals *totals);
 

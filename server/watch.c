@@ -16,6 +16,7 @@
 #include "server/peer.h"
 #include "server/sandbox.h"
 #include "server/tls.h"
+#include "server/wake.h"
 #include "slabs/counters.h"
 
 enum {
@@ -72,14 +73,8 @@ ring_room(struct watch_ring *ring, size_t bytes)
 void
 watch_wake(struct watch *watch)
 {
-    uint64_t one = 1;
-    ssize_t  n;
-
-    if (!atomic_exchange(&watch->sleeping, false))
-        return;
-    do
-        n = write(watch->wake_fd, &one, sizeof(one));
-    while (n < 0 && errno == EINTR);
+    if (atomic_exchange(&watch->sleeping, false))
+        wake_up(watch->wake_fd);
 }
 
 void

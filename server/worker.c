@@ -1,7 +1,6 @@
 /* server/worker.c - the life of a worker thread. See worker.h. */
 #include "server/worker.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -12,6 +11,7 @@
 #include "server/limits.h"
 #include "server/server.h"
 #include "server/udp.h"
+#include "server/wake.h"
 #include "slabs/must.h"
 
 /* ---- another turn ---------------------------------------------------------------- */
@@ -49,18 +49,6 @@ on_again(evutil_socket_t fd, short what, void *arg)
 
 /* ---- what others ask of it ------------------------------------------------------- */
 
-static void
-wake(struct worker *worker)
-{
-    uint64_t one = 1;
-    ssize_t  n;
-
-    do
-        n = write(worker->wake_fd, &one, sizeof(one));
-    while (n < 0 && errno == EINTR);
-    /* EAGAIN: the counter is full, so the worker has been told already. */
-}
-
 void
 worker_give(struct worker *worker, struct conn *conn)
 {
@@ -69,7 +57,7 @@ worker_give(struct worker *worker, struct conn *conn)
     conn->next = worker->queue;
     worker->queue = conn;
     lock_drop(&worker->queue_lock);
-    wake(worker);
+    wake_up(worker->wake_fd);
 }
 
 bool
@@ -77,7 +65,7 @@ worker_answers(struct worker *worker)
 {
     bool answered = !atomic_exchange(&worker->called, true);
 
-    wake(worker);
+    wake_up(worker->wake_fd);
     return answered;
 }
 
@@ -85,7 +73,7 @@ void
 worker_look(struct worker *worker)
 {
     atomic_store(&worker->is_to_look, true);
-    wake(worker);
+    wake_up(worker->wake_fd);
 }
 
 static void
@@ -226,7 +214,7 @@ worker_stop(struct worker *worker)
     int joined;
 
     atomic_store(&worker->stopping, true);
-    wake(worker);
+    wake_up(worker->wake_fd);
     joined = pthread_join(worker->thread, NULL);
     must(joined == 0);
 }
