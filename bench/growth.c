@@ -15,10 +15,8 @@
  *
  * usage: growth PORT [ITEMS [READS A SECOND [SECONDS BEFORE AND AFTER [SETS A SECOND]]]]
  */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -26,8 +24,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
+
+#define BENCH_NAME "growth"
+#include "bench/client.h"
 
 enum {
     FIRST_ITEMS = 20000, /* that are there from the start; these are read */
@@ -62,47 +62,6 @@ struct run {
     size_t   pending; /* bytes of replies to sets that are to come */
     uint64_t dice;
 };
-
-static uint64_t
-now_ns(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
-static void
-die(const char *what)
-{
-    fprintf(stderr, "growth: %s%s%s\n", what, errno != 0 ? ": " : "",
-            errno != 0 ? strerror(errno) : "");
-    exit(1);
-}
-
-static int
-connect_to(uint16_t port)
-{
-    struct sockaddr_in at = { .sin_family = AF_INET,
-                              .sin_port = htons(port),
-                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    int                fd = socket(AF_INET, SOCK_STREAM, 0), yes = 1;
-
-    if (fd < 0 || connect(fd, (struct sockaddr *)&at, sizeof(at)) != 0)
-        die("no connection");
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
-    return fd;
-}
-
-static void
-send_all(int fd, const char *bytes, size_t length)
-{
-    for (ssize_t sent; length > 0; bytes += sent, length -= (size_t)sent) {
-        sent = send(fd, bytes, length, MSG_NOSIGNAL);
-        if (sent < 0)
-            die("cannot send");
-    }
-}
 
 static uint64_t
 throw_dice(struct run *run)
@@ -240,14 +199,6 @@ play(struct run *run, struct phase *phase)
     phase->took_ns = now_ns() - began;
 }
 
-static int
-compare(const void *one, const void *other)
-{
-    uint32_t a = *(const uint32_t *)one, b = *(const uint32_t *)other;
-
-    return (a > b) - (a < b);
-}
-
 static double
 percentile_us(const struct times *times, double share)
 {
@@ -261,7 +212,7 @@ tell_times(struct times *times)
 {
     if (times->count == 0)
         die("nothing was timed");
-    qsort(times->ns, times->count, sizeof(*times->ns), compare);
+    qsort(times->ns, times->count, sizeof(*times->ns), compare_times);
     printf(" %9zu %7.0f %7.0f %8.0f %7.0f", times->count, percentile_us(times, 0.5),
            percentile_us(times, 0.999), percentile_us(times, 0.9999),
            percentile_us(times, 1));

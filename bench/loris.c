@@ -15,10 +15,8 @@
  *
  * usage: loris TRICKLERS ACTIVE READS-A-SECOND SECONDS-A-PHASE ROUNDS NAME=PORT ...
  */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -30,6 +28,9 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#define BENCH_NAME "loris"
+#include "bench/client.h"
 
 enum {
     KEYS = 1000,
@@ -65,48 +66,10 @@ struct times {
     size_t    count, room;
 };
 
-static uint64_t
-now_ns(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
 static void
 wait_ms(unsigned ms)
 {
     poll(NULL, 0, (int)ms);
-}
-
-static void
-die(const char *what)
-{
-    fprintf(stderr, "loris: %s%s%s\n", what, errno != 0 ? ": " : "",
-            errno != 0 ? strerror(errno) : "");
-    exit(1);
-}
-
-static int
-connect_to(uint16_t port)
-{
-    struct sockaddr_in at = { .sin_family = AF_INET,
-                              .sin_port = htons(port),
-                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    int                fd = socket(AF_INET, SOCK_STREAM, 0), yes = 1;
-
-    if (fd < 0 || connect(fd, (struct sockaddr *)&at, sizeof(at)) != 0)
-        die("no connection");
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
-    return fd;
-}
-
-static void
-send_all(int fd, const char *bytes, size_t length)
-{
-    if (send(fd, bytes, length, MSG_NOSIGNAL) != (ssize_t)length)
-        die("cannot send");
 }
 
 /* ---- who trickles ---------------------------------------------------------------- */
@@ -257,14 +220,6 @@ work(struct server *server, const struct plan *plan, struct times *times)
 }
 
 /* ---- figures --------------------------------------------------------------------- */
-
-static int
-compare_times(const void *one, const void *other)
-{
-    uint32_t a = *(const uint32_t *)one, b = *(const uint32_t *)other;
-
-    return (a > b) - (a < b);
-}
 
 static int
 compare_numbers(const void *one, const void *other)
