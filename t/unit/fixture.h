@@ -18,6 +18,7 @@
 #include "slabs/cache.h"
 #include "slabs/clock.h"
 #include "slabs/counters.h"
+#include "t/unit/suite.h"
 
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -33,41 +34,6 @@ enum {
     TEST_UNIX_S = 1700000000,
     MIB = 1 << 20,
 };
-
-/* ---- the suite ------------------------------------------------------------------- */
-
-static inline TCase *
-fixture_case(Suite *suite, const char *name)
-{
-    TCase *tcase = tcase_create(name);
-
-    suite_add_tcase(suite, tcase);
-    return tcase;
-}
-
-/* The same for tests in which one thread does all: the thread sanitizer sees nothing in them, and
- * takes long for it. The Makefile knows the tag. */
-static inline TCase *
-fixture_case_of_one(Suite *suite, const char *name)
-{
-    TCase *tcase = fixture_case(suite, name);
-
-    tcase_set_tags(tcase, "one-thread");
-    return tcase;
-}
-
-/* Run it; what main() returns. */
-static inline int
-fixture_run(Suite *suite)
-{
-    SRunner *runner = srunner_create(suite);
-    int      failed;
-
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-}
 
 /* ---- chance ---------------------------------------------------------------------- */
 

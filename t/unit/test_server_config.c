@@ -7,6 +7,7 @@
 #include "server/options_file.h"
 #include "server/options_table.h"
 #include "t/unit/options_run.h"
+#include "t/unit/suite.h"
 
 /* ---- Fixture --------------------------------------------------------------------- */
 
@@ -377,11 +378,5 @@ make_suite(void)
 int
 main(void)
 {
-    SRunner *runner = srunner_create(make_suite());
-    int      failed;
-
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return fixture_run(make_suite());
 }

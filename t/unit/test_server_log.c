@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "server/log.h"
+#include "t/unit/suite.h"
 
 /* ---- Fixture --------------------------------------------------------------------- */
 
@@ -598,27 +599,22 @@ END_TEST
 int
 main(void)
 {
-    Suite   *suite = suite_create("server_log");
-    TCase   *lines = tcase_create("lines"), *rate = tcase_create("rate");
-    TCase   *full = tcase_create("full"), *journal = tcase_create("journal");
-    SRunner *runner = srunner_create(suite);
-    int      failed;
+    Suite *suite = suite_create("server_log");
+    TCase *lines = fixture_case(suite, "lines"), *rate = fixture_case(suite, "rate");
+    TCase *full = fixture_case(suite, "full"), *journal = fixture_case(suite, "journal");
 
     tcase_add_test(lines, text_is_the_message_and_a_warning_says_that_it_is_one);
     tcase_add_test(lines, verbosity_decides_what_is_told);
     tcase_add_test(lines, what_is_no_printable_character_is_shown_as_bytes);
     tcase_add_test(lines, json_has_time_level_event_message_and_fields);
     tcase_add_test(lines, what_is_too_long_is_cut_and_still_json);
-    suite_add_tcase(suite, lines);
     tcase_add_test(rate, what_comes_too_often_is_counted_and_told_of_once);
     tcase_add_test(rate, what_was_suppressed_is_told_at_the_end);
     tcase_add_test(rate, what_an_administrator_has_asked_for_is_never_suppressed);
-    suite_add_tcase(suite, rate);
     tcase_add_test(full, a_full_pipe_costs_lines_and_no_waiting);
     tcase_add_test(full, a_full_socket_costs_lines_and_no_waiting);
     tcase_add_test(full, a_stopped_terminal_costs_lines_and_no_waiting);
     tcase_add_test(full, lines_of_threads_are_whole_and_all_are_counted);
-    suite_add_tcase(suite, full);
     tcase_add_test(journal, the_journal_is_told_where_standard_error_leads_there);
     tcase_add_test(journal,
                    it_is_not_where_standard_error_leads_elsewhere_or_it_is_not_asked_for);
@@ -626,9 +622,5 @@ main(void)
                    asked_for_by_name_it_is_told_all_and_a_person_why_nothing_starts);
     tcase_add_test(journal, a_journal_that_is_asked_for_has_to_be_there);
     tcase_add_test(journal, a_journal_that_does_not_read_costs_entries_and_no_waiting);
-    suite_add_tcase(suite, journal);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed > 0;
+    return fixture_run(suite);
 }

@@ -11,6 +11,7 @@
 #include "config.h"
 #include "server/options_table.h"
 #include "t/unit/options_run.h"
+#include "t/unit/suite.h"
 
 enum { FILE_BYTES = 1 << 16, COUNT_BYTES = 1 << 8 };
 
@@ -1510,13 +1511,7 @@ make_suite(void)
 int
 main(void)
 {
-    SRunner *runner = srunner_create(make_suite());
-    int      failed;
-
     unsetenv("MEMCACHED_PORT_FILENAME");
     unsetenv("MEMCACHED_HASH_BULK_MOVE");
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return fixture_run(make_suite());
 }

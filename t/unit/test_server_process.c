@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "server/process.h"
+#include "t/unit/suite.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 enum { LOCKS_ARE_REAL = 0 }; /* sanitizers answer mlockall() themselves */
@@ -707,11 +708,5 @@ make_suite(void)
 int
 main(void)
 {
-    SRunner *runner = srunner_create(make_suite());
-    int      failed;
-
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return fixture_run(make_suite());
 }

@@ -28,6 +28,7 @@
 #include "config.h"
 #include "server/options.h"
 #include "server/sandbox.h"
+#include "t/unit/suite.h"
 
 #if HAVE_SECCOMP && !LARDER_DEBUG
 
@@ -425,11 +426,5 @@ make_suite(void)
 int
 main(void)
 {
-    SRunner *runner = srunner_create(make_suite());
-    int      failed;
-
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return fixture_run(make_suite());
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "server/udp_frame.h"
+#include "t/unit/suite.h"
 
 enum { LARGEST = 3 * UDP_BATCH * UDP_PAYLOAD_MAX };
 
@@ -195,11 +196,5 @@ make_suite(void)
 int
 main(void)
 {
-    SRunner *runner = srunner_create(make_suite());
-    int      failed;
-
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return fixture_run(make_suite());
 }
