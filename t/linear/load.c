@@ -39,7 +39,8 @@ struct load {
     _Atomic int64_t   left[2]; /* commands of a round                                */
     _Atomic unsigned  last;    /* the round that is the last one                     */
     _Atomic bool      broken;  /* a client could not go on                           */
-    _Atomic uint64_t  ops;
+    _Atomic uint64_t  ops;     /* commands that were answered                        */
+    struct pressure  *pressure;
 
     /* The main thread's: */
     struct search    *search;
@@ -65,8 +66,9 @@ work(struct worker *k, unsigned round)
            atomic_fetch_sub_explicit(&l->left[round % 2], 1, memory_order_relaxed) > 0) {
         if (!client_turn(&k->client, record))
             atomic_store(&l->broken, true);
+        atomic_fetch_add_explicit(&l->ops, 1, memory_order_relaxed);
+        pressure_wait(l->pressure);
     }
-    atomic_fetch_add(&l->ops, record->count);
 }
 
 static void *
@@ -347,16 +349,15 @@ judge_figures(struct load *l, const struct figures *figures)
 int
 load_run(const struct options *opt)
 {
-    struct load     *l = load_create(opt);
-    struct pressure *pressure;
-    struct figures   figures;
-    int              status = 1;
+    struct load   *l = load_create(opt);
+    struct figures figures;
+    int            status = 1;
 
     if (connect_all(l)) {
-        pressure = pressure_start(opt, &l->ops, l->prefix);
+        l->pressure = pressure_start(opt, &l->ops, l->prefix);
         run_rounds(l);
         finish_rounds(l);
-        tell(l, pressure_stop(&pressure), "the others' connections hold");
+        tell(l, pressure_stop(&l->pressure), "the others' connections hold");
         show(l);
         tell(l, pressure_show(opt, &figures), "the server tells its figures");
         judge(l);

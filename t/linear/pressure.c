@@ -15,6 +15,7 @@
 enum {
     BURST = 32,   /* sets between two answers                          */
     PHASE = 4096, /* sets of one kind of sizes                         */
+    AHEAD = 1024, /* sets that the ballast may be behind                */
     BYTES_MAX = 200000,
     ORDER_MS = 20, /* between two orders of the administrator           */
     ORDERS = 8,    /* kinds of them, the memory limit the last          */
@@ -27,7 +28,8 @@ struct pressure {
     const char             *prefix;
     pthread_t               ballast, administrator;
     _Atomic bool            stop, lost;
-    uint64_t                sets, bytes, orders, accepted;
+    _Atomic uint64_t        sets;
+    uint64_t                bytes, orders, accepted;
 };
 
 static void
@@ -48,11 +50,11 @@ done(struct pressure *p)
 
 /* Phases of small, of large and of mixed items; where nothing may be evicted small ones. */
 static size_t
-choose_bytes(const struct pressure *p, struct dice *dice)
+choose_bytes(const struct pressure *p, struct dice *dice, uint64_t set)
 {
     if (!p->opt->model.vanishes)
         return dice_log(dice, 1, 300);
-    switch (p->sets / PHASE % 3) {
+    switch (set / PHASE % 3) {
     case 0:
         return dice_log(dice, 1, 200);
     case 1:
@@ -69,18 +71,30 @@ burst(struct pressure *p, struct wire *w, struct dice *dice, const char *bytes)
     char *line;
 
     for (unsigned i = 0; i < BURST; i++) {
-        size_t   length = choose_bytes(p, dice);
+        uint64_t set = atomic_load_explicit(&p->sets, memory_order_relaxed);
+        size_t   length = choose_bytes(p, dice, set);
         unsigned ttl = dice_one_in(dice, 4) ? 1 + (unsigned)dice_below(dice, 3) : 0;
 
-        wire_say(w, "set %sb%" PRIu64 " 0 %u %zu noreply\r\n", p->prefix, p->sets, ttl,
+        wire_say(w, "set %sb%" PRIu64 " 0 %u %zu noreply\r\n", p->prefix, set, ttl,
                  length);
         wire_put(w, bytes, length);
         wire_put(w, "\r\n", 2);
-        p->sets++;
+        atomic_store_explicit(&p->sets, set + 1, memory_order_relaxed);
         p->bytes += length;
     }
     wire_say(w, "mn\r\n");
     return wire_send(w) && wire_line(w, &line);
+}
+
+/* How many sets the ballast owes to what the clients have done. */
+static uint64_t
+behind(const struct pressure *p)
+{
+    uint64_t owed =
+        atomic_load_explicit(p->ops, memory_order_relaxed) * p->opt->ballast / 100;
+    uint64_t sets = atomic_load_explicit(&p->sets, memory_order_relaxed);
+
+    return owed > sets ? owed - sets : 0;
 }
 
 static void *
@@ -94,9 +108,7 @@ run_ballast(void *argument)
 
     memset(bytes, '.', BYTES_MAX);
     while (well && !done(p)) {
-        uint64_t ops = atomic_load_explicit(p->ops, memory_order_relaxed);
-
-        if (p->sets < ops * p->opt->ballast / 100)
+        if (behind(p) > 0)
             well = burst(p, &w, &dice, bytes);
         else
             pause_ms(1);
@@ -106,6 +118,13 @@ run_ballast(void *argument)
     wire_close(&w);
     free(bytes);
     return NULL;
+}
+
+void
+pressure_wait(struct pressure *p)
+{
+    while (behind(p) > AHEAD && !atomic_load_explicit(&p->lost, memory_order_relaxed))
+        pause_ms(1);
 }
 
 /* ---- the administrator ------------------------------------------------------------- */
@@ -183,7 +202,7 @@ pressure_stop(struct pressure **pressure)
     lost = atomic_load(&p->lost);
     printf("beside it: %" PRIu64 " other items of %.1f MB set, %" PRIu64 " of %" PRIu64
            " orders carried out\n",
-           p->sets, (double)p->bytes / 1e6, p->accepted, p->orders);
+           atomic_load(&p->sets), (double)p->bytes / 1e6, p->accepted, p->orders);
     if (lost)
         printf("the server has closed a connection\n");
     free(p);

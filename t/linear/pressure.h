@@ -15,9 +15,11 @@
 
 struct pressure;
 
-/* `ops` counts what the clients have done: the ballast keeps pace with it. */
+/* `ops` counts what the clients have done: the ballast keeps pace with it, */
 struct pressure *pressure_start(const struct options *opt, const _Atomic uint64_t *ops,
                                 const char *prefix);
+/* and they with the ballast: a client that is far ahead waits here. */
+void pressure_wait(struct pressure *pressure);
 /* False, with a line on stdout, if a connection was lost. */
 bool pressure_stop(struct pressure **pressure);
 
