@@ -92,7 +92,7 @@ place_locked(struct counting *c, struct item *old, struct span text)
     if (!spare_has(&c->spare, item_class_for(cache, &shape)))
         return NULL;
     item = c->spare.item;
-    item_write_head(item, &shape);
+    item_write_head(cache, item, &shape);
     memcpy(item_value(item), text.at, text.length);
     item_mark(item, ITEM_ACTIVE);
     item_set_deadline(item, old != NULL
@@ -119,7 +119,7 @@ write_locked(struct counting *c, struct item *item, struct span text)
     item_hide(item);
     write_in_place(item, text);
     item_stamp_locked(c->thread->cache, c->key->hash, item, c->how->new_cas);
-    item_show(item);
+    item_settle_locked(c->thread->cache, item);
     return item;
 }
 
@@ -158,7 +158,7 @@ count_locked(struct counting *c)
     if (item == NULL)
         return CACHE_NO_MEMORY; /* or with a chunk, the next time */
     if (how->touches && (!result->created || how->touches_created))
-        item_set_deadline(item, clock_deadline(cache->clock, how->expiry));
+        item_touch_locked(cache, item, clock_deadline(cache->clock, how->expiry));
     item_set_accessed(item, clock_now(cache->clock));
     result->cas = item_cas(item);
     result->size_class = item_class(cache, item);

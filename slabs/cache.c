@@ -73,8 +73,10 @@ begin_file(struct cache *cache)
 struct cache *
 cache_create(const struct cache_config *config)
 {
-    uint32_t room = config->smallest_value;
-    uint32_t smallest = ITEM_HEADER + (room > SMALLEST_VALUE ? room : SMALLEST_VALUE);
+    uint32_t sum_bytes = config->file != NULL ? SUM_BYTES : 0,
+             room = config->smallest_value;
+    uint32_t smallest =
+        ITEM_HEADER + (room > SMALLEST_VALUE ? room : SMALLEST_VALUE) + sum_bytes;
     struct cache *cache = cache_aligned(sizeof(*cache));
     struct file  *file;
     size_t        items_max;
@@ -84,6 +86,7 @@ cache_create(const struct cache_config *config)
     *cache = (struct cache){
         .clock = config->clock,
         .item_bytes_max = config->item_bytes_max,
+        .sum_bytes = sum_bytes,
         .evicts = config->evicts,
         .tracks_sizes = config->tracks_sizes,
     };
@@ -272,17 +275,16 @@ unsigned
 item_class_for(const struct cache *cache, struct item_shape *shape)
 {
     const struct classes *classes = &cache->pages.classes;
-    size_t bytes = item_size_of(shape->key.length, shape->client_flags, shape->own_era,
-                                shape->value_length);
+    size_t                bytes;
 
     if (cache_item_weight(shape->key.length, shape->client_flags, shape->value_length) >
         cache->item_bytes_max)
         return 0;
-    shape->chained = bytes > cache->chunk_bytes_max;
-    if (shape->chained) {
-        shape->own_era = true;
-        bytes = item_size_of(shape->key.length, shape->client_flags, true,
-                             sizeof(struct item_chain));
+    shape->chained = false;
+    bytes = item_room_of(cache, shape);
+    if (bytes > cache->chunk_bytes_max) {
+        shape->chained = shape->own_era = true;
+        bytes = item_room_of(cache, shape);
     }
     return classes_find(classes, bytes);
 }

@@ -298,6 +298,7 @@ struct cache_upload {
     char        *to;    /* where the next bytes go */
     size_t       room;  /* how many                */
     size_t       first; /* bytes for the first piece of a chain, 0: as for the others */
+    bool         sums;  /* each piece is to have a checksum                          */
 };
 
 /* The size class that such an item would be of; 0 if it is too large to be stored. */

@@ -26,6 +26,7 @@
 #include "slabs/lock.h"
 #include "slabs/lru_priv.h"
 #include "slabs/pages_priv.h"
+#include "slabs/sum_priv.h"
 #include "slabs/table_priv.h"
 
 _Static_assert((int)CACHE_CLASS_MAX == (int)CLASS_MAX, "one number of size classes");
@@ -93,6 +94,7 @@ struct cache {
     _Atomic uint32_t    flushed_below;
     size_t              item_bytes_max;
     size_t       chunk_bytes_max; /* of the largest class; larger items are chains */
+    size_t       sum_bytes;       /* of the checksum behind each item, 0: none     */
     bool         evicts;
     bool         tracks_sizes;
     struct table table;
@@ -210,6 +212,17 @@ void item_move_locked(struct cache_thread *thread, uint64_t hash, struct item *f
  * era, or with 0 the next one of its stripe; once an operation. Stripe held. */
 void item_stamp_locked(struct cache *cache, uint64_t hash, struct item *item,
                        uint64_t new_cas);
+/* Let an item that ends at another time go on. Stripe held. */
+void item_touch_locked(const struct cache *cache, struct item *item, uint32_t deadline);
+/* Show an item, old or new, as it is now to be. Stripe held. */
+static inline void
+item_settle_locked(const struct cache *cache, struct item *item)
+{
+    if (cache->sum_bytes > 0)
+        sum_write(item);
+    item_show(item);
+}
+
 /* Count the item as used. Stripe held. */
 void item_used_locked(struct cache *cache, struct item *item);
 /* Seconds until the item ends, -1 if it never does. */
@@ -230,9 +243,6 @@ struct cache_reading item_describe_locked(const struct cache *cache, struct item
 void item_note_found(const struct cache *cache, const struct item *item,
                      struct cache_result *result);
 
-/* Take a pin, unless there are too many. Stripe held. */
-bool item_pin_locked(struct item *item);
-
 /* ---- making items: cache.c, upload.c, store.c ------------------------------------ */
 
 /* What an item is to look like. */
@@ -246,9 +256,26 @@ struct item_shape {
 
 /* The class of the chunk that is to hold it, or to begin its chain; 0 where none may. */
 unsigned item_class_for(const struct cache *cache, struct item_shape *shape);
+/* Bytes of the chunk that an item of this shape uses, or one that is there. */
+static inline size_t
+item_room_of(const struct cache *cache, const struct item_shape *shape)
+{
+    return item_size_of(shape->key.length, shape->client_flags, shape->own_era,
+                        shape->chained ? sizeof(struct item_chain)
+                                       : shape->value_length) +
+           cache->sum_bytes;
+}
+
+static inline size_t
+item_room(const struct cache *cache, const struct item *item)
+{
+    return item_chunk_size(item) + cache->sum_bytes;
+}
+
 /* Write header, key and flags of a new item. The value is the caller's to fill; dates and
  * id come when it is linked. */
-void item_write_head(struct item *item, const struct item_shape *shape);
+void item_write_head(const struct cache *cache, struct item *item,
+                     const struct item_shape *shape);
 /* Begin to fill a new item of this shape: OK, TOO_LARGE or NO_MEMORY. */
 enum cache_status upload_begin(struct cache_thread *thread, struct item_shape *shape,
                                struct cache_upload *upload);

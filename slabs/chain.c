@@ -7,7 +7,7 @@
 size_t
 chain_piece_bytes(const struct cache *cache)
 {
-    return cache->chunk_bytes_max - ITEM_HEADER;
+    return cache->chunk_bytes_max - ITEM_HEADER - cache->sum_bytes;
 }
 
 /* The piece that a handle leads to, NULL: none. */
@@ -30,9 +30,9 @@ set_first(struct item *item, handle_t first)
 }
 
 static void
-write_head(struct item *piece, handle_t of, size_t bytes)
+write_head(const struct cache *cache, struct item *piece, handle_t of, size_t bytes)
 {
-    poison_lift(piece, ITEM_HEADER + bytes);
+    poison_lift(piece, ITEM_HEADER + bytes + cache->sum_bytes);
     piece->next = 0;
     piece->prev = of;
     piece->key_length = 0;
@@ -49,13 +49,14 @@ struct item *
 chain_add(struct cache_thread *thread, struct item *item, struct item *last, size_t bytes)
 {
     struct cache *cache = thread->cache;
-    unsigned      size_class = classes_find(&cache->pages.classes, ITEM_HEADER + bytes);
-    struct item  *piece = item_take_part(thread, size_class);
-    handle_t      handle;
+    unsigned      size_class =
+        classes_find(&cache->pages.classes, ITEM_HEADER + bytes + cache->sum_bytes);
+    struct item *piece = item_take_part(thread, size_class);
+    handle_t     handle;
 
     if (piece == NULL)
         return NULL;
-    write_head(piece, pages_handle(&cache->pages, item), bytes);
+    write_head(cache, piece, pages_handle(&cache->pages, item), bytes);
     handle = pages_handle(&cache->pages, piece);
     if (last != NULL)
         last->next = handle;

@@ -60,7 +60,8 @@ check_chain(struct census *census, const struct item *item)
         must(piece->prev == pages_handle(&cache->pages, item));
         must(bytes > 0 && bytes <= left && bytes <= full);
         must(bytes == left || bytes == full || handle == item_get_chain(item).first);
-        must(ITEM_HEADER + bytes <= cache->pages.classes.bytes[size_class]);
+        must(item_room(cache, piece) <= cache->pages.classes.bytes[size_class]);
+        must(cache->sum_bytes == 0 || sum_is_right(piece));
         left -= bytes;
         handle = piece->next;
     }
@@ -88,11 +89,12 @@ check_list(struct census *census, unsigned size_class, enum cache_segment segmen
         must((item->traits & (ITEM_TAKEN | ITEM_LINKED)) == (ITEM_TAKEN | ITEM_LINKED));
         must(!(item->traits & ITEM_PIECE));
         must(atomic_load(&item->references) >= 1);
-        must(item_chunk_size(item) <= cache->pages.classes.bytes[chunk_class]);
+        must(item_room(cache, item) <= cache->pages.classes.bytes[chunk_class]);
         if (item_is_chained(item))
             check_chain(census, item);
         lock_take(&stripe->lock);
         must(table_find(&cache->table, &cache->pages, hash, item_key(item)) == item);
+        must(cache->sum_bytes == 0 || sum_is_right(item));
         lock_drop(&stripe->lock);
         census->bytes += item_size(item);
         before = handle;

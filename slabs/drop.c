@@ -32,7 +32,7 @@ copy_locked(struct dropping *d, const struct item *old)
     if (!spare_has(&d->spare, item_class_for(d->thread->cache, &shape)))
         return NULL;
     item = d->spare.item;
-    item_write_head(item, &shape);
+    item_write_head(d->thread->cache, item, &shape);
     if (shape.value_length > 0)
         memcpy(item_value(item), item_cvalue(old), shape.value_length);
     item_set_accessed(item, item_accessed(old));
@@ -74,7 +74,7 @@ keep_locked(struct dropping *d, struct item *old)
     if (!how->empties && rooms_id) {
         item_hide(old); /* or a kill could leave half of a CAS id */
         change_locked(d, old);
-        item_show(old);
+        item_settle_locked(d->thread->cache, old);
         return true;
     }
     item = copy_locked(d, old);

@@ -20,9 +20,9 @@
  *                              all of them under `words_sum`
  *
  * A file is sealed when its cache is destroyed. Then every byte is accounted for. One that
- * is not sealed is the memory of a process that was killed: it is believed if nothing but
- * that process can have written to it, so the place of the file and the boot of the system
- * have to be the same (`identity`).
+ * is not sealed is the memory of a process that was killed. Nothing but that process should
+ * have written to it, so the place of the file and the boot of the system have to be the
+ * same (`identity`), and each item has a checksum of its own (sum_priv.h).
  *
  * Locks: states are written under cache->flush_lock, page words under pages->lock.
  */
@@ -36,7 +36,7 @@
 #include "slabs/cache.h"
 
 /* To be raised whenever what lies in the head or in a chunk means something else. */
-enum { FILE_VERSION = 3, FILE_BYTE_ORDER = 0x01020304 };
+enum { FILE_VERSION = 4, FILE_BYTE_ORDER = 0x01020304 };
 
 /* What the word of a page of no class has in place of one; 0 is not in use. */
 enum { FILE_NO_CLASS = 128 };

@@ -8,7 +8,8 @@
  *             k key length   r references   m marks   t traits
  *
  * Extra are four bytes of client flags, only where they are not zero, and four bytes of
- * era, only where a client chose the CAS id. A free chunk in the list of its class is
+ * era, only where a client chose the CAS id. In a memory file a checksum of four bytes
+ * follows the value (sum_priv.h). A free chunk in the list of its class is
  * linked there by `next` and `prev`; one that a thread keeps has no traits.
  *
  * A value that no chunk holds is a chain. The item then ends with a struct item_chain in
@@ -72,6 +73,8 @@ enum item_mark {
     ITEM_BINARY_KEY = 16, /* stored under a key that came in base64                     */
     ITEM_CHOSEN_CAS = 32, /* a client has chosen the id, so it tells no era             */
     ITEM_SEGMENT = 192,   /* enum cache_segment: the list that it is in                 */
+    /* What only the operations on its key change: */
+    ITEM_SETTLED = ITEM_STALE | ITEM_BINARY_KEY | ITEM_CHOSEN_CAS,
 };
 
 enum {
@@ -112,7 +115,8 @@ item_set_traits(struct item *item, unsigned traits)
     __atomic_store_n(&item->traits, (uint8_t)traits, __ATOMIC_RELEASE);
 }
 
-/* From now on it is an item, for others and for a rebuild; all of it has been written. */
+/* From now on it is an item, for others and for a rebuild; all of it has been written. See
+ * item_settle_locked(). */
 static inline void
 item_show(struct item *item)
 {

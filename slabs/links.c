@@ -92,7 +92,7 @@ item_link_locked(struct cache_thread *thread, uint64_t hash, struct item *item)
     if (!table_insert(&cache->table, &cache->pages, hash,
                       pages_handle(&cache->pages, item), &note))
         return false;
-    item_show(item);
+    item_settle_locked(cache, item);
     lru_add(lru_of(cache, item), &cache->pages, item, first_segment(cache, item), note);
     item_count_linked(thread, item);
     return true;
@@ -135,7 +135,7 @@ item_replace_locked(struct cache_thread *thread, uint64_t hash, struct item *fro
     item_hide(from);
     table_replace(&cache->table, hash, pages_handle(&cache->pages, from),
                   pages_handle(&cache->pages, to));
-    item_show(to);
+    item_settle_locked(cache, to);
     if (before == after) {
         lru_replace(before, &cache->pages, from, to, first_segment(cache, to));
     } else {
@@ -156,7 +156,7 @@ item_move_locked(struct cache_thread *thread, uint64_t hash, struct item *from,
     item_hide(from);
     table_replace(&cache->table, hash, pages_handle(&cache->pages, from),
                   pages_handle(&cache->pages, to));
-    item_show(to);
+    item_settle_locked(cache, to);
     lru_swap(lru_of(cache, from), &cache->pages, from, to);
     item_set_traits(from, ITEM_TAKEN); /* nothing of it is its own any more */
     item_unref(thread, from);
@@ -275,6 +275,18 @@ ttl_s(const struct cache *cache, uint32_t deadline)
     /* Rounded up, less the tick that a deadline is put later: what lives has never 0. */
     left = (deadline - now + CLOCK_HZ - 2) / CLOCK_HZ;
     return left > 0 ? (int32_t)left : 1;
+}
+
+void
+item_touch_locked(const struct cache *cache, struct item *item, uint32_t deadline)
+{
+    if (cache->sum_bytes == 0) {
+        item_set_deadline(item, deadline);
+        return;
+    }
+    item_hide(item); /* or a kill could leave a sum that is wrong */
+    sum_write_deadline(item, deadline);
+    item_show(item);
 }
 
 int32_t

@@ -155,7 +155,7 @@ unpin_locked(struct moving *moving, struct victim named, struct item *item)
     return before == 2;
 }
 
-/* Copy all that stands before the value, but marks and links. */
+/* Copy all that stands before the value, but links, and marks that others may change. */
 static void
 copy_head(struct item *to, const struct item *from)
 {
@@ -165,7 +165,7 @@ copy_head(struct item *to, const struct item *from)
     memcpy(to->value_length, from->value_length, sizeof(to->value_length));
     to->key_length = from->key_length;
     atomic_init(&to->references, 1);
-    atomic_init(&to->marks, 0);
+    atomic_init(&to->marks, item_marks(from) & ITEM_SETTLED);
     memcpy(to->bytes, from->bytes, item_value_offset(from));
     item_set_traits(to, from->traits & ~(unsigned)ITEM_LINKED);
 }
@@ -213,7 +213,7 @@ move_small_locked(struct moving *moving, struct victim named, struct item *item,
         .to = moving->spare->bytes + offset,
         .length = item_chunk_size(item) - ITEM_HEADER - offset,
     };
-    poison_lift(moving->spare, item_chunk_size(item));
+    poison_lift(moving->spare, item_room(moving->thread->cache, item));
     if (value->length > CACHE_COPY_MAX)
         return false;
     copy(moving, value);
@@ -267,7 +267,7 @@ pin_piece_locked(struct moving *moving, struct victim named, struct moving_piece
     m->value = (struct copying){
         .from = m->piece->bytes,
         .to = moving->spare->bytes,
-        .length = item_value_length(m->piece),
+        .length = item_value_length(m->piece) + cache->sum_bytes,
     };
     poison_lift(moving->spare, ITEM_HEADER + m->value.length);
     return true;

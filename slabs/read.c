@@ -105,7 +105,7 @@ create_locked(struct cache_thread *thread, const struct cache_key *key,
     if (!spare_has(spare, item_class_for(cache, &shape)))
         return NULL;
     item = spare->item;
-    item_write_head(item, &shape);
+    item_write_head(cache, item, &shape);
     item_set_accessed(item, clock_now(cache->clock));
     item_set_deadline(item, clock_deadline(cache->clock, how->create_expiry));
     item_stamp_locked(cache, key->hash, item, 0);
@@ -154,7 +154,7 @@ apply_locked(struct cache *cache, const struct cache_read_how *how,
     if (how->leases && !how->touches_first)
         lease_locked(cache, how, reading);
     if (how->touches && (!reading->created || how->touches_created))
-        item_set_deadline(item, clock_deadline(cache->clock, how->expiry));
+        item_touch_locked(cache, item, clock_deadline(cache->clock, how->expiry));
     if (how->leases && how->touches_first)
         lease_locked(cache, how, reading);
     if (!how->unnoticed)
@@ -229,7 +229,7 @@ cache_touch(struct cache_thread *thread, const struct cache_key *key, int64_t ex
     item_note_found(cache, item, result);
     if (item != NULL) {
         item_used_locked(cache, item);
-        item_set_deadline(item, clock_deadline(cache->clock, expiry));
+        item_touch_locked(cache, item, clock_deadline(cache->clock, expiry));
         result->cas = item_cas(item);
         result->client_flags = item_client_flags(item);
         result->size_class = item_class(cache, item);

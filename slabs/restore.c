@@ -6,10 +6,10 @@
  * in the file, a chunk is looked at within its bounds, and the worst that can happen is that
  * an item is missing.
  *
- * What is plausible: lengths that fit the chunk, traits that exist, an era that has been,
- * and a CAS id that was drawn in the stripe of the key, which is known again since a cache
- * keeps its hash seed. In a file that was sealed, a page whose checksum is wrong is dropped
- * as a whole before that, so of such a file every byte is right.
+ * What is plausible: lengths that fit the chunk, traits that exist, a checksum that is right,
+ * an era that has been, and a CAS id that was drawn in the stripe of the key, which is known
+ * again since a cache keeps its hash seed. In a file that was sealed, a page whose checksum
+ * is wrong is dropped as a whole before that, and those of items are not looked at.
  *
  * Any number of threads take pages in turn. Each links the items that it finds into chains
  * of its own, a chain for each class, segment and age. cache_restore_end() puts these one behind
@@ -86,7 +86,14 @@ is_item(const struct restoring *r, const struct item *item)
         return false;
     return item->traits & ITEM_TAKEN && !(item->traits & ~TRAITS) &&
            item->key_length >= 1 && item->key_length <= CACHE_KEY_MAX &&
-           item_chunk_size(item) <= r->chunk_bytes;
+           item_room(r->thread->cache, item) <= r->chunk_bytes;
+}
+
+/* Is it byte for byte what was stored? Where the page has a checksum, that has told. */
+static bool
+is_whole(const struct restoring *r, const struct item *item)
+{
+    return r->thread->cache->pages.file.was_sealed || sum_is_right(item);
 }
 
 /* Can it have been made by the cache that the file is from? */
@@ -104,11 +111,18 @@ is_plausible(const struct restoring *r, const struct item *item, uint64_t hash)
     return drawn_in == stripe;
 }
 
+static bool
+is_right_piece(const struct restoring *r, const struct item *piece)
+{
+    return piece->key_length == 0 &&
+           item_room(r->thread->cache, piece) <= r->chunk_bytes && is_whole(r, piece);
+}
+
 /* Is it an item of that cache? Then its hash is told. */
 static bool
 is_right(const struct restoring *r, const struct item *item, uint64_t *hash)
 {
-    if (!is_item(r, item))
+    if (!is_item(r, item) || !is_whole(r, item))
         return false;
     *hash = table_hash(&r->thread->cache->table, item_key(item));
     return is_plausible(r, item, *hash);
@@ -154,7 +168,7 @@ piece_of(const struct cache *cache, const struct item *item, handle_t handle)
     chunk_bytes = pages->classes.bytes[pages_class_of(pages, page)];
     if (within % chunk_bytes != 0 || within + chunk_bytes > pages->page_bytes ||
         piece->traits != PIECE_TRAITS || piece->prev != pages_handle(pages, item) ||
-        ITEM_HEADER + item_value_length(piece) > chunk_bytes)
+        item_room(cache, piece) > chunk_bytes)
         return NULL;
     return piece;
 }
@@ -229,7 +243,7 @@ static void
 link_item(struct restoring *r, struct item *item, uint64_t hash)
 {
     const struct pages *pages = &r->thread->cache->pages;
-    size_t              size = item_chunk_size(item);
+    size_t              size = item_room(r->thread->cache, item);
     struct lru_chain   *chain;
 
     atomic_store_explicit(&item->references, 1, memory_order_relaxed);
@@ -268,7 +282,9 @@ sort_chunk(struct restoring *r, struct item *item)
     struct cache *cache = r->thread->cache;
     uint64_t      hash;
 
-    if (item->traits == PIECE_TRAITS) {
+    if (item->traits == PIECE_TRAITS && !is_right_piece(r, item)) {
+        free_chunk(r, item); /* and its item will be found to lack it */
+    } else if (item->traits == PIECE_TRAITS) {
         atomic_store_explicit(&item->marks, 0, memory_order_relaxed);
         cache->piece_pages[r->page] = true;
     } else if (!(item->traits & ITEM_LINKED)) {
@@ -390,7 +406,7 @@ sweep_page(struct cache_thread *thread, uint32_t page)
         if (piece->traits != PIECE_TRAITS)
             continue;
         if (item_marks(piece) & PIECE_CLAIMED) {
-            size_t size = ITEM_HEADER + item_value_length(piece);
+            size_t size = item_room(r.thread->cache, piece);
 
             item_unmark(piece, PIECE_CLAIMED);
             poison_lay((const char *)piece + size, r.chunk_bytes - size);

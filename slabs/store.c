@@ -87,18 +87,11 @@ rule(const struct cache_store *store, const struct item *old)
     return CACHE_NOT_STORED;
 }
 
-/* Of its own chunk. */
-static size_t
-size_of(const struct item_shape *shape)
-{
-    return item_size_of(shape->key.length, shape->client_flags, shape->own_era,
-                        shape->chained ? sizeof(struct item_chain) : shape->value_length);
-}
-
 void
-item_write_head(struct item *item, const struct item_shape *shape)
+item_write_head(const struct cache *cache, struct item *item,
+                const struct item_shape *shape)
 {
-    poison_lift(item, size_of(shape));
+    poison_lift(item, item_room_of(cache, shape));
     item->key_length = (uint8_t)shape->key.length;
     memcpy(item->bytes, shape->key.at, shape->key.length);
     item_set_traits(item, ITEM_TAKEN | (shape->own_era ? ITEM_OWN_ERA : 0u) |
@@ -161,14 +154,15 @@ marks_locked(const struct storing *s, const struct item *old)
 static void
 overwrite_locked(struct storing *s, struct item *old)
 {
+    const struct cache          *cache = s->thread->cache;
     struct cache_class_counters *counters = item_counters(s->thread, old);
     const char                  *value = item_value(old);
     uint8_t                      marks = marks_locked(s, old) | ITEM_ACTIVE;
-    size_t                       before = item_size(old), after = size_of(&s->shape);
+    size_t before = item_room(cache, old), after = item_room_of(cache, &s->shape);
 
     poison_lift(old, after);
     counter_add(&counters->items_unlinked, 1);
-    counter_add(&counters->bytes_unlinked, before);
+    counter_add(&counters->bytes_unlinked, item_size(old));
     item_track_size(s->thread, old, -1);
     item_set_traits(old, old->traits & ~(unsigned)ITEM_OWN_ERA);
     item_set_client_flags(old, s->shape.client_flags);
@@ -176,7 +170,7 @@ overwrite_locked(struct storing *s, struct item *old)
     item_set_value_length(old, s->shape.value_length);
     item_remark(old, marks);
     counter_add(&counters->items_linked, 1);
-    counter_add(&counters->bytes_linked, after);
+    counter_add(&counters->bytes_linked, item_size(old));
     item_track_size(s->thread, old, 1);
     if (after < before)
         poison_lay((const char *)old + after, before - after);
@@ -188,7 +182,7 @@ build_locked(struct storing *s, const struct item *old)
 {
     struct item *item = s->spare.item;
 
-    item_write_head(item, &s->shape);
+    item_write_head(s->thread->cache, item, &s->shape);
     write_value(s, item_value(item), old != NULL ? item_cvalue(old) : "", s->kept);
 }
 
@@ -372,7 +366,7 @@ store_locked(struct storing *s)
         item_hide(old);
         overwrite_locked(s, old);
         stamp_locked(s, old);
-        item_show(old);
+        item_settle_locked(s->thread->cache, old);
         return CACHE_OK;
     }
     if (!spare_has(&s->spare, s->size_class)) /* with one, the next time */
@@ -434,8 +428,14 @@ store_chain(struct cache_thread *thread, const struct cache_store *store,
 static bool
 takes_chain(const struct cache *cache, const struct cache_store *store, size_t length)
 {
-    return item_size_of(store->key.bytes.length, store->client_flags, store->new_cas != 0,
-                        length) > cache->chunk_bytes_max;
+    struct item_shape shape = {
+        .key = store->key.bytes,
+        .client_flags = store->client_flags,
+        .own_era = store->new_cas != 0,
+        .value_length = length,
+    };
+
+    return item_room_of(cache, &shape) > cache->chunk_bytes_max;
 }
 
 enum cache_status

@@ -39,13 +39,16 @@ upload_begin(struct cache_thread *thread, struct item_shape *shape,
 {
     unsigned size_class = item_class_for(thread->cache, shape);
 
-    *upload = (struct cache_upload){ .length = shape->value_length };
+    *upload = (struct cache_upload){
+        .length = shape->value_length,
+        .sums = thread->cache->sum_bytes > 0,
+    };
     if (size_class == 0)
         return CACHE_TOO_LARGE;
     upload->item = take(thread, shape, size_class);
     if (upload->item == NULL)
         return CACHE_NO_MEMORY;
-    item_write_head(upload->item, shape);
+    item_write_head(thread->cache, upload->item, shape);
     if (!shape->chained) {
         upload->to = item_value(upload->item);
         upload->room = upload->length;
@@ -101,6 +104,8 @@ cache_upload_fill(struct cache_upload *upload, size_t bytes)
     upload->filled += bytes;
     upload->to += bytes;
     upload->room -= bytes;
+    if (upload->sums && upload->room == 0 && upload->piece != NULL)
+        sum_write(upload->piece);
 }
 
 bool

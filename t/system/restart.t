@@ -280,18 +280,20 @@ for my $end (qw(TERM KILL)) {
     $d->stop_clean;
 }
 
-# A damaged item of a file that was closed.
-{
-    my $file = file_with_item('TERM');
-    my $at   = index contents($file), "kv\0";
+# A wrong byte in a value: a file that was closed tells by its pages, one that was not by items.
+for my $how (['TERM', '0 items, and 1 pages as a whole'], ['KILL', '1 items, and 0 pages as a whole']) {
+    my ($signal, $dropped) = @$how;
+    my $file = file_with_item($signal);
+    my $at   = index contents($file), 'kv';
+    die "no value in $file" if $at < 0;
     open my $inout, '+<', $file or die "$file: $!";
     seek $inout, $at + 1, 0;
     print $inout 'V';
     close $inout;
     my $d = start($file);
-    like($d->said, qr/: 0 items restored .*; dropped as damaged: 0 items, and 1 pages as a whole$/m,
-        "a wrong byte is found");
-    $d->connect->expect("get k\r\n", "END\r\n", "and not served");
+    like($d->said, qr/: 0 items restored .*; dropped as damaged: $dropped$/m,
+        "$signal: a wrong byte is found");
+    $d->connect->expect("get k\r\n", "END\r\n", "$signal: and not served");
     $d->stop_clean;
 }
 
