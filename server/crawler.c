@@ -6,11 +6,12 @@
 #include "protocol/events.h"
 
 enum {
-    ROUND_S = 60,         /* from the end of a round to the next one                 */
-    PATIENCE_LEAST_S = 1, /* the same where memory is short, and how often it looks  */
-    REST_TIMES = 10,      /* then it rests so many times as long as it has worked    */
-    WORTH_PERCENT = 1,    /* of dead items in a round: it was worth it               */
-    BUCKETS_A_TURN = 64,  /* some hundred items at most                              */
+    ROUND_S = 60,         /* from the end of a round to the next one                  */
+    LOOK_S = 1,           /* how often it looks whether one is needed earlier         */
+    REST_TIMES = 10,      /* it rests so many times as long as it has worked          */
+    WORTH_PERCENT = 1,    /* of a sample are dead: a round is worth it                */
+    SAMPLE_BUCKETS = 256, /* some thousand items                                     */
+    BUCKETS_A_TURN = 64,  /* some hundred items at most                               */
 };
 
 void
@@ -23,7 +24,6 @@ crawler_init(struct crawler *crawler, struct cache *cache, struct watch_ring *ri
     atomic_init(&crawler->sleep_us, options->lru_crawler_sleep_us);
     atomic_init(&crawler->most, options->lru_crawler_tocrawl);
     crawler->began_us = crawler->ended_us = now_us;
-    crawler->patience_s = PATIENCE_LEAST_S;
     lock_init(&crawler->lock, RANK_LEAF);
 }
 
@@ -33,28 +33,57 @@ crawler_fini(struct crawler *crawler)
     lock_fini(&crawler->lock);
 }
 
-/* Seconds from the end of the last round until it is time by itself. */
-static uint64_t
-wait_s(struct crawler *crawler)
+/* Is there a use for what the dead take up? */
+static bool
+memory_is_short(const struct crawler *crawler)
 {
     struct cache_counters sum;
-    uint64_t worked_s = (crawler->ended_us - crawler->began_us) / 1000000, least_s;
 
     cache_counters_sum(crawler->cache, &sum, NULL);
-    if (!cache_memory_is_short(crawler->cache) &&
-        sum.out_of_memory == crawler->before.all.out_of_memory)
-        return ROUND_S;
-    least_s = crawler->patience_s + REST_TIMES * worked_s;
-    return least_s < ROUND_S ? least_s : ROUND_S;
+    return cache_memory_is_short(crawler->cache) ||
+           sum.out_of_memory != crawler->before.all.out_of_memory;
+}
+
+/* Reap a part of the table, the next one each time. Keys are spread evenly, so it tells what
+ * a round would find. */
+static bool
+sample_is_worth_it(struct crawler *crawler, struct cache_thread *cache_thread)
+{
+    struct cache_counters before, after;
+    uint64_t              left[CACHE_CLASS_MAX + 1];
+
+    for (unsigned i = 0; i <= CACHE_CLASS_MAX; i++)
+        left[i] = UINT64_MAX;
+    cache_counters_sum(crawler->cache, &before, NULL);
+    for (unsigned i = 0; i < SAMPLE_BUCKETS; i++) {
+        if (!cache_reap_step(cache_thread, &crawler->sample, left))
+            crawler->sample = (struct cache_walk){ 0 };
+    }
+    cache_counters_sum(crawler->cache, &after, NULL);
+    return (after.crawler_reclaimed - before.crawler_reclaimed) * 100 >
+           (after.crawler_items_checked - before.crawler_items_checked) * WORTH_PERCENT;
+}
+
+/* Is it time for a round that nobody has asked for? */
+static bool
+is_time(struct crawler *crawler, struct cache_thread *cache_thread, uint64_t now_us)
+{
+    uint64_t idle_us = now_us - crawler->ended_us;
+    uint64_t worked_us = crawler->ended_us - crawler->began_us;
+
+    if (!atomic_load(&crawler->enabled))
+        return false;
+    return idle_us >= (uint64_t)ROUND_S * 1000000 ||
+           (memory_is_short(crawler) && idle_us >= REST_TIMES * worked_us &&
+            sample_is_worth_it(crawler, cache_thread));
 }
 
 /* Is there anything to do? Then what. */
 static bool
-has_work(struct crawler *crawler, uint64_t now_us)
+has_work(struct crawler *crawler, struct cache_thread *cache_thread, uint64_t now_us)
 {
     uint32_t most = atomic_load(&crawler->most);
-    bool     is_time = now_us >= crawler->ended_us + wait_s(crawler) * 1000000;
-    bool     works;
+    bool     timely = is_time(crawler, cache_thread, now_us), works;
 
     lock_take(&crawler->lock);
     for (unsigned i = 0; i <= CACHE_CLASS_MAX; i++) {
@@ -62,7 +91,7 @@ has_work(struct crawler *crawler, uint64_t now_us)
 
         crawler->left[i] = !wanted ? 0 : most != 0 ? most : UINT64_MAX;
     }
-    works = (is_time || crawler->asked) && atomic_load(&crawler->enabled);
+    works = (timely || crawler->asked) && atomic_load(&crawler->enabled);
     crawler->asked = false;
     crawler->under_way = works;
     atomic_store(&crawler->running, works);
@@ -86,7 +115,7 @@ tell(struct crawler *crawler, const struct crawler_sums *after)
     const struct cache_class_counters *was = crawler->before.of_class;
     const struct cache_class_counters *is = after->of_class;
     char                               line[EVENTS_LINE_MAX];
-    int64_t                            next_run_s = (int64_t)wait_s(crawler);
+    int64_t next_run_s = memory_is_short(crawler) ? LOOK_S : ROUND_S;
 
     for (unsigned i = 1; i <= cache_class_count(crawler->cache); i++) {
         struct events_crawl round = {
@@ -102,22 +131,13 @@ tell(struct crawler *crawler, const struct crawler_sums *after)
     }
 }
 
-/* A round that finds next to nothing makes it more patient. */
 static void
 end(struct crawler *crawler, uint64_t now_us)
 {
     struct crawler_sums after;
-    uint64_t            examined, reclaimed;
 
     crawler->ended_us = now_us;
     cache_counters_sum(crawler->cache, &after.all, after.of_class);
-    examined =
-        after.all.crawler_items_checked - crawler->before.all.crawler_items_checked;
-    reclaimed = after.all.crawler_reclaimed - crawler->before.all.crawler_reclaimed;
-    if (reclaimed * 100 > examined * WORTH_PERCENT)
-        crawler->patience_s = PATIENCE_LEAST_S;
-    else if (crawler->patience_s < ROUND_S)
-        crawler->patience_s *= 2;
     if (watch_wants(crawler->ring->watch, WATCH_SYSEVENTS))
         tell(crawler, &after);
     crawler->under_way = false;
@@ -127,11 +147,11 @@ end(struct crawler *crawler, uint64_t now_us)
 uint64_t
 crawler_turn(struct crawler *crawler, struct cache_thread *cache_thread, uint64_t now_us)
 {
-    uint64_t next_us = now_us + PATIENCE_LEAST_S * 1000000;
+    uint64_t next_us = now_us + LOOK_S * 1000000;
     bool     goes_on = true;
 
     if (!crawler->under_way) {
-        if (!has_work(crawler, now_us))
+        if (!has_work(crawler, cache_thread, now_us))
             return next_us;
         begin(crawler, now_us);
     }

@@ -1,7 +1,8 @@
 /* server/crawler.h - dropping dead items before anybody looks for them.
  *
- * The crawler goes through the whole table once a minute, when a client says so, and
- * earlier where live items are evicted while dead ones take up room. A turn takes it some
+ * The crawler goes through the whole table once a minute and when a client says so. Where
+ * memory is short it looks at a sample each second, and goes through all when one in a hundred
+ * is dead, unless it would be at work for more than a tenth of the time. A turn takes it some
  * hundred items further. memcached's `lru_crawler` commands steer it. crawler_turn() is
  * for the thread of upkeep.h, the rest for any.
  */
@@ -39,8 +40,9 @@ struct crawler {
     uint64_t            left[CACHE_CLASS_MAX + 1];
     uint64_t            began_us;
     struct crawler_sums before;
-    uint64_t            ended_us;   /* the last one           */
-    uint64_t            patience_s; /* from then to the next, where memory is short */
+    uint64_t            ended_us; /* the last one             */
+
+    struct cache_walk sample; /* where the next one begins */
 
     struct lock lock; /* RANK_LEAF; guards the rest */
     bool        asked;

@@ -51,6 +51,24 @@ $c->expect(set($key => 'x') . "get $key\r\n", "STORED\r\n" . hit($key => 'x'),
     "a full cache can be written to");
 $d->stop_clean;
 
+# --- what has expired goes before what lives ---------------------------------
+
+SKIP: {
+    skip 'memcached crawls when it sees fit', 3 if is_reference();
+    my $many = 56_000; # nearly all that there is room for
+    $d = Daemon->start('-m' => 64, '-o' => 'debug_commands');
+    $c = $d->connect;
+    fill($c, 1, $many);
+    $c->ask(join('', map { 'touch ' . key($_ * 2) . " 100 noreply\r\n" } 1 .. $many / 2) . "mn\r\n");
+    is($d->stat('curr_items'), $many, 'a cache that is nearly full');
+    $d->advance_clock(101);
+    ok(eventually(sub { $d->stat('curr_items') == $many / 2 }),
+        'what has expired is dropped without being looked for');
+    fill($c, $many + 1, $many + $many / 2);
+    is($d->stat('evictions'), 0, 'so nothing that lives is evicted');
+    $d->stop_clean;
+}
+
 # --- the popular stays -------------------------------------------------------
 
 $d = Daemon->start('-m' => 8);

@@ -241,6 +241,6 @@ for my $part (1 .. 10) {
 cmp_ok($d->stat('evictions'), '>', 0, 'memory is short while it crawls');
 is($d->stat('lru_crawler_running'), 1, 'which it still does');
 $told_of = lines_until($sysevents, qr/lru_crawler.*\n/);
-like($told_of, qr/$round next_run=(?:5|[1-5]\d) /m, 'then the next round comes sooner');
+like($told_of, qr/$round next_run=1 /m, 'then the next round may come in a second');
 $d->stop_clean;
 done_testing;
