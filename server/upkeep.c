@@ -11,6 +11,7 @@ enum {
     STEPS_A_CLASS = 8, /* of cache_upkeep_step() before it is another class's turn  */
     PAUSE_LEAST_US = 1000,
     PAUSE_MOST_US = 1000000, /* where there is nothing to do                         */
+    POPULATE_US = 100000,    /* between two looks at the table                       */
 };
 
 /* Look at the lists of all classes; when they are to be looked at again. */
@@ -39,6 +40,15 @@ lists_turn(struct upkeep *upkeep, uint64_t now_us)
     return now_us + upkeep->lists_pause_us;
 }
 
+/* See to it that the table has memory to grow into; when to do so again. */
+static uint64_t
+table_turn(struct upkeep *upkeep, uint64_t now_us)
+{
+    while (cache_populate_step(upkeep->cache_thread))
+        continue;
+    return now_us + POPULATE_US;
+}
+
 /* Sleep until then, or until somebody tells. The mutex is held. */
 static void
 sleep_until(struct upkeep *upkeep, uint64_t us)
@@ -53,6 +63,7 @@ struct due {
     uint64_t lists_us;
     uint64_t crawler_us;
     uint64_t mover_us;
+    uint64_t table_us;
 };
 
 static uint64_t
@@ -73,6 +84,8 @@ take_turns(struct upkeep *upkeep, struct due *due, uint64_t now_us)
         due->crawler_us = crawler_turn(&upkeep->crawler, upkeep->cache_thread, now_us);
     if (now_us >= due->mover_us)
         due->mover_us = mover_turn(&upkeep->mover, upkeep->cache_thread, now_us);
+    if (now_us >= due->table_us)
+        due->table_us = table_turn(upkeep, now_us);
     if (upkeep->ring->lines != lines)
         watch_wake(upkeep->ring->watch);
 }
@@ -87,7 +100,8 @@ run(void *arg)
     pthread_mutex_lock(&upkeep->mutex);
     while (!upkeep->stopping) {
         uint64_t now_us = monotonic_us();
-        uint64_t next_us = earlier(due.lists_us, earlier(due.crawler_us, due.mover_us));
+        uint64_t next_us = earlier(earlier(due.lists_us, due.table_us),
+                                   earlier(due.crawler_us, due.mover_us));
 
         if (upkeep->crawls)
             due.crawler_us = now_us;

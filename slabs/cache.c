@@ -551,6 +551,27 @@ cache_memory_set_limit(struct cache *cache, size_t bytes)
     return pages_set_limit(&cache->pages, bytes);
 }
 
+/* Rows that the table would have with as many items to a page, and all pages in use. */
+static uint64_t
+rows_of_full(struct cache *cache, uint32_t rows)
+{
+    uint32_t used = pages_in_use(&cache->pages);
+
+    return used > 0 ? (uint64_t)rows * atomic_load(&cache->pages.limit) / used + 1 : rows;
+}
+
+bool
+cache_populate_step(struct cache_thread *thread)
+{
+    enum { AHEAD = 128, AHEAD_PART = 8 };
+    struct cache *cache = thread->cache;
+    uint32_t      rows = atomic_load(&cache->table.rows);
+    uint64_t      ahead = (uint64_t)rows + AHEAD + rows / AHEAD_PART;
+    uint64_t      most = rows_of_full(cache, rows);
+
+    return table_populate(&cache->table, (uint32_t)(ahead < most ? ahead : most));
+}
+
 size_t
 cache_table_bytes(const struct cache *cache)
 {

@@ -270,6 +270,17 @@ pages_may_use(struct pages *pages, uint32_t more)
     return may;
 }
 
+uint32_t
+pages_in_use(struct pages *pages)
+{
+    uint32_t used;
+
+    lock_take(&pages->lock);
+    used = pages->used;
+    lock_drop(&pages->lock);
+    return used;
+}
+
 /* The pages lock is held. */
 static uint32_t
 in_pool_locked(const struct pages *pages)

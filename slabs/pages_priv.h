@@ -149,6 +149,8 @@ void pages_pool_give(struct pages *pages, uint32_t page);
 bool pages_may_use(struct pages *pages, uint32_t more);
 /* The same where the pages lock is held. */
 bool pages_may_use_locked(const struct pages *pages, uint32_t more);
+/* Pages that classes have. */
+uint32_t pages_in_use(struct pages *pages);
 /* How many pages in the pool a class could have. */
 uint32_t pages_in_pool(struct pages *pages);
 /* Free chunks of the class, and its pages; those that threads keep are not counted. */

@@ -19,6 +19,7 @@
 enum {
     ITEMS_A_BUCKET = 7,    /* a stripe splits a bucket when it has more on average */
     SMALL_BYTES = 2 << 20, /* of a table: a huge page would be more than what it needs */
+    POPULATE_BYTES = 2 << 20, /* at once */
 };
 
 _Static_assert((int)STRIPE_BITS <= (int)STRIPE_BITS_MAX, "a CAS id has room for it");
@@ -52,7 +53,12 @@ overflow_bytes(const struct table *table)
 bool
 table_init(struct table *table, size_t items_max, uint64_t seed)
 {
-    *table = (struct table){ .seed = seed, .stripe_bits = STRIPE_BITS };
+    *table = (struct table){
+        .seed = seed,
+        .stripe_bits = STRIPE_BITS,
+        .rows = 1,
+        .populated = SMALL_BYTES,
+    };
     size_t stripes = (size_t)1 << table->stripe_bits, overflow;
 
     /* Hashes spread evenly; half as much again covers the stripes above the mean. */
@@ -91,9 +97,29 @@ table_expect(struct table *table, size_t items)
 
     if (buckets > table->buckets_max)
         buckets = table->buckets_max;
+    atomic_store(&table->rows, (uint32_t)buckets);
     for (size_t i = 0; i < (size_t)1 << table->stripe_bits; i++)
         atomic_store_explicit(&table->stripes[i].buckets, (uint32_t)buckets,
                               memory_order_relaxed);
+}
+
+bool
+table_populate(struct table *table, uint32_t rows)
+{
+    size_t row_bytes = sizeof(struct bucket) << table->stripe_bits;
+    size_t wanted = (size_t)rows * row_bytes, all = main_bytes(table), bytes;
+
+    if (wanted > all)
+        wanted = all;
+    if (table->populated >= wanted)
+        return false;
+    bytes = all - table->populated;
+    if (bytes > POPULATE_BYTES)
+        bytes = POPULATE_BYTES;
+    /* Linux before 5.14 does not know how, and then stores wait for their memory. */
+    (void)madvise((char *)table->buckets + table->populated, bytes, MADV_POPULATE_WRITE);
+    table->populated += bytes;
+    return true;
 }
 
 uint64_t
@@ -335,6 +361,15 @@ chain_insert(struct table *table, struct stripe *stripe, struct bucket *bucket,
     }
 }
 
+static void
+note_row(struct table *table, uint32_t rows)
+{
+    uint32_t before = atomic_load_explicit(&table->rows, memory_order_relaxed);
+
+    while (before < rows && !atomic_compare_exchange_weak(&table->rows, &before, rows))
+        continue;
+}
+
 /*
  * Split one bucket, if the stripe has too many items for its buckets.
  *
@@ -362,6 +397,7 @@ stripe_grow(struct table *table, const struct pages *pages, struct stripe *strip
                 pages_item(pages, bucket->slot[__builtin_ctz(bits)])->bytes);
     }
     atomic_store_explicit(&stripe->buckets, buckets + 1, memory_order_relaxed);
+    note_row(table, buckets + 1);
     for (bucket = source; bucket != NULL; bucket = next) {
         struct bucket old = *bucket;
 

@@ -19,8 +19,10 @@
  * for the table and a stripe never knows a "resize". Buckets that are full meanwhile
  * continue in an overflow bucket (`next`).
  *
- * Bucket i of stripe s lies at [i * stripes + s]. All stripes grow at the same pace, so
- * the memory in use is one range from the start of a reservation that never moves.
+ * Bucket i of stripe s lies at [i * stripes + s]: row i. All stripes grow at the same pace, so
+ * the memory in use is one range from the start of a reservation that never moves. It is of
+ * huge pages, and to clear one takes the kernel up to some milliseconds; so a thread that has
+ * time for it asks for them before a store needs them (table_populate()).
  *
  * Locks: a stripe's lock (RANK_STRIPE) guards its buckets and the items linked there.
  * table_prefetch_* read without it: they only guess what to load, with relaxed atomics.
@@ -69,6 +71,8 @@ struct table {
     uint32_t         buckets_max; /* a stripe                         */
     uint32_t         overflow_max;
     _Atomic uint32_t overflow_used; /* buckets ever taken from overflow */
+    _Atomic uint32_t rows;          /* that any stripe has a bucket in  */
+    size_t           populated; /* bytes of main memory; of the thread that populates */
 };
 
 /* Room for `items_max` items. False where memory is not to be had. */
@@ -76,6 +80,10 @@ bool table_init(struct table *table, size_t items_max, uint64_t seed);
 void table_fini(struct table *table);
 /* Give a table that is empty as many buckets as it would have with so many items. */
 void table_expect(struct table *table, size_t items);
+
+/* Get memory for a part of the first so many rows, from where the last call has ended. False
+ * where they have all they can get. One thread at a time. */
+bool table_populate(struct table *table, uint32_t rows);
 
 static inline struct stripe *
 table_stripe(const struct table *table, uint64_t hash)

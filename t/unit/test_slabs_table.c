@@ -2,6 +2,10 @@
 #include "slabs/table_priv.h"
 
 #include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "slabs/cache_priv.h"
 
 #include "t/unit/fixture.h"
 
@@ -323,6 +327,81 @@ START_TEST(most_of_as_many_keys_as_there_are_items_are_remembered)
 }
 END_TEST
 
+/* ---- memory ahead of need --------------------------------------------------------- */
+
+enum { ROW_BYTES = sizeof(struct bucket) << STRIPE_BITS };
+
+/* How many bytes of these rows are there. */
+static size_t
+resident(const struct table *table, uint32_t from, uint32_t to)
+{
+    size_t         page_bytes = (size_t)sysconf(_SC_PAGESIZE), count = 0;
+    size_t         bytes = (size_t)(to - from) * ROW_BYTES;
+    unsigned char *there = malloc(bytes / page_bytes);
+
+    ck_assert_ptr_nonnull(there);
+    quick_assert(
+        mincore((char *)table->buckets + (size_t)from * ROW_BYTES, bytes, there) == 0);
+    for (size_t i = 0; i < bytes / page_bytes; i++)
+        count += there[i] & 1;
+    free(there);
+    return count * page_bytes;
+}
+
+START_TEST(rows_that_were_asked_for_have_memory)
+{
+    enum { ROWS = 100, SMALL = 32, FAR = 200 };
+    struct table table;
+
+    ck_assert(table_init(&table, 4000000, 42));
+    ck_assert_uint_gt(table.buckets_max, FAR);
+    while (table_populate(&table, ROWS))
+        continue;
+    ck_assert_uint_eq(resident(&table, SMALL, ROWS), (ROWS - SMALL) * ROW_BYTES);
+    ck_assert_uint_eq(resident(&table, FAR, table.buckets_max), 0);
+    while (table_populate(&table, UINT32_MAX)) /* more than there are */
+        continue;
+    ck_assert_uint_eq(resident(&table, SMALL, table.buckets_max),
+                      (table.buckets_max - SMALL) * ROW_BYTES);
+    table_fini(&table);
+}
+END_TEST
+
+static void
+put_numbers(struct fixture *f, unsigned from, unsigned to)
+{
+    char room[KEY_ROOM];
+
+    for (unsigned i = from; i < to; i++) {
+        name_of(i, room);
+        put(f, room, "", 0);
+    }
+}
+
+START_TEST(a_table_that_grows_is_ahead_and_a_full_one_is_not)
+{
+    struct fixture f;
+    uint32_t       rows;
+    size_t         before;
+
+    fixture_init_with(&f, fixture_config(48 * MIB));
+    put_numbers(&f, 0, 400000);
+    while (cache_populate_step(f.thread))
+        continue;
+    rows = atomic_load(&f.cache->table.rows);
+    ck_assert_uint_eq(resident(&f.cache->table, rows, rows + 50), 50 * ROW_BYTES);
+    put_numbers(&f, 400000, 1500000);
+    ck_assert_uint_gt(counters_of(&f).evictions, 0);
+    rows = atomic_load(&f.cache->table.rows);
+    before = f.cache->table.populated;
+    while (cache_populate_step(f.thread))
+        continue;
+    ck_assert(f.cache->table.populated == before ||
+              f.cache->table.populated < (rows + 1) * (size_t)ROW_BYTES + 2 * MIB);
+    fixture_fini(&f);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -338,5 +417,7 @@ main(void)
     tcase_add_test(tcase, hints_may_be_given_for_any_hash_at_any_time);
     tcase_add_test(tcase, a_note_is_there_when_its_key_comes_back_and_only_then);
     tcase_add_test(tcase, most_of_as_many_keys_as_there_are_items_are_remembered);
+    tcase_add_test(tcase, rows_that_were_asked_for_have_memory);
+    tcase_add_test(tcase, a_table_that_grows_is_ahead_and_a_full_one_is_not);
     return fixture_run(suite);
 }
