@@ -314,8 +314,8 @@ parse_ahead(const struct session *session, struct session_worker *worker,
     bool              locked = needs_login(session, worker);
     unsigned          count = 0;
 
-    *status = PARSE_OK;
-    while (count < most) {
+    *status = PARSE_MORE;
+    while (count < most && input.length > 0) {
         struct request *request = &worker->batch[count];
 
         *status =

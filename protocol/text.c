@@ -270,20 +270,40 @@ parse_command(const struct line *line, struct request *request)
 
 /* ---- keys of a multi-get --------------------------------------------------------- */
 
-/* The first space or line feed, or `end`. */
+#ifdef __SSE2__
+enum { WIDTH = 16 };
+
+/* A bit for each of these bytes that is a space or a line feed. */
+static unsigned
+match_key_ends(const char *at)
+{
+    __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
+    __m128i space = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(' '));
+    __m128i feed = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\n'));
+
+    return (unsigned)_mm_movemask_epi8(_mm_or_si128(space, feed));
+}
+#endif
+
+/* The first space or line feed from `at` on, or `end`; what lies before, from `begin` on, may
+ * be looked at as well. */
 static const char *
-find_key_end(const char *at, const char *end)
+find_key_end(const char *begin, const char *at, const char *end)
 {
 #ifdef __SSE2__
-    for (; end - at >= 16; at += 16) {
-        __m128i  bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
-        __m128i  space = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(' '));
-        __m128i  feed = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\n'));
-        unsigned bits = (unsigned)_mm_movemask_epi8(_mm_or_si128(space, feed));
+    unsigned bits;
 
+    for (; end - at >= WIDTH; at += WIDTH) {
+        bits = match_key_ends(at);
         if (bits != 0)
             return at + __builtin_ctz(bits);
     }
+    if (end - begin >= WIDTH && at < end) {
+        bits = match_key_ends(end - WIDTH) >> (WIDTH - (end - at));
+        return bits != 0 ? at + __builtin_ctz(bits) : end;
+    }
+#else
+    (void)begin;
 #endif
     while (at < end && *at != ' ' && *at != '\n')
         at++;
@@ -316,7 +336,7 @@ parse_key_of_line(struct span input, const char *at, struct request *request)
     while (at < end && *at == ' ')
         at++;
     start = at;
-    at = find_key_end(at, end);
+    at = find_key_end(input.at, at, end);
     request->length = (uint32_t)(start - input.at);
     if (is_too_long(start, at))
         return refuse_long_key(request);

@@ -13,6 +13,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "server/direct.h"
 #include "server/limits.h"
 #include "server/server.h"
 #include "server/tls.h"
@@ -290,7 +291,8 @@ send_vectors(const struct conn *conn, struct iovec *vectors, unsigned count)
     if (conn->tls != NULL)
         return tls_send(conn->tls, vectors, count);
     if (count == 1)
-        return send(conn->fd, vectors[0].iov_base, vectors[0].iov_len, MSG_NOSIGNAL);
+        return direct_send(conn->fd, vectors[0].iov_base, vectors[0].iov_len,
+                           MSG_NOSIGNAL);
     return sendmsg(conn->fd, &message, MSG_NOSIGNAL);
 }
 
@@ -499,7 +501,7 @@ receive(struct conn *conn, size_t kept, size_t *direct)
         return *direct == 0 ? tls_receive(conn->tls, buffer, 1)
                             : tls_receive(conn->tls, vectors, 2);
     if (*direct == 0)
-        return recv(conn->fd, buffer->iov_base, buffer->iov_len, 0);
+        return direct_recv(conn->fd, buffer->iov_base, buffer->iov_len);
     return readv(conn->fd, vectors, 2);
 }
 

@@ -141,7 +141,8 @@ fini(struct worker *worker)
     lock_fini(&worker->conns_lock);
 }
 
-/* An event base that is used by one thread alone needs no locks. */
+/* An event base that is used by one thread alone needs no locks, and one that has no timers
+ * but those that are due at once need not know what time it is. */
 static struct event_base *
 make_base(void)
 {
@@ -150,7 +151,8 @@ make_base(void)
 
     if (config == NULL)
         return NULL;
-    if (event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK) == 0)
+    if (event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK |
+                                          EVENT_BASE_FLAG_NO_CACHE_TIME) == 0)
         base = event_base_new_with_config(config);
     event_config_free(config);
     return base;
