@@ -1474,14 +1474,30 @@ is_after(const struct deed *deed, uint64_t cas, const char *seen, size_t pages)
     return after;
 }
 
-/* The child does it a step at a time; false where that is not possible. */
+/* May a child be traced here? A container may forbid it, and who is traced by another already
+ * cannot be, as under strace -f. */
 static bool
-step_through(const struct deed *deed, unsigned *states)
+may_trace(void)
+{
+    int   status;
+    pid_t child = fork();
+
+    quick_assert(child >= 0);
+    if (child == 0)
+        _exit(ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0);
+    quick_assert(waitpid(child, &status, 0) == child);
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+/* The child does it a step at a time; tells how many states of the file were seen. */
+static unsigned
+step_through(const struct deed *deed)
 {
     struct warm w;
     char       *bytes, *seen = calloc(STEP_PAGES, STEP_WINDOW);
     size_t      length, pages;
-    bool        done = false, traced = false;
+    unsigned    states = 0;
+    bool        done = false;
     uint64_t    cas;
     int         status;
     pid_t       child;
@@ -1515,7 +1531,6 @@ step_through(const struct deed *deed, unsigned *states)
         _exit(0);
     }
     while (waitpid(child, &status, 0) == child && WIFSTOPPED(status)) {
-        traced = true;
         if (windows_differ(bytes, length, seen)) {
             bool after;
 
@@ -1524,29 +1539,26 @@ step_through(const struct deed *deed, unsigned *states)
             after = is_after(deed, cas, seen, pages);
             quick_assert(after || !done || deed->after == NULL);
             done |= after;
-            ++*states;
+            states++;
         }
         quick_assert(ptrace(PTRACE_SINGLESTEP, child, NULL, NULL) == 0);
     }
-    quick_assert(!traced || (WIFEXITED(status) && WEXITSTATUS(status) == 0));
-    quick_assert(!traced || done || deed->after == NULL);
-    quick_assert(!traced || !is_after(deed, cas, seen, pages) == (deed->after == NULL));
+    quick_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    quick_assert(done || deed->after == NULL);
+    quick_assert(!is_after(deed, cas, seen, pages) == (deed->after == NULL));
     munmap(bytes, length);
     free(seen);
     /* The index is not that of the child's pages, so this cache is not checked. */
     cache_thread_destroy(&w.f.thread);
     cache_destroy(&w.f.cache);
     close(w.file.fd);
-    return traced;
+    return states;
 }
 
 START_TEST(a_kill_at_any_instruction_leaves_the_old_the_new_or_nothing)
 {
-    unsigned states = 0;
-
-    if (!step_through(&deeds[_i], &states))
-        return; /* tracing is forbidden here */
-    ck_assert_uint_gt(states, 1);
+    ck_assert_msg(may_trace(), "no process may be traced here");
+    ck_assert_uint_gt(step_through(&deeds[_i]), 1);
 }
 END_TEST
 
@@ -1556,6 +1568,19 @@ enum { STEPPED = 0 };
 #else
 enum { STEPPED = LENGTH(deeds) };
 #endif
+
+/* How many of the deeds are stepped through. Where nobody may be traced the tests are left out
+ * and that is said, but not where CI asks for all of them: there they fail. */
+static int
+count_stepped(void)
+{
+    if (STEPPED == 0 || fixture_wants_all() || may_trace())
+        return STEPPED;
+    printf("skipped: a_kill_at_any_instruction_leaves_the_old_the_new_or_nothing: no "
+           "process "
+           "may be traced here\n");
+    return 0;
+}
 
 int
 main(void)
@@ -1598,7 +1623,8 @@ main(void)
     tcase_add_test(chains, chains_that_were_not_finished_or_are_pinned_are_free);
     tcase_add_test(damaged, damaged_chains_are_dropped_and_their_pieces_are_free);
     tcase_add_test(damaged, of_two_items_with_one_key_the_later_stays);
-    tcase_add_loop_test(
-        steps, a_kill_at_any_instruction_leaves_the_old_the_new_or_nothing, 0, STEPPED);
+    tcase_add_loop_test(steps,
+                        a_kill_at_any_instruction_leaves_the_old_the_new_or_nothing, 0,
+                        count_stepped());
     return fixture_run(suite);
 }
