@@ -131,8 +131,8 @@ why_cold(enum cache_file_found found)
     case CACHE_FILE_OLD:
         return "it is of another version of larder, or of another machine";
     case CACHE_FILE_LAYOUT:
-        return "it was made with another -f, -n or slab_chunk_max, or an -m of another "
-               "order";
+        return "it was made with another -f, -n or slab_chunk_max, or an -m or -I "
+               "of another order";
     case CACHE_FILE_BROKEN:
         return "it is damaged";
     case CACHE_FILE_SHORT:

@@ -185,7 +185,8 @@ is_zero(const void *bytes, size_t length)
 }
 
 /* Is this file ours? One that was begun when we were killed is as good as empty: it has
- * the size of a head, and nothing but zeros. */
+ * the size of a head, and nothing but zeros. One that was cut within its head is known by
+ * how it begins. */
 static enum cache_file_found
 judge_owner(struct file *file, size_t bytes)
 {
@@ -194,12 +195,12 @@ judge_owner(struct file *file, size_t bytes)
 
     if (bytes == 0)
         return CACHE_FILE_NEW;
-    if (bytes < sizeof(struct file_head))
+    if (bytes < sizeof(MAGIC))
         return CACHE_FILE_FOREIGN;
     if (!map_head(file, looked_at))
         return CACHE_FILE_NO_SPACE;
     if (memcmp(file->head->magic, MAGIC, sizeof(MAGIC)) == 0)
-        found = CACHE_FILE_WARM;
+        found = bytes < sizeof(struct file_head) ? CACHE_FILE_SHORT : CACHE_FILE_WARM;
     else if (bytes == HEAD_UNIT && is_zero(file->head, HEAD_UNIT))
         found = CACHE_FILE_NEW;
     return found;

@@ -241,31 +241,104 @@ sub begins_empty ($file, $why, $name, @args) {
     $d->stop_clean;
 }
 
+my $LAYOUT = 'it was made with another -f, -n or slab_chunk_max, or an -m or -I of another order';
+
+my $sanitized;
+
 # The file of a small cache has small pages. A large one that cannot restore it has large ones.
 {
     my $file = file_with_item('TERM', '-m' => 16);
     my @args = ('-m' => 2000, '-f' => 1.5);
 
-    begins_empty($file, 'it was made with another -f, -n or slab_chunk_max', 'other pages', @args);
+    begins_empty($file, $LAYOUT, 'other pages', @args);
     my $d = start($file, @args);
+    $sanitized = $d->is_sanitized;
     is($d->stats('slabs')->{total_malloced}, 1 << 20, 'pages are those of a large cache');
     $d->stop_clean;
 }
 
-for my $end (qw(TERM KILL)) {
-    my $file = file_with_item($end);
-    truncate $file, (-s $file) - 1;
-    begins_empty($file, 'a part of it is missing', "$end: a file that is cut short");
+# Another size of chunks, whichever option it comes from. A tmpfs may have less room than -m
+# says: that is but a warning.
+for my $case (
+    [ '-f',                          [],                [ '-f' => 2 ] ],
+    [ '-n',                          [],                [ '-n' => 96 ] ],
+    [ 'slab_chunk_max',              [],                [ '-o' => 'slab_chunk_max=16' ] ],
+    [ 'slab_chunk_max, large pages', [ '-m' => 2000 ],
+        [ '-m' => 2000, '-o' => 'slab_chunk_max=256' ] ],
+    [ 'no_chunked_items',            [ '-m' => 2000 ],
+        [ '-m' => 2000, '-o' => 'no_chunked_items' ] ],
+    [ '-m beyond 15 GB',             [ '-m' => '15g' ], [ '-m' => '16g' ] ],
+    [ '-m below 16 GB',              [ '-m' => '16g' ], [ '-m' => '15g' ] ],
+    [ '-m beyond 32 GB',             [ '-m' => '31g' ], [ '-m' => '33g' ] ],
+    [ '-m far beyond the first one', [ '-m' => 64 ],    [ '-m' => '12g' ] ],
+    [ '-I beyond 2048 chunks',       [ '-m' => 64 ],    [ '-m' => 1000, '-I' => '65m' ] ],
+) {
+    my ($name, $before, $after) = @$case;
+    SKIP: {
+        skip 'with a sanitizer chunks are longer, so this border is another', 4
+            if $sanitized && $name =~ /1[56] GB/;
+        begins_empty(file_with_item('TERM', @$before), $LAYOUT, "another $name", @$after);
+    }
+}
 
-    begins_empty(file_with_item($end), 'it was made with another -f, -n or slab_chunk_max',
-        "$end: another -f", '-f' => 2);
+# What does not change these sizes may be changed.
+for my $case (
+    [ [ '-m' => 64 ],    [ '-m' => 6000 ] ],
+    [ [ '-m' => 2000 ],  [ '-m' => '15g' ] ],
+    [ [ '-m' => '16g' ], [ '-m' => '31g' ] ],
+    [ [ '-m' => 2000 ],  [ '-m' => 64, '-I' => '32m' ] ],
+    [ [ '-m' => 64 ],    [ '-m' => 1000, '-I' => '64m' ] ],
+    [ [ '-m' => 2500 ],  [ '-m' => 2500, '-I' => '1g' ] ],
+    [ [],                [ '-M', '-C', '-t' => 2, '-o' => 'no_lru_crawler' ] ],
+) {
+    my ($before, $after) = @$case;
+    my $d = start(file_with_item('KILL', @$before), @$after);
+    $d->connect->expect("get k\r\n", hit(k => 'v'), "from '@$before' to '@$after': all is there");
+    $d->stop_clean;
+}
+
+sub overwrite ($file, $at, $bytes) {
+    open my $inout, '+<:raw', $file or die "$file: $!";
+    seek $inout, $at, 0;
+    print $inout $bytes;
+    close $inout or die "$file: $!";
+}
+
+# slabs/file_priv.h has the head: a magic word and a checksum, the version, the order of bytes.
+my %OTHERS = ('version' => [ 24, pack 'L', 999 ], 'order of bytes' => [ 28, "\1\2\3\5" ]);
+
+for my $end (qw(TERM KILL)) {
+    for my $left (-1, 1 << 20, (1 << 20) - 1, 4096, 200, 16) {
+        my $file = file_with_item($end);
+        my $cut  = $left < 0 ? $left + -s $file : $left;
+        truncate $file, $cut or die "$file: $!";
+        begins_empty($file, 'a part of it is missing', "$end: a file that is cut to $cut bytes");
+    }
+
+    my $file = file_with_item($end);
+    truncate $file, 15 or die "$file: $!";
+    like(refusal($file), qr/^1: \Q$file is not a memory file of larder\E/,
+        "$end: one that is cut to less than the word it begins with is not known any more");
+    is(-s $file, 15, "$end: and left as it is");
+
+    for my $other (sort keys %OTHERS) {
+        $file = file_with_item($end);
+        overwrite($file, $OTHERS{$other}->@*);
+        begins_empty($file, 'it is of another version of larder, or of another machine',
+            "$end: another $other");
+    }
 
     $file = file_with_item($end);
-    open my $inout, '+<', $file or die "$file: $!";
-    seek $inout, 80, 0;
-    print $inout 'xxxxxxxx';
-    close $inout;
+    overwrite($file, 80, 'xxxxxxxx');
     begins_empty($file, 'it is damaged', "$end: a damaged head");
+
+    $file = new_file();
+    my $d = start($file, '-o' => 'debug_commands');
+    $d->connect->ask(set(k => 'v'));
+    $d->advance_clock(180_000_000);
+    $d->connect->expect("get k\r\n", hit(k => 'v'), "$end: after 5.7 years an item is there");
+    $d->stop($end);
+    begins_empty($file, 'its clock has come to its end', "$end: 5.7 years");
 }
 
 # As after a restart of the system: the copy is not the file that was written to.
@@ -286,10 +359,7 @@ for my $how (['TERM', '0 items, and 1 pages as a whole'], ['KILL', '1 items, and
     my $file = file_with_item($signal);
     my $at   = index contents($file), 'kv';
     die "no value in $file" if $at < 0;
-    open my $inout, '+<', $file or die "$file: $!";
-    seek $inout, $at + 1, 0;
-    print $inout 'V';
-    close $inout;
+    overwrite($file, $at + 1, 'V');
     my $d = start($file);
     like($d->said, qr/: 0 items restored .*; dropped as damaged: $dropped$/m,
         "$signal: a wrong byte is found");
