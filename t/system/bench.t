@@ -1,5 +1,6 @@
 # What is in bench/ still runs: so short here that its figures mean nothing.
 use v5.36;
+use File::Temp 'tempdir';
 use Test::More;
 use lib 't/lib';
 use Daemon qw(is_reference);
@@ -24,5 +25,14 @@ like($lines[3], qr/^growth +[\d.]+ +30000 /, 'and adds as many items as asked fo
 like($lines[-1], qr/^ *\d+ .*\d\.\d+/, 'bench/shift tells of rounds');
 @lines = output_of('bench/loris', '-n' => 50, '-a' => 5, '-r' => 500, '-t' => 1, '-k' => 1, "larder=$server");
 like("@lines", qr/larder/, 'bench/loris tells of it');
+my $dir = tempdir(CLEANUP => 1);
+chmod 0777, $dir;
+@lines = output_of('bench/restart', '-n' => 20_000, '-r' => 1, '-s' => 500, '-f' => "$dir/memory",
+    "$server -e %F");
+is("@{[map { /^(\S+)/ } @lines]}", 'end SIGTERM SIGKILL', 'bench/restart tells of two ends');
+like($lines[-1], qr/ 20000 +0$/, 'after which all items are there');
+my $lines = `bench/restart -n 1000 -r 1 -s 100 -f $dir/none '$server'`;
+isnt($?, 0, 'without a memory file bench/restart fails');
+like($lines, qr/ 0 +100\n.* 0 +100\n\z/, 'for they are not');
 isnt(system('bench/grow'), 0, 'nothing is not measured');
 done_testing();
