@@ -28,16 +28,29 @@ gain(const struct automove *automove, const struct automove_class *classes, unsi
     return worth(automove, to, classes[to].pages + 0.5);
 }
 
-static bool
-has_free_page(const struct automove_class *class)
+/* Chunks that are free because an item has gone for the next one, which fills them again. */
+static double
+between_items(const struct automove *automove, unsigned size_class)
 {
-    return class->free >= class->a_page + class->a_page / 2;
+    const struct automove_state *state = &automove->of_class[size_class];
+
+    return state->added > 0 ? state->filled / state->added - 1 : 0;
+}
+
+static bool
+has_free_page(const struct automove *automove, const struct automove_class *classes,
+              unsigned size_class)
+{
+    const struct automove_class *class = &classes[size_class];
+
+    return class->free >=
+           class->a_page + class->a_page / 2 + between_items(automove, size_class);
 }
 
 static double
 loss(const struct automove *automove, const struct automove_class *classes, unsigned from)
 {
-    return has_free_page(&classes[from])
+    return has_free_page(automove, classes, from)
                ? 0
                : worth(automove, from, classes[from].pages - 0.5);
 }
@@ -56,9 +69,11 @@ look_at(struct automove_state *state, const struct automove_class *class)
     state->evicted_early =
         evicted - counted < EARLY_MOST ? evicted - counted : EARLY_MOST;
     state->added += added;
+    state->filled += class->filled - state->filled_last;
     state->evicted += counted;
     state->returned += class->returned - state->returned_last;
     state->added_last = class->added;
+    state->filled_last = class->filled;
     state->evicted_last = class->evicted;
     state->returned_last = class->returned;
 }
@@ -78,7 +93,7 @@ automove_look(struct automove *automove, const struct automove_class *classes,
         look_at(state, &classes[i]);
         evicted += state->evicted;
         returned += state->returned;
-        stored += state->added / classes[i].a_page;
+        stored += state->filled / classes[i].a_page;
         pages += classes[i].pages;
     }
     busy |= pages != automove->pages;
@@ -87,6 +102,7 @@ automove_look(struct automove *automove, const struct automove_class *classes,
     /* When twice as much as there is has been stored, that is enough to know. */
     for (unsigned i = 1; i <= count && stored > 2 * pages; i++) {
         automove->of_class[i].added /= 2;
+        automove->of_class[i].filled /= 2;
         automove->of_class[i].evicted /= 2;
         automove->of_class[i].returned /= 2;
     }
@@ -106,7 +122,7 @@ hungriest(const struct automove *automove, const struct automove_class *classes,
         double gained = gain(automove, classes, i);
 
         if (automove->of_class[i].evicted >= EVICTED_LEAST && gained > most &&
-            classes[i].free < classes[i].a_page / 4 + 1) {
+            classes[i].free < classes[i].a_page / 4 + 1 + between_items(automove, i)) {
             best = i;
             most = gained;
         }
@@ -124,14 +140,18 @@ is_colder(const struct automove_class *class, const struct automove_class *to)
 
 /* Is the first the better one to give? */
 static bool
-gives_rather(const struct automove_class *class, double cost,
-             const struct automove_class *other, double other_cost)
+gives_rather(const struct automove *automove, const struct automove_class *classes,
+             unsigned one, unsigned other)
 {
+    double cost = loss(automove, classes, one),
+           other_cost = loss(automove, classes, other);
+    bool free = has_free_page(automove, classes, one);
+
     if (cost != other_cost)
         return cost < other_cost;
-    if (has_free_page(class) != has_free_page(other))
-        return has_free_page(class);
-    return class->pages > other->pages;
+    if (free != has_free_page(automove, classes, other))
+        return free;
+    return classes[one].pages > classes[other].pages;
 }
 
 /* The class that loses least; `to` is to gain, 0: nobody in particular. */
@@ -140,20 +160,15 @@ poorest(const struct automove *automove, const struct automove_class *classes,
         unsigned count, unsigned to)
 {
     unsigned best = 0;
-    double   least = 0;
 
     for (unsigned i = 1; i <= count; i++) {
-        double cost = loss(automove, classes, i);
-
         if (i == to || classes[i].pages <= classes[i].least)
             continue;
-        if (to != 0 && cost == 0 && !has_free_page(&classes[i]) &&
-            !is_colder(&classes[i], &classes[to]))
+        if (to != 0 && loss(automove, classes, i) == 0 &&
+            !has_free_page(automove, classes, i) && !is_colder(&classes[i], &classes[to]))
             continue;
-        if (best == 0 || gives_rather(&classes[i], cost, &classes[best], least)) {
+        if (best == 0 || gives_rather(automove, classes, i, best))
             best = i;
-            least = cost;
-        }
     }
     return best;
 }
@@ -170,11 +185,12 @@ automove_decide(const struct automove *automove, const struct automove_class *cl
 }
 
 unsigned
-automove_spare(const struct automove_class *classes, unsigned count)
+automove_spare(const struct automove *automove, const struct automove_class *classes,
+               unsigned count)
 {
     for (unsigned i = 1; i <= count; i++) {
         if (classes[i].pages > classes[i].least &&
-            classes[i].free > FREE_PAGES * classes[i].a_page)
+            classes[i].free > FREE_PAGES * classes[i].a_page + between_items(automove, i))
             return i;
     }
     return 0;

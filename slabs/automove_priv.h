@@ -33,6 +33,7 @@ struct automove_class {
     uint32_t a_page;       /* chunks of a page                          */
     uint32_t free;         /* chunks                                    */
     uint32_t added;        /* items; wraps                              */
+    uint32_t filled;       /* chunks that these took; wraps             */
     uint32_t evicted;      /* items; wraps                              */
     uint32_t returned;     /* of these, that were back soon; wraps      */
     uint32_t idle;         /* since the coldest item was used           */
@@ -45,9 +46,10 @@ struct automove_how {
 };
 
 struct automove_state {
-    uint32_t added_last, evicted_last, returned_last; /* as they were at the last look */
-    uint32_t evicted_early;                           /* before something was stored   */
-    double   added, evicted, returned;                /* these fade                    */
+    /* As they were at the last look: */
+    uint32_t added_last, filled_last, evicted_last, returned_last;
+    uint32_t evicted_early;                    /* before something was stored   */
+    double   added, filled, evicted, returned; /* these fade                    */
 };
 
 struct automove {
@@ -64,7 +66,8 @@ bool automove_decide(const struct automove       *automove,
                      const struct automove_class *classes, unsigned count,
                      const struct automove_how *how, unsigned *from, unsigned *to);
 /* The class that has more free memory than it needs; 0: none. */
-unsigned automove_spare(const struct automove_class *classes, unsigned count);
+unsigned automove_spare(const struct automove       *automove,
+                        const struct automove_class *classes, unsigned count);
 /* The class that loses least by a page less; 0: none may. */
 unsigned automove_give(const struct automove       *automove,
                        const struct automove_class *classes, unsigned count);

@@ -50,6 +50,7 @@ fill(struct cache *cache, struct automove_class classes[CLASS_MAX + 1])
             .least = pages_granted(&cache->pages, i),
             .a_page = pages_chunks(&cache->pages, i),
             .added = (uint32_t)want.added,
+            .filled = (uint32_t)want.filled,
             .evicted = (uint32_t)want.evicted,
             .returned = (uint32_t)want.returned,
             .idle = want.idle,
@@ -77,7 +78,7 @@ balance(struct cache *cache, const struct automove_class *classes,
 {
     const struct automove_how plainly = { how->mode == CACHE_AUTOMOVE_EAGER, how->ratio };
     unsigned                  count = cache->pages.classes.count;
-    unsigned                  from = automove_spare(classes, count), to = CACHE_POOL;
+    unsigned from = automove_spare(&cache->automove, classes, count), to = CACHE_POOL;
 
     if (from != 0 || (cache->evicts && automove_decide(&cache->automove, classes, count,
                                                        &plainly, &from, &to)))

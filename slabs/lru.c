@@ -120,12 +120,22 @@ is_recent_locked(const struct lru *lru, unsigned note)
 
 /* ---- in and out ------------------------------------------------------------------ */
 
+/* Of the class in whose list it is; parts of one do not count. */
+static uint64_t
+chunks_of(const struct pages *pages, const struct item *item)
+{
+    if (!item_is_chained(item))
+        return 1;
+    return item_value_length(item) / pages->classes.bytes[pages->classes.count] + 1;
+}
+
 void
 lru_add(struct lru *lru, const struct pages *pages, struct item *item,
         enum cache_segment segment, unsigned note)
 {
     lock_take(&lru->lock);
     lru->added++;
+    lru->filled += chunks_of(pages, item);
     if (note != 0 && is_recent_locked(lru, note)) {
         lru->returned++;
         if (segment == CACHE_HOT)
@@ -287,6 +297,7 @@ lru_want(struct lru *lru, const struct pages *pages, uint32_t now)
     item = coldest_locked(lru, pages);
     want = (struct lru_want){
         .added = lru->added,
+        .filled = lru->filled,
         .evicted = lru->evicted,
         .returned = lru->returned,
         .idle = item != NULL ? now - item_accessed(item) : UINT32_MAX,

@@ -45,6 +45,7 @@ struct lru {
     uint32_t        evicted_idle; /* ticks, of the last one that was evicted     */
     uint32_t        turn;         /* segment to look through next for dead items */
     uint64_t        added;        /* items, ever                                 */
+    uint64_t        filled;       /* chunks that they took, but for parts of one */
     uint64_t        evicted;      /* live items, ever                            */
     uint64_t        returned;     /* of these, soon after                        */
 };
@@ -105,6 +106,7 @@ unsigned lru_note_eviction(struct lru *lru, uint32_t idle);
 /* What tells how much a class is in want of memory. */
 struct lru_want {
     uint64_t added;        /* items, ever                                          */
+    uint64_t filled;       /* chunks of the class that they took                   */
     uint64_t evicted;      /* live items, ever                                     */
     uint64_t returned;     /* of these, so soon that a little more would have done */
     uint32_t idle;         /* ticks, of the coldest item; UINT32_MAX: there is none */

@@ -43,6 +43,28 @@ ok(eventually(sub { $d->stats('slabs')->{total_malloced} <= 10 << 20 }),
     "and there is no more of it than before, but what a class in use adds to a small limit");
 $d->stop_clean;
 
+# Ten values that take a chain each, asked for in turn, in a memory full of small ones: there is
+# room for all of them when it comes to where it is asked for.
+$d = Daemon->start('-m' => 64);
+$c = $d->connect;
+hits($c, 'f', 400_000, 1 + $_ * 40) for 1 .. 80;
+my $turns = 0;
+ok(eventually(sub {
+        my $there = 0;
+        for my $key (map { "chain$_" } 1 .. 10) {
+            my $reply = $c->ask("get $key\r\n", qr/END\r\n\z/);
+            if ($reply =~ /^VALUE/) {
+                $there++;
+            } else {
+                $c->ask(set($key => 'x' x 1_000_000));
+            }
+        }
+        $turns++;
+        return $there == 10;
+    }, 120), "chains get the memory of values that nobody asks for");
+note("after $turns turns");
+$d->stop_clean;
+
 $d = Daemon->start('-m' => 8, '-o' => 'no_slab_automove');
 $c = $d->connect;
 hits($c, 's', 60_000, 200) for 1 .. 20;

@@ -29,6 +29,7 @@ misses(struct scene *s, unsigned size_class, uint32_t returned)
     s->classes[size_class].returned += returned;
     s->classes[size_class].evicted += A_PAGE;
     s->classes[size_class].added += A_PAGE;
+    s->classes[size_class].filled += A_PAGE;
 }
 
 static bool
@@ -193,11 +194,11 @@ START_TEST(more_than_two_pages_and_a_half_of_free_chunks_are_too_many)
 
     scene_init(&s);
     s.classes[2].free = 5 * A_PAGE / 2;
-    ck_assert_uint_eq(automove_spare(s.classes, CLASSES), 0);
+    ck_assert_uint_eq(automove_spare(&s.automove, s.classes, CLASSES), 0);
     s.classes[2].free++;
-    ck_assert_uint_eq(automove_spare(s.classes, CLASSES), 2);
+    ck_assert_uint_eq(automove_spare(&s.automove, s.classes, CLASSES), 2);
     s.classes[2].least = PAGES;
-    ck_assert_uint_eq(automove_spare(s.classes, CLASSES), 0);
+    ck_assert_uint_eq(automove_spare(&s.automove, s.classes, CLASSES), 0);
 }
 END_TEST
 
@@ -287,6 +288,53 @@ START_TEST(what_a_class_missed_when_it_still_evicted_is_soon_of_no_account)
 }
 END_TEST
 
+/* Each of these takes so many chunks, and a page has two. */
+enum { CHAIN = 31 };
+
+static void
+misses_chains(struct scene *s, unsigned size_class, uint32_t items)
+{
+    s->classes[size_class].a_page = 2;
+    s->classes[size_class].evicted += items;
+    s->classes[size_class].added += items;
+    s->classes[size_class].filled += items * CHAIN;
+}
+
+START_TEST(what_is_free_between_two_chains_is_not_given_away)
+{
+    struct scene s;
+
+    scene_init(&s);
+    s.classes[1].free = CHAIN;
+    misses_chains(&s, 1, 1);
+    look(&s);
+    ck_assert_uint_eq(automove_spare(&s.automove, s.classes, CLASSES), 0);
+    s.classes[1].free = 2 * CHAIN;
+    ck_assert_uint_eq(automove_spare(&s.automove, s.classes, CLASSES), 1);
+}
+END_TEST
+
+START_TEST(chains_soon_outweigh_what_nobody_asks_for)
+{
+    struct scene s;
+    unsigned     looks = 0;
+
+    scene_init(&s);
+    for (unsigned i = 3; i <= CLASSES; i++)
+        s.classes[i].least = PAGES;
+    for (unsigned i = 0; i < 20; i++) {
+        misses(&s, 2, 40);
+        look(&s);
+    }
+    s.classes[2].idle = 1000;
+    do
+        misses_chains(&s, 1, 5);
+    while (!(moves(&s) && s.to == 1) && ++looks < 1000);
+    ck_assert_uint_lt(looks, 40);
+    ck_assert_uint_eq(s.from, 2);
+}
+END_TEST
+
 START_TEST(the_eager_do_not_wait_to_be_sure)
 {
     struct scene s;
@@ -361,6 +409,8 @@ main(void)
                    who_evicts_nothing_gives_only_what_is_older_than_what_others_evict);
     tcase_add_test(tcase,
                    what_a_class_missed_when_it_still_evicted_is_soon_of_no_account);
+    tcase_add_test(tcase, what_is_free_between_two_chains_is_not_given_away);
+    tcase_add_test(tcase, chains_soon_outweigh_what_nobody_asks_for);
     tcase_add_test(tcase, the_eager_do_not_wait_to_be_sure);
     tcase_add_test(tcase, a_look_tells_whether_anything_was_evicted_or_given_out);
     tcase_add_test(tcase, memory_comes_to_rest_where_a_page_is_worth_the_same_everywhere);
