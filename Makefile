@@ -125,6 +125,18 @@ build/syscalls.h: config.mk
 
 -include $(wildcard $(OUT)/*/*.d $(OUT)/*/*/*.d)
 
+# ---- The load generator -----------------------------------------------------------
+
+BENCH_OBJECTS := $(call objects,bench/larder-bench)
+BENCH         := $(if $(SAN),$(OUT)/larder-bench,./larder-bench)
+
+larder-bench: $(OUT)/larder-bench
+	@ln -f $< $@
+
+$(OUT)/larder-bench: $(BENCH_OBJECTS) $(LIBPROTOCOL) $(LIBSLABS)
+	@echo LINK $@
+	$(Q)$(LINK) $(if $(SAN),,$(LTO)) -o $@ $^ $(OPENSSL_LIBS) $(LIBS) -lm
+
 # As root it is told whom to become.
 run: ./larder
 	./larder $(if $(filter 0,$(shell id -u)),-u nobody) $(ARGS)
@@ -270,7 +282,7 @@ timing: $(TIMING) $(PROGRAM)
 
 # ---- The source itself -----------------------------------------------------------
 
-LAYOUT := $(wildcard slabs/*.[ch] protocol/*.[ch] server/*.[ch] t/*/*.[ch] bench/*.[ch])
+LAYOUT := $(wildcard slabs/*.[ch] protocol/*.[ch] server/*.[ch] t/*/*.[ch] bench/*.[ch] bench/*/*.[ch])
 
 lint: $(SERVER_OBJECTS) $(LIBPROTOCOL) $(LIBSLABS)
 	@COMPILE='$(COMPILE)' OUT=$(OUT) tools/lint
