@@ -97,8 +97,8 @@ fail_cut_off(const struct conn *conn, ssize_t result, int error)
     if (conn->pending == 0)
         fail("%s: %s", conn->server, why);
     name_request(conn, oldest(conn), 0, request, sizeof(request));
-    fail("%s: %s; %u answers were due, the next one to %s", conn->server, why,
-         conn->pending, request);
+    fail("%s: %s; answers due: %u, the first one to %s", conn->server, why, conn->pending,
+         request);
 }
 
 void

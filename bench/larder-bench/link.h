@@ -10,9 +10,9 @@
 struct ssl_st; /* OpenSSL's */
 struct ssl_ctx_st;
 
-/* Where to connect to. Text is borrowed. */
+/* Where to connect to. Text behind pointers is borrowed. */
 struct address {
-    const char *host;
+    char        host[256];
     uint16_t    port;
     const char *path; /* of a unix socket; NULL: it is TCP                    */
     bool        tls;

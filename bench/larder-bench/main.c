@@ -16,16 +16,23 @@
 #include "bench/larder-bench/report.h"
 #include "bench/larder-bench/value.h"
 
-static void
-write_picture(const struct plan *plan, const struct results *results)
+/* Before anything is measured: a place that cannot be written to is not to be found out after an
+ * hour. */
+static FILE *
+open_picture(const struct plan *plan)
 {
     FILE *out = fopen(plan->svg, "w");
 
     if (out == NULL)
         fail("%s: %s", plan->svg, strerror(errno));
-    report_svg(out, plan, results);
+    return out;
+}
+
+static void
+close_written(FILE *out, const char *name)
+{
     if (fclose(out) != 0)
-        fail("%s: %s", plan->svg, strerror(errno));
+        fail("%s: %s", name, strerror(errno));
 }
 
 int
@@ -33,19 +40,23 @@ main(int argc, char **argv)
 {
     struct plan    plan;
     struct results results;
+    FILE          *picture = NULL;
 
     signal(SIGPIPE, SIG_IGN); /* a server that hangs up is told of as an error */
     options_parse(argc, argv, &plan);
+    if (plan.svg != NULL)
+        picture = open_picture(&plan);
     value_init();
     compare_servers(&plan, &results);
     if (plan.json)
         report_json(stdout, &plan, &results);
     else
         report_table(stdout, &plan, &results);
-    if (fflush(stdout) != 0)
-        fail("standard output: %s", strerror(errno));
-    if (plan.svg != NULL)
-        write_picture(&plan, &results);
+    close_written(stdout, "standard output");
+    if (picture != NULL) {
+        report_svg(picture, &plan, &results);
+        close_written(picture, plan.svg);
+    }
     compare_fini(&results);
     trace_fini(&plan.trace);
     return 0;

@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bench/larder-bench/fail.h"
 #include "bench/larder-bench/keys.h"
 #include "config.h"
 
@@ -61,30 +60,31 @@ options_refuse(const char *format, ...)
 bool
 options_parse_address(const char *text, struct address *address)
 {
-    const char   *colon = strrchr(text, ':');
-    char         *host, *rest;
+    const char   *colon = strrchr(text, ':'), *host = text;
+    char         *rest;
     unsigned long port;
+    size_t        length;
 
     if (strchr(text, '/') != NULL) {
         address->path = text;
         return true;
     }
-    if (colon == NULL || colon == text || !isdigit((unsigned char)colon[1]))
+    if (colon == NULL || !isdigit((unsigned char)colon[1]))
         return false;
     port = strtoul(colon + 1, &rest, 10);
-    if (*rest != '\0' || port == 0 || port > UINT16_MAX)
-        return false;
-    host = strndup(text, (size_t)(colon - text));
-    if (host == NULL)
-        fail("no memory");
-    if (host[0] == '[' && host[strlen(host) - 1] == ']') {
-        memmove(host, host + 1, strlen(host));
-        host[strlen(host) - 1] = '\0';
+    length = (size_t)(colon - host);
+    if (length > 2 && host[0] == '[' && host[length - 1] == ']') {
+        host++;
+        length -= 2;
     }
-    address->host = host;
+    if (*rest != '\0' || port == 0 || port > UINT16_MAX || length == 0 ||
+        length >= sizeof(address->host))
+        return false;
+    memcpy(address->host, host, length);
+    address->host[length] = '\0';
     address->port = (uint16_t)port;
     address->path = NULL;
-    return host[0] != '\0';
+    return true;
 }
 
 static bool

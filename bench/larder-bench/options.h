@@ -10,8 +10,8 @@
  * wrong is said on stderr, and the exit status is 2. */
 void options_parse(int argc, char **argv, struct plan *plan);
 
-/* "host:port", "[v6]:port", or the path of a socket, which has a slash in it. The text is copied,
- * for as long as the process lives. False if it is none of these. */
+/* "host:port", "[v6]:port", or the path of a socket, which has a slash in it and is borrowed.
+ * False if it is none of these. */
 bool options_parse_address(const char *text, struct address *address);
 
 /* The end of a run that was asked for in vain: exit status 2. */

@@ -157,7 +157,7 @@ complete_command(struct server *server)
     if (strstr(command, "%S") != NULL) {
         choose_path(server);
     } else {
-        server->address.host = "127.0.0.1";
+        memcpy(server->address.host, "127.0.0.1", sizeof("127.0.0.1"));
         server->address.path = NULL;
         server->address.port = free_port();
     }
