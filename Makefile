@@ -18,6 +18,8 @@
 #   make kills          a server with a memory file is killed under load, KILLS=1000 times
 #   make fuzz           one minute of libFuzzer, which needs clang-14; FUZZ=dialogue for
 #                       another entry of t/fuzz, SECONDS=600 or RUNS=1000000 for longer
+#   make bench          what is installed, by all scenarios: writes doc/BENCHMARKS.md;
+#                       ARGS='-r 9 -s get,set' for some of them
 #   make timing         does the time of a refused login tell anything? Over TRIES=100000
 #   make lint           what must hold in the source beyond what the compiler sees
 #   make format         lay the source out by .clang-format
@@ -37,7 +39,7 @@ MAKEFLAGS += --no-builtin-rules
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all build deps deps-first run check check-reference check-differential stress \
-        linear kills fuzz timing lint format install uninstall dist clean distclean help
+        linear kills fuzz timing bench lint format install uninstall dist clean distclean help
 
 all: build
 
@@ -138,6 +140,13 @@ $(OUT)/larder-bench: $(BENCH_OBJECTS) $(LIBPROTOCOL) $(LIBSLABS)
 	@echo LINK $@
 	$(Q)$(LINK) $(if $(SAN),,$(LTO)) -o $@ $^ $(OPENSSL_LIBS) $(LIBS) -lm
 
+# What the kernel alone costs, for comparison.
+FLOOR := $(OUT)/$(basename bench/floor.c)
+
+$(FLOOR): $(FLOOR).o
+	@echo LINK $@
+	$(Q)$(LINK) -o $@ $^ $(LIBS)
+
 # As root it is told whom to become.
 run: ./larder
 	./larder $(if $(filter 0,$(shell id -u)),-u nobody) $(ARGS)
@@ -220,7 +229,7 @@ REFERENCE = /usr/bin/memcached
 UNSHUFFLE = $(shell setarch -R true 2>/dev/null && echo setarch -R)
 FIXED     = $(if $(SAN),$(UNSHUFFLE))
 TALLY     = $(FIXED) tools/tally
-export SERVER FAULTY BENCH
+export SERVER FAULTY BENCH FLOOR
 export UBSAN_OPTIONS = print_stacktrace=1
 # What hangs is killed. Check would do it after four seconds, be the machine busy or not.
 export CK_DEFAULT_TIMEOUT = 300
@@ -231,7 +240,7 @@ export CK_EXCLUDE_TAGS = $(if $(filter thread,$(VARIANT)),one-thread)
 # The stress is there for threads; elsewhere it is a short one.
 check: export STRESS_SECONDS ?= $(if $(filter thread,$(VARIANT)),20,12)
 check: $(call programs,$(TESTS)) $(PROGRAM) $(if $(filter t/faults/%,$(TESTS)),$(FAULTY)) \
-       $(if $(filter t/system/larder_bench.t,$(TESTS)),$(BENCH))
+       $(if $(filter t/system/larder_bench.t,$(TESTS)),$(BENCH) $(FLOOR))
 	+@$(TALLY) $(call commands,$(TESTS)) $(over_tls) $(again)
 
 check-reference:
@@ -285,6 +294,10 @@ timing: $(TIMING) $(PROGRAM)
 	$< check $(TRIES)
 	$< hash $$(($(TRIES) / 100))
 	$< wire $(TRIES) $(PROGRAM)
+
+# Another one that wants the machine for itself.
+bench: $(PROGRAM) $(BENCH) $(FLOOR)
+	bench/benchmarks $(ARGS)
 
 # ---- The source itself -----------------------------------------------------------
 

@@ -14,10 +14,10 @@
 static struct server *measuring;
 
 static void
-tell_end(void)
+abandon(void)
 {
     if (measuring != NULL)
-        server_tell_end(measuring);
+        server_abandon(measuring);
 }
 
 /* The one server of --server, as one that runs already. */
@@ -36,10 +36,14 @@ init_only(struct server *server, const struct plan *plan)
 static void
 measure(struct server *server, struct measured *measured)
 {
+    struct cpu_time unused;
+
     measuring = server;
     server_start(server);
     if (server->plan.pid != 0)
         server->pid = (pid_t)server->plan.pid;
+    if (server->plan.pid != 0 && !cpu_read(server->pid, &unused))
+        fail("--pid: there is no process %d", (int)server->pid);
     load_measure(&server->plan, &server->address, server->name, server->pid, measured);
     server_stop(server);
     measuring = NULL;
@@ -60,7 +64,7 @@ compare_servers(const struct plan *plan, struct results *results)
         results->names[i] = strdup(servers[i].name);
         results->measured[i] = allot(plan->rounds, sizeof(struct measured));
     }
-    fail_hint(tell_end);
+    fail_hint(abandon);
     if (plan->load_cpus != NULL && !cpu_pin(plan->load_cpus))
         options_refuse("--load-cpus: '%s' is no list of CPUs that are there",
                        plan->load_cpus);

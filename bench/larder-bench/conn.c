@@ -25,9 +25,10 @@ conn_open(struct conn *conn, const struct plan *plan, const struct address *addr
           const char *server, struct ssl_ctx_st *context)
 {
     *conn = (struct conn){ .plan = plan, .server = server };
-    conn->ring = allot(plan->depth, sizeof(*conn->ring));
+    conn->slots = plan->depth > CONN_FILL_DEPTH ? (unsigned)plan->depth : CONN_FILL_DEPTH;
+    conn->ring = allot(conn->slots, sizeof(*conn->ring));
     conn->keys = allot(plan->keys_at_once, sizeof(*conn->keys));
-    for (uint64_t i = 0; i < plan->depth; i++)
+    for (unsigned i = 0; i < conn->slots; i++)
         conn->ring[i].numbers = allot(plan->keys_at_once, sizeof(uint64_t));
     link_open(&conn->link, address, context);
 }
@@ -36,7 +37,7 @@ void
 conn_close(struct conn *conn)
 {
     link_close(&conn->link);
-    for (uint64_t i = 0; i < conn->plan->depth; i++)
+    for (unsigned i = 0; i < conn->slots; i++)
         free(conn->ring[i].numbers);
     free(conn->ring);
     free(conn->keys);
@@ -119,22 +120,22 @@ conn_watch(const struct conn *conn, uint64_t now)
 struct slot *
 conn_next_slot(struct conn *conn)
 {
-    return &conn->ring[(conn->first + conn->pending) % conn->plan->depth];
+    return &conn->ring[(conn->first + conn->pending) % conn->slots];
 }
 
 void
 conn_ask(struct conn *conn, struct slot *slot, uint64_t now)
 {
     const struct plan *plan = conn->plan;
-    struct request     request = {
-            .op = slot->op, .count = slot->count, .keys = conn->keys, .cas = slot->cas
-    };
+    struct request     request = { .op = slot->op, .count = slot->count };
 
     for (unsigned i = 0; i < slot->count; i++)
         keys_name(plan, slot->op, slot->numbers[i], &conn->keys[i]);
     if (slot->op == OP_SET || slot->op == OP_SET_CAS)
         request.value_bytes = plan_value_bytes(
             plan, slot->numbers[0], value_hash(conn->keys->text, conn->keys->length));
+    request.keys = conn->keys;
+    request.cas = slot->cas;
     slot->parts = slot->at = slot->hits = 0;
     slot->sent_ns = now;
     plan->protocol->compose(&conn->out, &request);
@@ -182,6 +183,8 @@ check_value(const struct conn *conn, struct slot *slot, const struct answer *ans
     size_t     good;
     char       request[KEY_MOST + 16];
 
+    if (slot->at == slot->count)
+        fail_wrong(conn); /* more values than keys */
     if (conn->plan->no_verify)
         return;
     find_key(conn, slot, answer->key, &key);
@@ -269,7 +272,7 @@ finish(struct conn *conn, struct slot *slot, const struct answer *answer, uint64
     bool    counts = slot->op != OP_SET_CAS;
     enum op next;
 
-    conn->first = (conn->first + 1) % (unsigned)conn->plan->depth;
+    conn->first = (conn->first + 1) % conn->slots;
     conn->pending--;
     tally->hits += slot->hits;
     tally->misses += reads ? slot->count - slot->hits : 0;

@@ -17,6 +17,9 @@
 #include "bench/larder-bench/plan.h"
 #include "bench/larder-bench/tally.h"
 
+/* Filling is not measured, so it may be done in the quickest way. */
+enum { CONN_FILL_DEPTH = 32 };
+
 /* An operation under way. */
 struct slot {
     enum op   counts_as; /* whose times it is added to; OP_USERS: nobody's  */
@@ -37,6 +40,7 @@ struct conn {
     struct buffer      in, out;
     size_t             wanted; /* bytes that the next answer has at least         */
     struct slot       *ring;   /* plan->depth of them                             */
+    unsigned           slots;  /* plan->depth, or CONN_FILL_DEPTH if that is more   */
     unsigned           first, pending;
     struct key        *keys; /* of the request that is being composed           */
     bool               waits_to_send; /* the socket takes no more                       */

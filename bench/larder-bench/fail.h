@@ -8,7 +8,7 @@
  * do at a time, one of them speaks and the others wait for the end. */
 _Noreturn void fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* What is called before that end, to add what else is known; it may print. NULL: nothing. */
+/* What is called before that end, to add what else is known and to clear away. NULL: nothing. */
 void fail_hint(void (*hint)(void));
 
 /* Zeroed memory for so many things of that size, or fail(). Freed with free(). */

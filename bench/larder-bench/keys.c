@@ -29,6 +29,8 @@ keys_name(const struct plan *plan, enum op op, uint64_t number, struct key *key)
     }
     key->length = (uint8_t)plan->key_bytes;
     memcpy(key->text, op == OP_INCR || op == OP_ZERO ? "n:" : "k:", PREFIX_BYTES);
-    for (at = key->text + key->length; at > key->text + PREFIX_BYTES; number /= 10)
+    at = key->text + key->length;
+    for (; number > 0; number /= 10)
         *--at = (char)('0' + number % 10);
+    memset(key->text + PREFIX_BYTES, '0', (size_t)(at - key->text) - PREFIX_BYTES);
 }

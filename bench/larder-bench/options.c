@@ -389,13 +389,14 @@ is_said(const bool said[ROWS], const char *name)
 static void
 check_together(const struct plan *plan, const bool said[ROWS])
 {
-    static const char *const not_with_trace[] = { "mix", "keys", "key-size", "pick" };
+    static const char *const not_with_trace[] = { "mix", "keys", "key-size", "pick",
+                                                  NULL };
 
     if (plan->threads > plan->connections)
         options_refuse("--threads: each needs a connection: there are %" PRIu64
                        " for %" PRIu64 " threads",
                        plan->connections, plan->threads);
-    for (unsigned i = 0; plan->trace.count > 0 && i < 4; i++) {
+    for (unsigned i = 0; plan->trace.count > 0 && not_with_trace[i] != NULL; i++) {
         if (is_said(said, not_with_trace[i]))
             options_refuse("--trace does not go together with --%s", not_with_trace[i]);
     }

@@ -133,6 +133,15 @@ pick_prepare(struct pick *pick, uint64_t keys)
         prepare_zipf(pick);
 }
 
+/* A division of 128 bits takes long, and few have that many keys. */
+static uint64_t
+scatter(const struct pick *pick, uint64_t rank)
+{
+    if (pick->keys <= UINT32_MAX)
+        return rank * pick->stride % pick->keys;
+    return (uint64_t)((unsigned __int128)rank * pick->stride % pick->keys);
+}
+
 /* The hot ones come first; if all are hot there are no others. */
 static uint64_t
 rank_by_heat(const struct pick *pick, struct dice *dice)
@@ -147,19 +156,14 @@ rank_by_heat(const struct pick *pick, struct dice *dice)
 uint64_t
 pick_next(const struct pick *pick, struct dice *dice, uint64_t turn)
 {
-    uint64_t rank;
-
     switch (pick->kind) {
     case PICK_SEQUENTIAL:
         return turn % pick->keys;
     case PICK_UNIFORM:
         return dice_below(dice, pick->keys);
     case PICK_ZIPF:
-        rank = rank_by_zipf(pick, dice);
-        break;
+        return scatter(pick, rank_by_zipf(pick, dice));
     default:
-        rank = rank_by_heat(pick, dice);
-        break;
+        return scatter(pick, rank_by_heat(pick, dice));
     }
-    return (uint64_t)((unsigned __int128)rank * pick->stride % pick->keys);
 }

@@ -98,9 +98,12 @@ show_server(FILE *out, const struct plan *plan, const struct results *results)
     fprintf(out, "sent %.1f MB/s, received %.1f MB/s\n",
             (double)tally->sent_bytes / measured->seconds / 1e6,
             (double)tally->received_bytes / measured->seconds / 1e6);
-    if (measured->has_cpu)
-        fprintf(out, "server CPU %.0f ns a key, %.0f %% of it in user space\n",
-                figures[FIGURE_CPU], figures[FIGURE_USER]);
+    if (!isnan(figures[FIGURE_CPU]))
+        fprintf(out, "server CPU %.0f ns a key", figures[FIGURE_CPU]);
+    if (!isnan(figures[FIGURE_USER]))
+        fprintf(out, ", %.0f %% of it in user space", figures[FIGURE_USER]);
+    if (!isnan(figures[FIGURE_CPU]))
+        fputc('\n', out);
     show_all_times(out, results);
 }
 

@@ -22,6 +22,7 @@
 enum {
     START_MS = 30000, /* a large memory that is touched first takes long */
     STOP_MS = 30000,
+    END_MS = 200,
     POLL_MS = 5,
     LAST_WORDS = 600, /* bytes that are shown */
 };
@@ -231,11 +232,11 @@ has_ended(struct server *server)
     return true;
 }
 
-void
-server_tell_end(struct server *server)
+/* Its connections are closed a little before it is gone. */
+static void
+tell_end(struct server *server)
 {
-    /* Its connections are closed a little before it is gone. */
-    for (int waited = 0; server->command != NULL && waited < 200; waited += POLL_MS) {
+    for (int waited = 0; waited < END_MS; waited += POLL_MS) {
         if (has_ended(server)) {
             show_last_words(server);
             return;
@@ -310,5 +311,17 @@ server_stop(struct server *server)
     }
     close(server->said);
     server->said = -1;
+    remove_path(server);
+}
+
+void
+server_abandon(struct server *server)
+{
+    if (server->command == NULL)
+        return;
+    if (server->pid != 0)
+        tell_end(server);
+    if (server->pid != 0)
+        kill(server->pid, SIGKILL);
     remove_path(server);
 }

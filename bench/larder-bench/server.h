@@ -36,7 +36,8 @@ void server_start(struct server *server);
 /* Tells it to end, and kills it if it does not. One that runs elsewhere is left alone. */
 void server_stop(struct server *server);
 
-/* Says on stderr how it ended, if it did so by itself, and what its last words were. */
-void server_tell_end(struct server *server);
+/* Before this process ends because of a failure: says on stderr how the server has ended, if it did
+ * so by itself, with its last words; and takes away what it would leave behind. */
+void server_abandon(struct server *server);
 
 #endif

@@ -16,6 +16,7 @@
 
 enum {
     EVENTS = 64,
+    FILL_BYTES = 64 << 10, /* of a batch that fills, and the value that goes beyond */
     WATCH_NS =
         100000000, /* how often it looks for connections that have waited too long */
 };
@@ -142,12 +143,21 @@ is_over(const struct worker *worker, uint64_t now)
            (worker->phase->ends_ns != 0 && now >= worker->phase->ends_ns);
 }
 
+/* May this connection ask for more in its batch? */
+static bool
+may_ask(const struct worker *worker, const struct conn *conn)
+{
+    if (worker->phase->kind == PHASE_RUN)
+        return conn->pending < worker->plan->depth;
+    return conn->pending < CONN_FILL_DEPTH && buffer_length(&conn->out) < FILL_BYTES;
+}
+
 static void
 ask_batch(struct worker *worker, struct conn *conn)
 {
     uint64_t now = now_ns();
 
-    while (conn->pending < worker->plan->depth && !is_over(worker, now))
+    while (may_ask(worker, conn) && !is_over(worker, now))
         ask(worker, conn, now, now);
     send_asked(worker, conn);
 }

@@ -106,6 +106,25 @@ is($m->{operations} + $m->{unsent}, 1000, 'an open loop asks as often as it is t
 $m = measured('by chance', @at, '-r' => 2000, '-n' => 500, '--arrivals' => 'poisson');
 is($m->{operations}, 500, 'also by chance');
 
+$m = measured('the process', @at, '-n' => 500, '--pid' => $$);
+ok(defined $m->{server_cpu_ns_per_key}, '--pid is looked at instead');
+fails('no process', 1, qr/--pid: there is no process 999999999/, @at, '--pid' => 999_999_999);
+
+my $before = $d->stat('total_connections');
+measured('connections', @at[ 0, 1 ], '-k' => 10, '-n' => 10, '-c' => 7, '-t' => 2);
+is($d->stat('total_connections') - $before, 7, 'there are as many connections as asked for');
+
+sub deleted ($seed) {
+    return measured("seed $seed", @at, '-c' => 1, '-m' => 'delete', '-n' => 300, '--seed' => $seed)->{hits};
+}
+my @deleted = map { deleted($_) } 1, 1, 2, 3;
+is($deleted[0], $deleted[1], 'the same seed asks for the same keys');
+ok((grep { $_ != $deleted[0] } @deleted), 'and another one for others');
+
+# The line that a terminal is shown: here script's.
+my $shown = `script -qec "$BENCH @at -S 1.2 --json" /dev/null`;
+like($shown, qr/\r\S+: running, \d s of 1, \d+ operations a second\e\[K/, 'a terminal is told how far it is');
+
 # --- a trace ------------------------------------------------------------------
 
 sub file_with ($name, $text) {
@@ -209,6 +228,16 @@ sub relayed ($change) {
     });
 }
 
+# It answers when four requests have come, and not before.
+my $fours = fake_server(sub ($connection, $line) {
+    state $count = 0;
+    print $connection "END\r\n" x 4 if ++$count % 4 == 0;
+});
+$m = measured('depth', '-s' => $fours, '-c' => 1, '-n' => 40, '-d' => 4, '--no-fill');
+is("@$m{qw(operations misses)}", '40 40', 'depth is how many are asked at once');
+fails('too little depth', 1, qr/no answer to get/, '-s' => $fours, '-c' => 1, '-n' => 40, '-d' => 3,
+    '--no-fill', '--patience' => 1);
+
 bench(@at, '-n' => 1);
 my @only = ('-k' => 500, '-c' => 1, '-n' => 50, '--no-fill');
 my $flips = relayed(sub ($connection, $answer) {
@@ -297,6 +326,15 @@ fails('no trace', 1, qr/none: No such file/, '--trace' => "$folder/none");
 fails('a wrong trace', 1, qr/wrong: line 2: it begins with none of get/,
     '--trace' => file_with('wrong', "get a\npush b\n"));
 fails('no place for a picture', 1, qr{/no/such: No such file}, '--svg' => '/no/such');
+
+# --- make bench ---------------------------------------------------------------
+
+is(system('bench/benchmarks', '--quick', '-s' => 'get-p16,mget50,set,open-loop', '--to' => "$folder"), 0,
+    'make bench: it succeeds');
+my $page = join '', do { open my $in, '<', "$folder/BENCHMARKS.md" or die "no page: $!\n"; <$in> };
+like($page, qr/^\| $_:? .*\d/m, "make bench: $_ is on the page") for qw(get-p16 mget50 set open-loop);
+like($page, qr/^\| larder by \|.* floor \|$/m, 'make bench: the floor as well');
+ok(-s "$folder/$_", "make bench: $_ is there") for qw(benchmarks.svg benchmarks-open-loop.svg);
 
 # --- the manual ---------------------------------------------------------------
 

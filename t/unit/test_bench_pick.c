@@ -22,7 +22,8 @@ draw(const char *text, uint64_t keys, uint64_t *counts)
     for (uint64_t i = 0; i < DRAWS; i++) {
         uint64_t key = pick_next(&pick, &dice, i);
 
-        ck_assert_uint_lt(key, keys);
+        if (key >= keys) /* an assertion writes a file each time */
+            ck_abort_msg("%lu is no key", (unsigned long)key);
         counts[key]++;
     }
 }
