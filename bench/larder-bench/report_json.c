@@ -124,7 +124,6 @@ write_server(FILE *out, const struct results *results, unsigned server)
 static void
 write_ratios(FILE *out, const struct results *results, unsigned server)
 {
-    const char  *comma = "";
     struct ratio ratio;
 
     fputs("    {\"of\": ", out);
@@ -132,10 +131,9 @@ write_ratios(FILE *out, const struct results *results, unsigned server)
     fputs(", \"by\": ", out);
     write_text(out, results->names[server]);
     for (enum figure i = 0; i < FIGURES; i++) {
-        comma = ", ";
         if (!figure_names[i].compared)
             continue;
-        fprintf(out, "%s\"%s\": ", comma, figure_names[i].json);
+        fprintf(out, ", \"%s\": ", figure_names[i].json);
         if (figures_ratio(results, 0, server, i, &ratio))
             fprintf(out, "{\"median\": %.4f, \"min\": %.4f, \"max\": %.4f}", ratio.median,
                     ratio.least, ratio.most);

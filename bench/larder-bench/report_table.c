@@ -109,54 +109,42 @@ show_server(FILE *out, const struct plan *plan, const struct results *results)
 
 /* ---- several ---------------------------------------------------------------------- */
 
-static void
-show_number(FILE *out, double number)
-{
-    if (isnan(number))
-        fprintf(out, " %11s", "-");
-    else
-        fprintf(out, " %11.*f", number < 100 ? 1 : 0, number);
-}
-
+/* The figures that are compared, one line for each server. */
 static void
 show_medians(FILE *out, const struct results *results)
 {
-    fprintf(out, "%-14s", "median");
-    for (enum figure i = 0; i < FIGURES; i++)
-        fprintf(out, " %11s", figure_names[i].title);
+    fprintf(out, "%-16s", "medians");
+    for (enum figure i = 0; i < FIGURES; i++) {
+        if (figure_names[i].compared)
+            fprintf(out, " %11s", figure_names[i].title);
+    }
     for (unsigned server = 0; server < results->servers; server++) {
-        fprintf(out, "\n%-14s", results->names[server]);
-        for (enum figure i = 0; i < FIGURES; i++)
-            show_number(out, figures_median(results, server, i));
+        fprintf(out, "\n%-16s", results->names[server]);
+        for (enum figure i = 0; i < FIGURES; i++) {
+            double number = figures_median(results, server, i);
+
+            if (figure_names[i].compared && isnan(number))
+                fprintf(out, " %11s", "-");
+            else if (figure_names[i].compared)
+                fprintf(out, " %11.*f", number < 100 ? 1 : 0, number);
+        }
     }
     fputc('\n', out);
 }
 
+/* The same figures, one line each, of the first server by another one. */
 static void
-show_ratios(FILE *out, const struct results *results)
+show_ratios(FILE *out, const struct results *results, unsigned other)
 {
-    fprintf(out,
-            "\n%s by the others: the median of %u rounds, the least and the most\n%-14s",
-            results->names[0], results->rounds, "");
-    for (enum figure i = 0; i < FIGURES; i++) {
-        if (figure_names[i].compared)
-            fprintf(out, " %-22s", figure_names[i].title);
-    }
-    for (unsigned server = 1; server < results->servers; server++) {
-        fprintf(out, "\n%-14s", results->names[server]);
-        for (enum figure i = 0; i < FIGURES; i++) {
-            struct ratio ratio;
+    struct ratio ratio;
 
-            if (!figure_names[i].compared)
-                continue;
-            if (figures_ratio(results, 0, server, i, &ratio))
-                fprintf(out, " %.3f (%.3f to %.3f) ", ratio.median, ratio.least,
-                        ratio.most);
-            else
-                fprintf(out, " %-22s", "-");
-        }
+    fprintf(out, "\n%s by %s, %u rounds\n%-16s %11s %11s %11s\n", results->names[0],
+            results->names[other], results->rounds, "", "median", "least", "most");
+    for (enum figure i = 0; i < FIGURES; i++) {
+        if (figure_names[i].compared && figures_ratio(results, 0, other, i, &ratio))
+            fprintf(out, "%-16s %11.3f %11.3f %11.3f\n", figure_names[i].title,
+                    ratio.median, ratio.least, ratio.most);
     }
-    fputc('\n', out);
 }
 
 void
@@ -171,6 +159,6 @@ report_table(FILE *out, const struct plan *plan, const struct results *results)
         return;
     }
     show_medians(out, results);
-    if (results->servers > 1)
-        show_ratios(out, results);
+    for (unsigned other = 1; other < results->servers; other++)
+        show_ratios(out, results, other);
 }
