@@ -5,8 +5,10 @@
  * README beside this file says what each file is for. */
 #include <errno.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "bench/larder-bench/compare.h"
 #include "bench/larder-bench/cpu.h"
@@ -35,6 +37,23 @@ close_written(FILE *out, const char *name)
         fail("%s: %s", name, strerror(errno));
 }
 
+/* A descriptor for each connection: the limit is raised as far as we may. What is still missing is
+ * told when a connection fails. */
+static void
+raise_descriptors(const struct plan *plan)
+{
+    enum { OTHERS = 64 };
+    struct rlimit limit;
+    rlim_t        wanted = plan->connections + plan->threads + OTHERS;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
+        return;
+    limit.rlim_cur = wanted < limit.rlim_max ? wanted : limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+        fail("no more than %ju files may be open: %s", (uintmax_t)limit.rlim_cur,
+             strerror(errno));
+}
+
 int
 main(int argc, char **argv)
 {
@@ -44,6 +63,7 @@ main(int argc, char **argv)
 
     signal(SIGPIPE, SIG_IGN); /* a server that hangs up is told of as an error */
     options_parse(argc, argv, &plan);
+    raise_descriptors(&plan);
     if (plan.svg != NULL)
         picture = open_picture(&plan);
     value_init();

@@ -114,6 +114,10 @@ my $before = $d->stat('total_connections');
 measured('connections', @at[ 0, 1 ], '-k' => 10, '-n' => 10, '-c' => 7, '-t' => 2);
 is($d->stat('total_connections') - $before, 7, 'there are as many connections as asked for');
 
+my @many = (@at[ 0, 1 ], '-k' => 10, '-n' => 400, '-c' => 300);
+is(system('sh', '-c', "ulimit -Sn 100; exec $BENCH @many >/dev/null"), 0, 'files may be as many as it takes');
+like(`(ulimit -n 100; exec $BENCH @many) 2>&1`, qr/Too many open files/, 'or it is said that they may not');
+
 sub deleted ($seed) {
     return measured("seed $seed", @at, '-c' => 1, '-m' => 'delete', '-n' => 300, '--seed' => $seed)->{hits};
 }
