@@ -194,7 +194,8 @@ FAULTS  := $(wildcard t/faults/*.t) # where sanitizers look on
 TESTS_release := $(UNIT) $(ENTRIES) $(WIRE) $(wildcard t/clients/*.t t/system/*.t) \
                  t/system/kills t/golden/check t/differential/check t/stress/run \
                  t/linear/run
-TESTS_thread  := $(filter-out t/unit/test_protocol_% %/test_slabs_model.c,$(UNIT)) \
+ONE_THREAD    := t/unit/test_protocol_% t/unit/test_bench_% %/test_slabs_model.c
+TESTS_thread  := $(filter-out $(ONE_THREAD),$(UNIT)) \
                  t/system/tls.t t/stress/run
 TESTS_other   := $(UNIT) $(ENTRIES) $(WIRE) $(FAULTS) t/system/tls.t t/golden/check \
                  t/stress/run

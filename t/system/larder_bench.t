@@ -290,9 +290,9 @@ my $stalls = relayed(sub ($connection, $answer) {
     sleep 0.2 if ++$count == 100;
     print $connection $answer;
 });
-$m = measured('an open loop that is held up', @only, '-s' => $stalls, '-r' => 200, '-n' => 400);
+$m = measured('an open loop that is held up', @only, '-s' => $stalls, '-r' => 200, '-n' => 200);
 ok($m->{p99_9_us} > 150_000, 'the longest waited for all of it') or diag($m->{p99_9_us});
-ok($m->{p90_us} > 5_000, 'and a tenth was held up, not one alone') or diag($m->{p90_us});
+ok($m->{p90_us} > 50_000, 'and a tenth was held up, not one alone') or diag($m->{p90_us});
 
 # --- options that are wrong ---------------------------------------------------
 
