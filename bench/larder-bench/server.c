@@ -180,21 +180,34 @@ complete_command(struct server *server)
 
 /* ---- its process ------------------------------------------------------------------ */
 
+/* In the child, where there is nobody to tell but who reads the server's last words. */
+static _Noreturn void
+give_up(const struct server *server, const char *what)
+{
+    dprintf(server->said, "%s: %s\n", what, strerror(errno));
+    _exit(126);
+}
+
 /* In the child. Its descriptors are closed by the exec, but for the three. */
 static _Noreturn void
 become_server(const struct server *server, const char *command, pid_t parent)
 {
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent)
-        _exit(126);
-    if (server->plan.server_cpus != NULL && !cpu_pin(server->plan.server_cpus))
-        _exit(126);
+    const char *cpus = server->plan.server_cpus;
+
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0)
+        give_up(server, "prctl");
+    if (getppid() != parent)
+        _exit(126); /* it has gone before it could take us with it */
+    errno = EINVAL;
+    if (cpus != NULL && !cpu_pin(cpus))
+        give_up(server, "--server-cpus");
     signal(SIGPIPE, SIG_DFL);
     if (freopen("/dev/null", "r", stdin) == NULL ||
         freopen("/dev/null", "w", stdout) == NULL ||
         dup2(server->said, STDERR_FILENO) < 0)
-        _exit(126);
+        give_up(server, "standard files");
     execl("/bin/sh", "sh", "-c", command, (char *)NULL);
-    _exit(127);
+    give_up(server, "/bin/sh");
 }
 
 /* The end of what it has written. */

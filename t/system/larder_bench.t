@@ -94,6 +94,14 @@ for my $pick (qw(uniform zipf:1.2 hot:10:90 sequential)) {
     is($m->{hits}, 1000, "$pick: no key is missing");
 }
 
+measured('names', @at[ 0, 1 ], '-k' => 10, '--key-size' => 30, '--size' => 12, '-n' => 1);
+like($d->connect->ask('get k:' . '0' x 27 . "9\r\n", qr/END\r\n\z/), qr/^VALUE k:0{27}9 0 12\r\n.{12}\r\n/s,
+    'keys and values are as long as asked for');
+$m = measured('keys at once', @at, '-m' => 'mget', '--keys-per-mget' => 7, '-n' => 10);
+is($m->{keys}, 70, 'and so many keys are asked for at once');
+$m = measured('misses', @at, '-k' => 77_777, '--no-fill', '--key-size' => 15, '-n' => 100);
+is("@$m{qw(hits misses)}", '0 100', '--no-fill sets nothing, and misses are counted');
+
 $m = measured('seconds', @at, '-S' => 0.3, '--warmup' => 0.1);
 ok($m->{seconds} >= 0.3, 'a run lasts as long as asked for');
 ok($m->{operations} > 0, 'and does something');
@@ -169,13 +177,15 @@ fails('no TLS there', 1, qr/no TLS: /, @at, '--tls', '-n' => 1);
 
 # --- what is told -------------------------------------------------------------
 
-my ($status, $out, $err) = bench(@at, '-n' => 500, '-m' => 'get,set', '--svg' => "$folder/one.svg");
+my ($status, $out, $err) = bench(@at, '-n' => 500, '-m' => 'get,set', '--svg' => "$folder/one.svg",
+    '--title' => 'a < b');
 is("$status$err", '0', 'a table is the usual');
 like($out, qr/^500 operations in .*^hits 100\.000 %.*^server CPU \d+ ns.*^get .*^set .*^all +500 /ms,
     'with operations, hits, CPU and times');
 open my $svg, '<', "$folder/one.svg" or die "no picture: $!\n";
 my $picture = join '', <$svg>;
 like($picture, qr{^<svg .*<polyline .*</svg>\n\z}s, 'a picture has a line');
+like($picture, qr/>a &lt; b</, 'and the title');
 unlike($picture, qr/nan|inf/, 'and no number that is none');
 
 my $versus = told('side by side', '-k' => 100, '-c' => 2, '-n' => 400, '--rounds' => 3,
@@ -274,6 +284,8 @@ fails('no such socket', 1, qr/No such file/, '-s' => "$folder/none");
 
 fails('a server that does not start', 1, qr/has ended with exit status.*unknown|unrecognized/s,
     '--vs' => "a=$LARDER -p %P --no-such-option");
+fails('no such CPUs', 1, qr/--server-cpus: Invalid argument/, '--vs' => "a=$LARDER -p %P",
+    '--server-cpus' => 1000);
 fails('no such program', 1, qr/no-such-server does not accept connections/s, '--vs' => '/no-such-server');
 my $dies = file_with('dies', <<'EOT');
 use IO::Socket::INET;
