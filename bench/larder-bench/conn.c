@@ -17,7 +17,7 @@
 
 enum {
     READ_BYTES = 64 << 10, /* that are read at once, unless a value is longer */
-    SHOWN_BYTES = 60,      /* of an answer that is wrong                      */
+    SHOWN_BYTES = 60,      /* of an answer that is wrong */
 };
 
 void

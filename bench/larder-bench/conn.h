@@ -22,28 +22,28 @@ enum { CONN_FILL_DEPTH = 32 };
 
 /* An operation under way. */
 struct slot {
-    enum op   counts_as; /* whose times it is added to; OP_USERS: nobody's  */
-    enum op   op;        /* of the request                                  */
-    unsigned  count;     /* of its keys                                     */
-    uint64_t *numbers;   /* of its keys; owned by the connection            */
-    uint64_t  cas;       /* OP_SET_CAS                                      */
-    uint64_t  due_ns;    /* its time counts from here                       */
-    uint64_t  sent_ns;   /* and the server's patience from here             */
-    unsigned  parts;     /* answers that have come                          */
-    unsigned  at, hits;  /* keys passed by them; found                      */
+    enum op   counts_as; /* whose times it is added to; OP_USERS: nobody's */
+    enum op   op;        /* of the request */
+    unsigned  count;     /* of its keys */
+    uint64_t *numbers;   /* of its keys; owned by the connection */
+    uint64_t  cas;       /* OP_SET_CAS */
+    uint64_t  due_ns;    /* its time counts from here */
+    uint64_t  sent_ns;   /* and the server's patience from here */
+    unsigned  parts;     /* answers that have come */
+    unsigned  at, hits;  /* keys passed by them; found */
 };
 
 struct conn {
     const struct plan *plan;
-    const char        *server; /* its name in messages                            */
+    const char        *server; /* its name in messages */
     struct link        link;
     struct buffer      in, out;
-    size_t             wanted; /* bytes that the next answer has at least         */
-    struct slot       *ring;   /* plan->depth of them                             */
-    unsigned           slots;  /* plan->depth, or CONN_FILL_DEPTH if that is more   */
+    size_t             wanted; /* bytes that the next answer has at least */
+    struct slot       *ring;   /* `slots` of them */
+    unsigned           slots;  /* plan->depth, or CONN_FILL_DEPTH if that is more */
     unsigned           first, pending;
-    struct key        *keys; /* of the request that is being composed           */
-    bool               waits_to_send; /* the socket takes no more                       */
+    struct key        *keys;          /* of the request that is being composed */
+    bool               waits_to_send; /* the socket takes no more */
 };
 
 /* Connects; ends the program if that fails. */
@@ -52,7 +52,7 @@ void conn_open(struct conn *conn, const struct plan *plan, const struct address 
 void conn_close(struct conn *conn);
 
 /* The slot behind those under way, to be filled in: op, counts_as, count, numbers, due_ns. There
- * has to be one: pending < depth. */
+ * has to be one: pending < slots. */
 struct slot *conn_next_slot(struct conn *conn);
 
 /* What that slot says is asked: composed, but not sent yet. */

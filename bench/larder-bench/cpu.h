@@ -10,9 +10,8 @@
 
 /* Since the start, of all threads. */
 struct cpu_time {
-    double all_ns; /* to the nanosecond, where the kernel counts so            */
-    double user_ns,
-        system_ns; /* in whole ticks of 10 ms: for their ratio                 */
+    double all_ns;             /* to the nanosecond, where the kernel counts so */
+    double user_ns, system_ns; /* in whole ticks of 10 ms: for their ratio */
 };
 
 /* The process that listens there; 0 if none is found, or it is not ours to look at. */

@@ -40,7 +40,8 @@ dice_fraction(struct dice *dice)
     return dice_fraction_of(dice_roll(dice));
 }
 
-/* In [0, limit), each as likely as the next: the upper half of a product has no bias to speak of. */
+/* In [0, limit), each as likely as the next: the upper half of a product has no bias to
+ * speak of. */
 static inline uint64_t
 dice_below(struct dice *dice, uint64_t limit)
 {

@@ -22,10 +22,10 @@ enum figure {
 };
 
 struct figure_name {
-    const char *title;    /* of a column                                    */
-    const char *json;     /* with its unit                                  */
-    bool        compared; /* between servers                                */
-    double      share;    /* of a percentile; 0: it is none                 */
+    const char *title;    /* of a column */
+    const char *json;     /* with its unit */
+    bool        compared; /* between servers */
+    double      share;    /* of a percentile; 0: it is none */
 };
 
 extern const struct figure_name figure_names[FIGURES];

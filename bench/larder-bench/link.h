@@ -14,12 +14,12 @@ struct ssl_ctx_st;
 struct address {
     char        host[256];
     uint16_t    port;
-    const char *path; /* of a unix socket; NULL: it is TCP                    */
+    const char *path; /* of a unix socket; NULL: it is TCP */
     bool        tls;
     const char *tls_ca;   /* who must have signed the server; NULL: it is not asked */
-    const char *tls_cert; /* ours, and its key; NULL: we have none                */
+    const char *tls_cert; /* ours, and its key; NULL: we have none */
     const char *tls_key;
-    unsigned    patience_s; /* for connecting, and for each answer                */
+    unsigned    patience_s; /* for connecting, and for each answer */
 };
 
 struct link {

@@ -9,10 +9,10 @@
 
 /* What was measured of a server in one go. */
 struct measured {
-    struct tally tally;
-    double       seconds; /* from the begin to the last answer                        */
-    bool         has_cpu; /* false: the server's process is not known                 */
-    struct cpu_time cpu;  /* that it has taken meanwhile                              */
+    struct tally    tally;
+    double          seconds; /* from the begin to the last answer */
+    bool            has_cpu; /* false: the server's process is not known */
+    struct cpu_time cpu;     /* that it has taken meanwhile */
 };
 
 /* All that was measured. */

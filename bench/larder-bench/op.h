@@ -8,16 +8,16 @@
 #include "bench/larder-bench/dice.h"
 
 enum op {
-    OP_GET,    /* one key                                                   */
-    OP_MGET,   /* several keys in one request                               */
-    OP_SET,    /* one value, as value.h has it                              */
-    OP_CAS,    /* read with its id, then set under that id: two requests    */
-    OP_INCR,   /* of a counter, which is a key of its own                   */
-    OP_DELETE, /* one key                                                   */
-    OP_USERS,  /* those above can be asked for; each has times of its own   */
+    OP_GET,    /* one key */
+    OP_MGET,   /* several keys in one request */
+    OP_SET,    /* one value, as value.h has it */
+    OP_CAS,    /* read with its id, then set under that id: two requests */
+    OP_INCR,   /* of a counter, which is a key of its own */
+    OP_DELETE, /* one key */
+    OP_USERS,  /* those above can be asked for; each has times of its own */
 
-    OP_SET_CAS = OP_USERS, /* the second request of OP_CAS                  */
-    OP_ZERO,               /* a counter is set to 0                         */
+    OP_SET_CAS = OP_USERS, /* the second request of OP_CAS */
+    OP_ZERO,               /* a counter is set to 0 */
 };
 
 /* The sum of the weights up to each operation; op_mix_draw() looks where a point falls. */

@@ -25,20 +25,20 @@ enum {
 
 enum option_kind {
     KIND_HEADING,
-    KIND_FLAG,   /* bool                                       */
-    KIND_TEXT,   /* const char *                               */
+    KIND_FLAG,   /* bool */
+    KIND_TEXT,   /* const char * */
     KIND_COUNT,  /* uint64_t, from least to most; may end with k, m or g */
-    KIND_NUMBER, /* double, from least to most                 */
-    KIND_OTHER,  /* its own function                           */
+    KIND_NUMBER, /* double, the same */
+    KIND_OTHER,  /* its own function */
 };
 
 struct option_row {
     enum option_kind kind;
     char             letter; /* 0: none */
     const char      *name, *argument, *help;
-    size_t           offset; /* into struct plan                                      */
+    size_t           offset; /* into struct plan */
     double           least, most;
-    const char      *expected; /* of KIND_OTHER: what it is, where it is wrong        */
+    const char      *expected; /* of KIND_OTHER: what it is, where it is wrong */
     bool (*take)(const char *text, struct plan *plan);
 };
 
@@ -262,33 +262,34 @@ static const struct plan usual = {
 
 /* ---- reading ---------------------------------------------------------------------- */
 
-/* "100", "100k", "2.5m"; false if it is none, or out of range. */
-static bool
-read_count(const struct option_row *row, const char *text, uint64_t *count)
-{
-    static const char suffixes[] = "kmg";
-    char             *rest;
-    double            number = strtod(text, &rest);
-
-    if (!isdigit((unsigned char)*text) || !(number <= row->most))
-        return false;
-    for (const char *at = suffixes; *rest != '\0' && *at != '\0'; at++) {
-        number *= 1000;
-        if (*rest == *at)
-            rest++;
-    }
-    *count = (uint64_t)number;
-    return *rest == '\0' && number >= row->least && number <= row->most &&
-           (double)*count == number;
-}
-
+/* "0.5", "100", "100k", "2.5m"; false if it is none, or out of range. */
 static bool
 read_number(const struct option_row *row, const char *text, double *number)
 {
-    char *rest;
+    static const char suffixes[] = "kmg";
+    const char       *suffix;
+    char             *rest;
 
     *number = strtod(text, &rest);
-    return rest != text && *rest == '\0' && *number >= row->least && *number <= row->most;
+    if (rest == text)
+        return false;
+    suffix = *rest != '\0' ? strchr(suffixes, *rest) : NULL;
+    for (const char *at = suffixes; suffix != NULL && at <= suffix; at++)
+        *number *= 1000;
+    rest += suffix != NULL;
+    return *rest == '\0' && *number >= row->least && *number <= row->most;
+}
+
+/* The same of things, of which there are no parts. */
+static bool
+read_count(const struct option_row *row, const char *text, uint64_t *count)
+{
+    double number;
+
+    if (!read_number(row, text, &number))
+        return false;
+    *count = (uint64_t)number;
+    return (double)*count == number;
 }
 
 static void

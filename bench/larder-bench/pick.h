@@ -21,12 +21,12 @@ enum pick_kind { PICK_UNIFORM, PICK_ZIPF, PICK_HOT, PICK_SEQUENTIAL };
 
 struct pick {
     enum pick_kind kind;
-    double         theta;                /* zipf: above 0                              */
-    double         hot_keys, hot_share;  /* hot: 0 to 1                                */
-    uint64_t       keys;                 /* of here on: pick_prepare()                 */
-    uint64_t       hot_count;            /* hot: 1 to keys                             */
+    double         theta;                /* zipf: above 0 */
+    double         hot_keys, hot_share;  /* hot: 0 to 1 */
+    uint64_t       keys;                 /* of here on: pick_prepare() */
+    uint64_t       hot_count;            /* hot: 1 to keys */
     uint64_t       stride;               /* scatters ranks; shares no factor with keys */
-    double         area_first, area_all; /* zipf: see pick.c                           */
+    double         area_first, area_all; /* zipf: see pick.c */
     double         shortcut;
 };
 

@@ -16,9 +16,9 @@
 #include "slabs/span.h"
 
 enum {
-    KEY_MOST = 250,            /* bytes of a key                                 */
-    KEYS_MOST = 1000,          /* in one request                                 */
-    PROTOCOL_LINE_MOST = 1000, /* bytes of a line of an answer, without its end  */
+    KEY_MOST = 250,            /* bytes of a key */
+    KEYS_MOST = 1000,          /* in one request */
+    PROTOCOL_LINE_MOST = 1000, /* bytes of a line of an answer, without its end */
 };
 
 struct key {
@@ -28,35 +28,35 @@ struct key {
 
 struct request {
     enum op           op;
-    unsigned          count; /* of keys; 1 but for OP_MGET           */
+    unsigned          count; /* of keys; 1 but for OP_MGET */
     const struct key *keys;
-    uint32_t          value_bytes; /* OP_SET, OP_SET_CAS                   */
-    uint64_t          cas;         /* OP_SET_CAS                           */
-    unsigned          parts;       /* answers that were taken for it       */
+    uint32_t          value_bytes; /* OP_SET, OP_SET_CAS */
+    uint64_t          cas;         /* OP_SET_CAS */
+    unsigned          parts;       /* answers that were taken for it */
 };
 
 enum outcome {
-    OUTCOME_NONE,    /* of a part that only frames others         */
-    OUTCOME_HIT,     /* there is a value                          */
-    OUTCOME_MISS,    /* there is no such key                      */
-    OUTCOME_STORED,  /* also: deleted                             */
-    OUTCOME_REFUSED, /* not stored: somebody else has changed it  */
-    OUTCOME_NUMBER,  /* a counter has this number now             */
+    OUTCOME_NONE,    /* of a part that only frames others */
+    OUTCOME_HIT,     /* there is a value */
+    OUTCOME_MISS,    /* there is no such key */
+    OUTCOME_STORED,  /* also: deleted */
+    OUTCOME_REFUSED, /* not stored: somebody else has changed it */
+    OUTCOME_NUMBER,  /* a counter has this number now */
 };
 
 struct answer {
     enum outcome outcome;
-    bool         last;   /* nothing more comes for this request                  */
-    struct span  key;    /* HIT: the key it names; no bytes if it names none     */
-    struct span  value;  /* HIT                                                  */
-    uint64_t     cas;    /* HIT of OP_CAS                                        */
-    uint64_t     number; /* NUMBER                                               */
+    bool         last;   /* nothing more comes for this request */
+    struct span  key;    /* HIT: the key it names; no bytes if it names none */
+    struct span  value;  /* HIT */
+    uint64_t     cas;    /* HIT of OP_CAS */
+    uint64_t     number; /* NUMBER */
 };
 
 enum parsed {
-    PARSED,       /* *answer is filled in, *used bytes belong to it             */
-    PARSED_LESS,  /* it is not all there; it has at least *used bytes           */
-    PARSED_WRONG, /* no protocol has this as an answer to such a request        */
+    PARSED,       /* *answer is filled in, *used bytes belong to it */
+    PARSED_LESS,  /* it is not all there; it has at least *used bytes */
+    PARSED_WRONG, /* no protocol has this as an answer to such a request */
 };
 
 struct protocol {

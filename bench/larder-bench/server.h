@@ -16,13 +16,13 @@
 #include "bench/larder-bench/plan.h"
 
 struct server {
-    char          *name;    /* owned                                                */
-    const char    *command; /* NULL: it runs already                                */
-    struct plan    plan;    /* for this one                                         */
-    struct address address; /* once it is started                                   */
+    char          *name;    /* owned */
+    const char    *command; /* NULL: it runs already */
+    struct plan    plan;    /* for this one */
+    struct address address; /* once it is started */
     pid_t          pid;     /* of the process that serves; 0: not known, or stopped */
-    char          *path;    /* owned: of its unix socket, in a folder of its own    */
-    int            said;    /* a file with what it has written on stderr; -1        */
+    char          *path;    /* owned: of its unix socket, in a folder of its own */
+    int            said;    /* a file with what it has written on stderr; -1 */
 };
 
 /* Reads one of the forms above, or ends the program, with exit status 2. */

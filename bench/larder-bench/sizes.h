@@ -15,19 +15,19 @@
 #include <stdint.h>
 
 enum {
-    SIZES_MOST = 64,              /* lengths in a list           */
-    SIZES_BYTES_MOST = 128 << 20, /* no value is longer          */
+    SIZES_MOST = 64,              /* lengths in a list */
+    SIZES_BYTES_MOST = 128 << 20, /* no value is longer */
 };
 
 enum sizes_kind { SIZES_FIXED, SIZES_UNIFORM, SIZES_LOGNORMAL, SIZES_LIST };
 
 struct sizes {
     enum sizes_kind kind;
-    uint32_t        low, high;         /* fixed: low                         */
-    double          log_median, sigma; /* lognormal                          */
-    unsigned        count;             /* list                               */
+    uint32_t        low, high;         /* fixed: low */
+    double          log_median, sigma; /* lognormal */
+    unsigned        count;             /* list */
     uint32_t        bytes[SIZES_MOST];
-    double          up_to[SIZES_MOST]; /* sum of the weights up to this one  */
+    double          up_to[SIZES_MOST]; /* sum of the weights up to this one */
 };
 
 /* Reads one of the forms above; false if it is none, or a length is above SIZES_BYTES_MOST. */

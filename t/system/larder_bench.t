@@ -109,7 +109,7 @@ ok($m->{p50_us} > 0 && $m->{p50_us} <= $m->{p99_us} && $m->{p99_us} <= $m->{max_
     'percentiles rise');
 ok($m->{server_cpu_ns_per_key} > 0, 'the process that listens is found, and its CPU time told');
 
-$m = measured('a rate', @at, '-r' => 2000, '-S' => 0.5);
+$m = measured('a rate', @at, '-r' => '2k', '-S' => 0.5);
 is($m->{operations} + $m->{unsent}, 1000, 'an open loop asks as often as it is told to');
 $m = measured('by chance', @at, '-r' => 2000, '-n' => 500, '--arrivals' => 'poisson');
 is($m->{operations}, 500, 'also by chance');
@@ -313,6 +313,9 @@ my %wrong = (
     '--keys=0'          => qr/--keys: '0' is no number from 1/,
     '--keys=1.5'        => qr/--keys: '1.5' is no number/,
     '--keys=1x'         => qr/--keys: '1x' is no number/,
+    '--keys=1km'        => qr/--keys: '1km' is no number/,
+    '--seconds=-1'      => qr/--seconds: '-1' is no number from 0/,
+    '--seconds='        => qr/--seconds: '' is no number/,
     '--mix=gut'         => qr/--mix: 'gut' is not a list of get, mget/,
     '--mix=get:0'       => qr/--mix: 'get:0' is not/,
     '--pick=zap'        => qr/--pick: 'zap' is not uniform/,
