@@ -1,6 +1,7 @@
 /* bench/larder-bench/fail.c - see fail.h. */
 #include "bench/larder-bench/fail.h"
 
+#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -10,6 +11,7 @@
 /* How the process ends is one matter for all of its threads. */
 static atomic_flag failing = ATOMIC_FLAG_INIT;
 static void (*hint_first)(void);
+static volatile sig_atomic_t interrupted_by;
 
 void
 fail_hint(void (*hint)(void))
@@ -33,6 +35,28 @@ fail(const char *format, ...)
     if (hint_first != NULL)
         hint_first();
     exit(1);
+}
+
+static void
+note_signal(int number)
+{
+    interrupted_by = number;
+}
+
+void
+fail_on_signals(void)
+{
+    struct sigaction action = { .sa_handler = note_signal };
+
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+void
+fail_if_interrupted(void)
+{
+    if (interrupted_by != 0)
+        fail("interrupted by %s", interrupted_by == SIGINT ? "SIGINT" : "SIGTERM");
 }
 
 void *

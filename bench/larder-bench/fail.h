@@ -11,6 +11,11 @@ _Noreturn void fail(const char *format, ...) __attribute__((format(printf, 1, 2)
 /* What is called before that end, to add what else is known and to clear away. NULL: nothing. */
 void fail_hint(void (*hint)(void));
 
+/* From now on SIGINT and SIGTERM do not end the process at once: fail_if_interrupted() does, so that
+ * nothing is left behind. The main thread calls that now and then. */
+void fail_on_signals(void);
+void fail_if_interrupted(void);
+
 /* Zeroed memory for so many things of that size, or fail(). Freed with free(). */
 void *allot(size_t count, size_t bytes);
 

@@ -15,7 +15,7 @@
 #include "bench/client.h"
 
 enum {
-    TELL_EACH_MS = 500, /* on a terminal */
+    TELL_EACH_MS = 500, /* on a terminal; as often it is seen that a signal came */
 };
 
 struct load {
@@ -99,8 +99,10 @@ wait_for_workers(struct load *load)
         until.tv_nsec += TELL_EACH_MS * 1000000L;
         until.tv_sec += until.tv_nsec / 1000000000;
         until.tv_nsec %= 1000000000;
-        if (pthread_cond_timedwait(&load->ended, &load->lock, &until) != ETIMEDOUT ||
-            !tells)
+        if (pthread_cond_timedwait(&load->ended, &load->lock, &until) != ETIMEDOUT)
+            continue;
+        fail_if_interrupted();
+        if (!tells)
             continue;
         tell_progress(load);
         told = true;

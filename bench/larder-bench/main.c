@@ -62,6 +62,7 @@ main(int argc, char **argv)
     FILE          *picture = NULL;
 
     signal(SIGPIPE, SIG_IGN); /* a server that hangs up is told of as an error */
+    fail_on_signals();
     options_parse(argc, argv, &plan);
     raise_descriptors(&plan);
     if (plan.svg != NULL)

@@ -131,14 +131,17 @@ free_port(void)
     return ntohs(at.sin_port);
 }
 
+/* In a folder of its own, which a server that runs as another user may pass through. */
 static void
 choose_path(struct server *server)
 {
-    char folder[] = "/tmp/larder-bench.XXXXXX";
+    const char *place = getenv("TMPDIR");
+    char        folder[256];
 
-    if (mkdtemp(folder) == NULL)
-        fail("%s: %s", folder, strerror(errno));
-    if (chmod(folder, 0711) != 0 || asprintf(&server->path, "%s/socket", folder) < 0)
+    snprintf(folder, sizeof(folder), "%s/larder-bench.XXXXXX",
+             place != NULL ? place : "/tmp");
+    if (mkdtemp(folder) == NULL || chmod(folder, 0711) != 0 ||
+        asprintf(&server->path, "%s/socket", folder) < 0)
         fail("%s: %s", folder, strerror(errno));
     server->address.path = server->path;
 }
@@ -202,6 +205,7 @@ become_server(const struct server *server, const char *command, pid_t parent)
     if (cpus != NULL && !cpu_pin(cpus))
         give_up(server, "--server-cpus");
     signal(SIGPIPE, SIG_DFL);
+    setpgid(0, 0); /* what a terminal sends is for us, who end it in our way */
     if (freopen("/dev/null", "r", stdin) == NULL ||
         freopen("/dev/null", "w", stdout) == NULL ||
         dup2(server->said, STDERR_FILENO) < 0)
@@ -262,6 +266,7 @@ static void
 wait_for_answer(struct server *server)
 {
     for (int waited = 0; !address_answers(&server->address); waited += POLL_MS) {
+        fail_if_interrupted();
         if (server->pid == 0 || has_ended(server) || waited >= START_MS) {
             show_last_words(server);
             fail("%s does not accept connections: %s", server->name, server->command);

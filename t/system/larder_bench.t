@@ -7,7 +7,7 @@ use JSON::PP 'decode_json';
 use POSIX ();
 use Time::HiRes qw(sleep);
 use lib 't/lib';
-use Daemon qw(is_reference);
+use Daemon qw(eventually is_reference);
 use Daemon::Program qw(server_program);
 use Daemon::Tls qw(certificates tls_arguments);
 
@@ -16,6 +16,9 @@ plan skip_all => 'one server suffices' if is_reference();
 my $BENCH  = $ENV{BENCH} // './larder-bench';
 my $LARDER = server_program() . ($> == 0 ? ' -u root' : '');
 my $folder = File::Temp->newdir;
+my $place  = "$folder/sockets";     # of servers that --vs starts
+mkdir $place or die "$place: $!\n";
+$ENV{TMPDIR} = $place;
 
 # --- what is run --------------------------------------------------------------
 
@@ -198,7 +201,7 @@ for my $ratio ($versus->{ratios}->@*) {
     ok($cpu->{min} <= $cpu->{median} && $cpu->{median} <= $cpu->{max} && $cpu->{min} > 0,
         "the ratio to $ratio->{by} has a spread");
 }
-is(scalar(@{ [ glob '/tmp/larder-bench.*' ] }), 0, 'no socket is left behind');
+is_deeply([ glob "$place/larder-bench.*" ], [], 'no socket is left behind');
 ($status, $out) = bench('-k' => 100, '-c' => 2, '-n' => 400, '--rounds' => 2,
     '--vs' => $LARDER, '--vs' => "b/binary=$LARDER -p %P");
 like($out, qr{^larder +\d.*^b +\d.*^larder by b, 2 rounds\n.*^ops/s( +\d\S*){3}\n}ms,
@@ -294,6 +297,31 @@ while (my $connection = $listener->accept) { kill KILL => $$ if <$connection> }
 EOT
 fails('a server that dies', 1, qr/(hung up|reset by peer); answers due.*dies was ended by signal 9/s,
     '-c' => 1, '--vs' => "dies=$^X $dies %P");
+
+# One that is interrupted takes its server along, and what belongs to that.
+my $said = File::Temp->new;
+my $pid  = fork // die "fork: $!\n";
+if ($pid == 0) {
+    open STDERR, '>&', $said or die;
+    exec $BENCH, '--vs' => "a=$LARDER -s %S", '-S' => 600 or POSIX::_exit(127);
+}
+my $path;
+
+sub runs_with ($text) {
+    for my $process (glob '/proc/[0-9]*/cmdline') {
+        open my $in, '<', $process or next;     # it has just ended
+        return 1 if index(join('', <$in>), $text) >= 0;
+    }
+    return 0;
+}
+
+ok(eventually(sub { ($path) = glob "$place/*/socket" }), 'its server has a socket');
+kill INT => $pid;
+waitpid $pid, 0;
+is($? >> 8, 1, 'interrupted, it has failed');
+like(join('', do { seek $said, 0, 0; <$said> }), qr/^larder-bench: interrupted by SIGINT$/m, 'and says why');
+is_deeply([ glob "$place/larder-bench.*" ], [], 'and its socket is gone');
+ok(eventually(sub { !runs_with($path) }), 'as is its server');
 
 # A server that stands still for 200 ms, once: all that were due meanwhile have waited, and are not
 # left out.
