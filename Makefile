@@ -5,6 +5,7 @@
 #
 #   make                build ./larder
 #   make run            start it; ARGS='-m 1024' for options of its own
+#   make larder-bench   build ./larder-bench, which measures cache servers side by side
 #   make check          every test, and all but clients and system again under
 #                       address,undefined; TESTS='t/wire/storage.t' for some of them
 #   make check-reference  the tests of the wire and of clients against REFERENCE,
@@ -17,6 +18,8 @@
 #   make kills          a server with a memory file is killed under load, KILLS=1000 times
 #   make fuzz           one minute of libFuzzer, which needs clang-14; FUZZ=dialogue for
 #                       another entry of t/fuzz, SECONDS=600 or RUNS=1000000 for longer
+#   make bench          what is installed, by all scenarios: writes doc/BENCHMARKS.md;
+#                       ARGS='-r 9 -s get,set' for some of them
 #   make timing         does the time of a refused login tell anything? Over TRIES=100000
 #   make lint           what must hold in the source beyond what the compiler sees
 #   make format         lay the source out by .clang-format
@@ -36,7 +39,7 @@ MAKEFLAGS += --no-builtin-rules
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all build deps deps-first run check check-reference check-differential stress \
-        linear kills fuzz timing lint format install uninstall dist clean distclean help
+        linear kills fuzz timing bench lint format install uninstall dist clean distclean help
 
 all: build
 
@@ -125,6 +128,25 @@ build/syscalls.h: config.mk
 
 -include $(wildcard $(OUT)/*/*.d $(OUT)/*/*/*.d)
 
+# ---- The load generator -----------------------------------------------------------
+
+BENCH_OBJECTS := $(call objects,bench/larder-bench)
+BENCH         := $(if $(SAN),$(OUT)/larder-bench,./larder-bench)
+
+larder-bench: $(OUT)/larder-bench
+	@ln -f $< $@
+
+$(OUT)/larder-bench: $(BENCH_OBJECTS) $(LIBPROTOCOL) $(LIBSLABS)
+	@echo LINK $@
+	$(Q)$(LINK) $(if $(SAN),,$(LTO)) -o $@ $^ $(OPENSSL_LIBS) $(LIBS) -lm
+
+# What the kernel alone costs, for comparison.
+FLOOR := $(OUT)/$(basename bench/floor.c)
+
+$(FLOOR): $(FLOOR).o
+	@echo LINK $@
+	$(Q)$(LINK) -o $@ $^ $(LIBS)
+
 # As root it is told whom to become.
 run: ./larder
 	./larder $(if $(filter 0,$(shell id -u)),-u nobody) $(ARGS)
@@ -132,7 +154,7 @@ run: ./larder
 # ---- Tests -----------------------------------------------------------------------
 
 # Every t/unit/test_*.c is a program. It is linked with the layer that its name says
-# and those below; from server/ it takes all but main().
+# and those below; from server/ and larder-bench it takes all but main().
 $(OUT)/t/unit/test_slabs_%: $(OUT)/t/unit/test_slabs_%.o $(LIBSLABS)
 	$(link_test)
 
@@ -141,6 +163,10 @@ $(OUT)/t/unit/test_protocol_%: $(OUT)/t/unit/test_protocol_%.o $(LIBPROTOCOL) $(
 
 $(OUT)/t/unit/test_server_%: $(OUT)/t/unit/test_server_%.o \
         $(filter-out %/main.o,$(SERVER_OBJECTS)) $(LIBPROTOCOL) $(LIBSLABS)
+	$(link_test)
+
+$(OUT)/t/unit/test_bench_%: $(OUT)/t/unit/test_bench_%.o \
+        $(filter-out %/main.o,$(BENCH_OBJECTS)) $(LIBPROTOCOL) $(LIBSLABS)
 	$(link_test)
 
 # Every t/fuzz/fuzz_*.c is a program as well, with the rest of that folder. As a test it
@@ -156,7 +182,7 @@ $(OUT)/t/fuzz/fuzz_%: $(OUT)/t/fuzz/fuzz_%.o $(FUZZ_OBJECTS) $(LIBPROTOCOL) $(LI
 # bring it after all else was configured.
 define link_test
 	@echo LINK $@
-	$(Q)$(LINK) $(NO_LTO) -o $@ $^ $$($(PKG_CONFIG) --libs check) $(LIBEVENT_LIBS) $(OPENSSL_LIBS) $(SECCOMP_LIBS) $(LIBS)
+	$(Q)$(LINK) $(NO_LTO) -o $@ $^ $$($(PKG_CONFIG) --libs check) $(LIBEVENT_LIBS) $(OPENSSL_LIBS) $(SECCOMP_LIBS) $(LIBS) -lm
 endef
 
 # What is tested: sources of programs, files for prove, scripts that count themselves.
@@ -168,7 +194,8 @@ FAULTS  := $(wildcard t/faults/*.t) # where sanitizers look on
 TESTS_release := $(UNIT) $(ENTRIES) $(WIRE) $(wildcard t/clients/*.t t/system/*.t) \
                  t/system/kills t/golden/check t/differential/check t/stress/run \
                  t/linear/run
-TESTS_thread  := $(filter-out t/unit/test_protocol_% %/test_slabs_model.c,$(UNIT)) \
+ONE_THREAD    := t/unit/test_protocol_% t/unit/test_bench_% %/test_slabs_model.c
+TESTS_thread  := $(filter-out $(ONE_THREAD),$(UNIT)) \
                  t/system/tls.t t/stress/run
 TESTS_other   := $(UNIT) $(ENTRIES) $(WIRE) $(FAULTS) t/system/tls.t t/golden/check \
                  t/stress/run
@@ -203,7 +230,7 @@ REFERENCE = /usr/bin/memcached
 UNSHUFFLE = $(shell setarch -R true 2>/dev/null && echo setarch -R)
 FIXED     = $(if $(SAN),$(UNSHUFFLE))
 TALLY     = $(FIXED) tools/tally
-export SERVER FAULTY
+export SERVER FAULTY BENCH FLOOR
 export UBSAN_OPTIONS = print_stacktrace=1
 # What hangs is killed. Check would do it after four seconds, be the machine busy or not.
 export CK_DEFAULT_TIMEOUT = 300
@@ -213,7 +240,8 @@ export CK_EXCLUDE_TAGS = $(if $(filter thread,$(VARIANT)),one-thread)
 
 # The stress is there for threads; elsewhere it is a short one.
 check: export STRESS_SECONDS ?= $(if $(filter thread,$(VARIANT)),20,12)
-check: $(call programs,$(TESTS)) $(PROGRAM) $(if $(filter t/faults/%,$(TESTS)),$(FAULTY))
+check: $(call programs,$(TESTS)) $(PROGRAM) $(if $(filter t/faults/%,$(TESTS)),$(FAULTY)) \
+       $(if $(filter t/system/larder_bench.t,$(TESTS)),$(BENCH) $(FLOOR))
 	+@$(TALLY) $(call commands,$(TESTS)) $(over_tls) $(again)
 
 check-reference:
@@ -268,9 +296,13 @@ timing: $(TIMING) $(PROGRAM)
 	$< hash $$(($(TRIES) / 100))
 	$< wire $(TRIES) $(PROGRAM)
 
+# Another one that wants the machine for itself.
+bench: $(PROGRAM) $(BENCH) $(FLOOR)
+	bench/benchmarks $(ARGS)
+
 # ---- The source itself -----------------------------------------------------------
 
-LAYOUT := $(wildcard slabs/*.[ch] protocol/*.[ch] server/*.[ch] t/*/*.[ch] bench/*.[ch])
+LAYOUT := $(wildcard slabs/*.[ch] protocol/*.[ch] server/*.[ch] t/*/*.[ch] bench/*.[ch] bench/*/*.[ch])
 
 lint: $(SERVER_OBJECTS) $(LIBPROTOCOL) $(LIBSLABS)
 	@COMPILE='$(COMPILE)' OUT=$(OUT) tools/lint
@@ -287,7 +319,7 @@ compile_commands.json: Makefile config.mk $(filter %.c,$(LAYOUT))
 
 # ---- Installation ----------------------------------------------------------------
 
-MAN1 := doc/larder.1
+MAN1 := doc/larder.1 doc/larder-bench.1
 MAN5 := doc/larder.conf.5
 DOCS := README COPYING $(filter-out $(MAN1) $(MAN5),$(wildcard doc/*))
 
@@ -315,11 +347,12 @@ build/larder@.service: dist/larder.service.in config.mk
 build/completion.%: $(PROGRAM) tools/completion
 	$(PROGRAM) -h | tools/completion $* >$@
 
-install: $(PROGRAM) build/larder.service build/larder@.service build/completion.bash \
+install: $(PROGRAM) $(BENCH) build/larder.service build/larder@.service build/completion.bash \
         build/completion.zsh
 	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(mandir)/man1 $(DESTDIR)$(mandir)/man5 \
 	    $(DESTDIR)$(docdir) $(UNITS) $(SYSUSERS) $(dir $(CONF)) $(BASH_PLACE) $(ZSH_PLACE)
 	install -m 755 $(PROGRAM) $(DESTDIR)$(bindir)/larder
+	install -m 755 $(BENCH) $(DESTDIR)$(bindir)/larder-bench
 	install -m 644 $(MAN1) $(DESTDIR)$(mandir)/man1
 	install -m 644 $(MAN5) $(DESTDIR)$(mandir)/man5
 	install -m 644 $(DOCS) $(DESTDIR)$(docdir)
@@ -331,7 +364,7 @@ install: $(PROGRAM) build/larder.service build/larder@.service build/completion.
 
 # The configuration stays: it may be somebody's work.
 uninstall:
-	rm -f $(DESTDIR)$(bindir)/larder
+	rm -f $(DESTDIR)$(bindir)/larder $(DESTDIR)$(bindir)/larder-bench
 	rm -f $(addprefix $(DESTDIR)$(mandir)/man1/,$(notdir $(MAN1)))
 	rm -f $(addprefix $(DESTDIR)$(mandir)/man5/,$(notdir $(MAN5)))
 	rm -f $(addprefix $(DESTDIR)$(docdir)/,$(notdir $(DOCS)))
@@ -345,7 +378,7 @@ dist: configure
 	    --add-file=config.h.in -o larder-$(PACKAGE_VERSION).tar.gz HEAD
 
 clean:
-	rm -rf build larder compile_commands.json
+	rm -rf build larder larder-bench compile_commands.json
 
 distclean: clean
 	rm -rf config.h config.h.in config.log config.mk config.status \

@@ -43,7 +43,8 @@ my @wanted = qw(usr/bin/larder usr/share/man/man1/larder.1 usr/share/man/man5/la
     usr/lib/systemd/system/larder.service usr/lib/systemd/system/larder@.service
     usr/lib/systemd/system/larder.socket usr/lib/systemd/system/larder@.socket
     usr/lib/sysusers.d/larder.conf etc/larder/larder.conf usr/share/doc/larder/README
-    usr/share/bash-completion/completions/larder usr/share/zsh/site-functions/_larder);
+    usr/share/bash-completion/completions/larder usr/share/zsh/site-functions/_larder
+    usr/bin/larder-bench usr/share/man/man1/larder-bench.1);
 ok(-f "$root/$_", "and installs $_") for @wanted;
 my $run = run_program('--config' => "$root/etc/larder/larder.conf", '--check-config');
 is($run->{status}, 0, "its configuration is good");
