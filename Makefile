@@ -202,7 +202,7 @@ TESTS_other   := $(UNIT) $(ENTRIES) $(WIRE) $(FAULTS) t/system/tls.t t/golden/ch
 TESTS          = $(or $(TESTS_$(VARIANT)),$(TESTS_other))
 
 programs = $(patsubst %.c,$(OUT)/%,$(filter %.c,$(1)))
-proved   = $(if $(filter %.t,$(1)),'prove --failures $(filter %.t,$(1))')
+proved   = $(if $(filter %.t,$(1)),'prove -j2 --failures $(filter %.t,$(1))')
 scripts  = $(filter-out %.c %.t,$(1))
 commands = $(call programs,$(1)) $(call proved,$(1)) $(call scripts,$(1))
 
@@ -217,7 +217,7 @@ $(FAULTY): $(FAULTY).o $(SERVER_OBJECTS) $(LIBPROTOCOL) $(LIBSLABS)
 	    $(OPENSSL_LIBS) $(SECCOMP_LIBS) $(LIBS)
 
 # With TLS below it all that clients are told is the same.
-over_tls = $(if $(SAN)$(filter-out file,$(origin TESTS)),,'TEST_TLS=1 prove --failures $(WIRE)')
+over_tls = $(if $(SAN)$(filter-out file,$(origin TESTS)),,'TEST_TLS=1 prove -j2 --failures $(WIRE)')
 
 # Without SAN and TESTS, the same again under these sanitizers.
 CHECK_AGAIN = $(MAKE) --no-print-directory check SAN=address,undefined
