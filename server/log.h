@@ -54,6 +54,8 @@ enum { LOG_BURST = 10, LOG_WINDOW_S = 10 };
     X(LOG_MEMORY_RESTORED, "memory_file_restored", LOG_NOTICE, false)                    \
     X(LOG_CERTIFICATES_REFUSED, "certificates_refused", LOG_ERR, true)                   \
     X(LOG_CERTIFICATES_READ, "certificates_read", LOG_INFO, true)                        \
+    X(LOG_CERTIFICATES_DATED, "certificates_dated", LOG_WARNING, true)                   \
+    X(LOG_FILE_UNREADABLE, "file_unreadable", LOG_WARNING, false)                        \
     X(LOG_PASSWORDS_REFUSED, "passwords_refused", LOG_ERR, true)                         \
     X(LOG_PASSWORDS_READ, "passwords_read", LOG_INFO, false)                             \
     X(LOG_SETTINGS_REFUSED, "settings_refused", LOG_ERR, false)                          \

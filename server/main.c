@@ -3,11 +3,13 @@
  * Only this file ends the process. The order of the steps is memcached's, because file
  * owners and rights follow from it: server/process.h.
  */
+#include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -202,18 +204,53 @@ read_passwords(struct start *start)
 static bool
 read_certificates(struct start *start)
 {
-    struct server             *server = &start->server;
-    const struct certificates *certificates = &server->certificates;
+    static const enum log_event events[CERTIFICATES_WARNINGS] = {
+        [CERTIFICATES_EXPOSED] = LOG_SECRET_EXPOSED,
+        [CERTIFICATES_DATED] = LOG_CERTIFICATES_DATED,
+        [CERTIFICATES_NO_KERNEL] = LOG_START_WARNING,
+        [CERTIFICATES_NO_OLD_VERSIONS] = LOG_START_WARNING,
+    };
+    struct server *server = &start->server;
+    char           text[512];
 
     if (!server_read_certificates(server, start->text, sizeof(start->text)))
         return false;
-    if (server->options.tls && certificates_are_exposed(certificates))
-        log_say(&server->log, LOG_SECRET_EXPOSED, NULL,
-                "everybody can read the key in %s", certificates->key);
-    if (server->options.tls && certificates_lack_kernel(certificates))
-        log_say(&server->log, LOG_START_WARNING, NULL,
-                "the kernel has no TLS, -o ssl_kernel_tls has no effect");
+    for (unsigned i = 0; server->options.tls && i < CERTIFICATES_WARNINGS; i++) {
+        if (certificates_warn(&server->certificates, i, text, sizeof(text)))
+            log_say(&server->log, events[i], NULL, "%s", text);
+    }
     return true;
+}
+
+/* What was read as root has to be read again as somebody else, when HUP comes. */
+static void
+warn_of_unreadable(struct start *start, const char *path)
+{
+    int fd = path != NULL ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY) : -1;
+
+    if (path == NULL)
+        return;
+    if (fd >= 0)
+        close(fd);
+    else
+        log_say(&start->server.log, LOG_FILE_UNREADABLE,
+                LOG_FIELDS(LOG_STRING("file", path)),
+                "%s cannot be read again when HUP comes: %s", path, strerror(errno));
+}
+
+static void
+look_at_files(struct start *start)
+{
+    const struct server       *server = &start->server;
+    const struct certificates *certificates = &server->certificates;
+
+    warn_of_unreadable(start, server->options.config_file);
+    warn_of_unreadable(start, server->passwords.path);
+    warn_of_unreadable(start, certificates->chain);
+    if (certificates->chain == NULL ||
+        strcmp(certificates->chain, certificates->key) != 0)
+        warn_of_unreadable(start, certificates->key);
+    warn_of_unreadable(start, certificates->ca);
 }
 
 static int
@@ -242,6 +279,7 @@ serve(struct start *start)
     status = finish_process(start);
     if (status == PROCESS_OK) {
         say_where(start);
+        look_at_files(start);
         systemd_tell_ready(&server->systemd);
         server_run(server);
         exit_code = 0;

@@ -758,6 +758,8 @@ read_all(struct parser *p, int argc, char **argv)
         status = keep_file(p);
     if (status == OPTIONS_OK)
         status = read_sources(p, argc, argv);
+    if (status == OPTIONS_OK && p->checks)
+        status = options_inspect(p);
     if (status != OPTIONS_OK || !p->checks)
         return status;
     fprintf(p->out, "%s: good\n", p->file);

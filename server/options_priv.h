@@ -74,6 +74,9 @@ void options_complain_of(const struct parser *p, size_t first, size_t second,
 /* Say all that is wrong with the options together, and with where to listen. */
 enum options_status options_check_together(const struct parser *p);
 enum options_status options_check_listeners(const struct parser *p);
+/* For --check-config: say all that is wrong with the files that are named. It becomes the user who
+ * would serve, so this is the last that the process does. */
+enum options_status options_inspect(const struct parser *p);
 
 /* The option whose name is most like this one; NULL if none is much like it. `places` has a
  * bit for each enum option_place in which to look. */

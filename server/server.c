@@ -195,6 +195,8 @@ server_reload_certificates(struct server *server)
     atomic_store(&server->certificates_read_at_s, clock_seconds(&server->clock));
     log_say(&server->log, LOG_CERTIFICATES_READ, NULL,
             "the certificates were read again");
+    if (certificates_warn(&server->certificates, CERTIFICATES_DATED, text, sizeof(text)))
+        log_say(&server->log, LOG_CERTIFICATES_DATED, NULL, "%s", text);
     return status;
 }
 
@@ -490,9 +492,7 @@ server_read_passwords(struct server *server, char *text, size_t text_bytes)
         path = options->sasl_file;
     if (path != NULL)
         return passwords_open(&server->passwords, path, text, text_bytes);
-    snprintf(text, text_bytes,
-             "-S: who may log in? Name a file of user:password lines by -Y, or by "
-             "MEMCACHED_SASL_PWDB in the environment.");
+    snprintf(text, text_bytes, "%s", PASSWORDS_WANTED);
     return false;
 }
 

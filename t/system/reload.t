@@ -141,7 +141,7 @@ $d->stop_clean;
 # The file of a daemon, which is somewhere else then, and of one that has become another user.
 chdir $dir or die "$!\n";
 SKIP: {
-    skip 'not root', 5 if $> != 0;
+    skip 'not root', 6 if $> != 0;
     my $server = $ENV{SERVER} // '';
     write_conf("temporary_ttl = 5\n");
     local $ENV{SERVER} = $server =~ m{^/} ? $server : "$ENV{PWD}/" . ($server || 'larder');
@@ -154,8 +154,10 @@ SKIP: {
     write_conf("temporary_ttl = 7\n");
     kill HUP => $d->pid;
     $d->stop_clean;
-    $heard = 0;
     $d = Daemon->start({ verbose => 1 }, '-u' => 'nobody', '--config' => 'larder.conf');
+    is($d->said, "warning: $conf cannot be read again when HUP comes: Permission denied\n",
+        "what that user may not read is warned of");
+    $heard = length $d->said;
     reload_says($d, "larder: $conf: Permission denied\n$conf: the old settings stay in force\n",
         "what that user may not read changes nothing, and is said");
     $d->stop_clean;
