@@ -15,20 +15,35 @@
  * Memory that connections keep is counted by their worker. When it has more than its share of
  * conn_mem_limit, those of its connections that keep most are closed (limits_relieve).
  *
- * Threads: the worker's own.
+ * Threads: the worker's own; limits are read by workers and set by main.
  */
 #ifndef LARDER_SERVER_LIMITS_H
 #define LARDER_SERVER_LIMITS_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 struct conn;
+struct options;
 struct worker;
+
+/* What is allowed, as the options of these names say; HUP may change it. */
+struct limits {
+    _Atomic unsigned handshake_s;
+    _Atomic unsigned idle_s; /* 0, here and in the rest: no limit */
+    _Atomic unsigned header_s;
+    _Atomic unsigned body_s;
+    _Atomic unsigned write_s;
+    _Atomic uint64_t conn_memory_bytes; /* of all workers */
+};
+
+void limits_init(struct limits *limits, const struct options *options);
 
 /* Nobody who works is as slow as that, over a minute. */
 enum { LIMITS_BYTES_A_SECOND = 1 << 10 };
 
-/* Close the connections that have run into a limit of time. */
+/* Close the connections that have run into a limit of time, or of memory if that is less now. */
 void limits_look(struct worker *worker);
 
 /* Does the worker keep more than its share of memory? */

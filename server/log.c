@@ -200,7 +200,7 @@ tell(struct log *log, enum log_event event, const struct log_field *fields,
     line.used = 0;
     if (log->to_journal)
         write_entry(&line, row, message, fields);
-    else if (log->format == OPTIONS_LOG_JSON)
+    else if (atomic_load_explicit(&log->format, memory_order_relaxed) == OPTIONS_LOG_JSON)
         write_json(&line, row, message, fields);
     else
         write_text(&line, row, message);

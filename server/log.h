@@ -112,9 +112,9 @@ struct log_rate {
 };
 
 struct log {
-    enum options_log_format format;
-    const _Atomic unsigned *verbosity;
-    bool                    to_journal;
+    _Atomic(enum options_log_format) format;
+    const _Atomic unsigned          *verbosity;
+    bool                             to_journal;
     bool says_failures_twice; /* to standard error besides                  */
     int  journal_fd;
     struct sockaddr_un journal;

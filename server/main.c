@@ -324,10 +324,12 @@ have_standard_files(void)
 int
 main(int argc, char **argv)
 {
-    struct start       *start = have_standard_files() ? calloc(1, sizeof(*start)) : NULL;
+    struct start       *start;
     enum options_status status;
     int                 exit_code;
 
+    process_hear_hangup(false);
+    start = have_standard_files() ? calloc(1, sizeof(*start)) : NULL;
     if (start == NULL) {
         fprintf(stderr, "larder: out of memory\n");
         return EXIT_FAILURE;

@@ -565,11 +565,18 @@ warn_of_writers(const struct parser *p, int fd)
 static enum options_status
 open_file(struct parser *p, FILE **file)
 {
+    struct stat about;
+
     *file = NULL;
     if (p->file == NULL)
         return OPTIONS_OK;
     p->now = SOURCE_FILE;
     p->where = p->file;
+    if (p->again && stat(p->file, &about) == 0 && !S_ISREG(about.st_mode)) {
+        options_complain(p,
+                         "it is not a regular file"); /* it might keep a server waiting */
+        return OPTIONS_BAD_VALUE;
+    }
     *file = fopen(p->file, "re");
     if (*file == NULL) {
         options_complain(p, "%s", strerror(errno));
@@ -799,7 +806,9 @@ enum options_status
 options_parse_again(struct options *o, const struct options *before, int argc,
                     char **argv, FILE *err)
 {
-    struct parser p = { .o = o, .file = before->config_file, .out = err, .err = err };
+    struct parser p = {
+        .o = o, .file = before->config_file, .again = true, .out = err, .err = err
+    };
 
     return run_parser(&p, argc, argv);
 }

@@ -40,6 +40,7 @@ struct parser {
     const char              *where;  /* what to call that in a message, NULL: not       */
     unsigned                 line;   /* of a file                                      */
     const char              *file;   /* that is to be read; NULL: none                 */
+    bool                     again;  /* the server runs already                        */
     bool                     checks; /* to say whether all is good is all that is asked */
     FILE                    *out;
     FILE                    *err;

@@ -13,6 +13,7 @@
 
 #include "protocol/number.h"
 #include "server/orders.h"
+#include "server/process.h"
 #include "server/stats.h"
 #include "slabs/must.h"
 
@@ -245,6 +246,7 @@ start_events(struct server *server)
             event_add(server->signal_events[i], NULL) != 0)
             return false;
     }
+    process_hear_hangup(true);
     server->tick_event = event_new(server->base, -1, EV_PERSIST, on_tick, server);
     return server->tick_event != NULL && event_add(server->tick_event, &tick) == 0 &&
            (!server->options.tls ||
@@ -520,6 +522,7 @@ server_start(struct server *server, char *text, size_t text_bytes, int *exit_cod
     text[0] = '\0';
     server->turn_requests = turn_requests(server->options.requests_max);
     atomic_init(&server->verbosity, server->options.verbosity);
+    limits_init(&server->limits, &server->options);
     lock_init(&server->reset_lock, RANK_OWNER);
     prefixes_init(&server->prefixes, server->options.prefix_delimiter[0],
                   server->options.prefix_stats);

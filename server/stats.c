@@ -404,7 +404,7 @@ is_shown(const struct server *server, enum kind kind)
     case FAST:
         return options->connections_fast;
     case IDLE:
-        return options->idle_timeout_s > 0;
+        return atomic_load(&server->limits.idle_s) > 0;
     case REASSIGN:
     case BUSY:
         return options->slab_reassign;
@@ -471,6 +471,7 @@ stats_settings(struct server *server, host_emit *emit, void *ctx)
     struct cache_lru lru = cache_lru(server->cache);
 
     now.verbosity = atomic_load(&server->verbosity);
+    now.idle_timeout_s = atomic_load(&server->limits.idle_s);
     now.memory_bytes = cache_memory_limit(server->cache);
     now.prefix_stats = atomic_load(&server->prefixes.counts);
     now.lru_segmented = lru.segmented;
