@@ -49,6 +49,7 @@ enum { LOG_BURST = 10, LOG_WINDOW_S = 10 };
     X(LOG_SECRET_EXPOSED, "secret_exposed", LOG_WARNING, false)                          \
     X(LOG_LOOPBACK_ONLY, "loopback_only", LOG_INFO, false)                               \
     X(LOG_ACTIVATED, "sockets_of_manager", LOG_INFO, false)                              \
+    X(LOG_LISTEN_IGNORED, "listen_ignored", LOG_WARNING, false)                          \
     X(LOG_MEMORY_SMALL, "memory_file_small", LOG_WARNING, false)                         \
     X(LOG_MEMORY_EMPTY, "memory_file_empty", LOG_NOTICE, false)                          \
     X(LOG_MEMORY_RESTORED, "memory_file_restored", LOG_NOTICE, false)                    \

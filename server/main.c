@@ -169,6 +169,24 @@ finish_process(struct start *start)
     return judge(start, server_enter_sandbox(&start->server, text, bytes));
 }
 
+/* Who has said where to listen, and finds it otherwise, has to be told. */
+static void
+say_ignored(struct start *start)
+{
+    const struct options *options = &start->server.options;
+    const char           *ignored = NULL;
+
+    if (options->unix_path != NULL)
+        ignored = "-s (unix-socket)";
+    else if (options->listen != NULL && !options->listen_is_default)
+        ignored = "-l (listen)";
+    if (ignored != NULL)
+        log_say(
+            &start->server.log, LOG_LISTEN_IGNORED, NULL,
+            "%s has no effect: it listens on the sockets of the service manager alone",
+            ignored);
+}
+
 static void
 say_where(struct start *start)
 {
@@ -177,6 +195,8 @@ say_where(struct start *start)
 
     if (options->verbosity >= TRACE_DIALOGUE)
         trace_classes(log, start->server.cache);
+    if (start->server.activation.count > 0)
+        say_ignored(start);
     if (start->server.activation.count > 0)
         log_say(log, LOG_ACTIVATED,
                 LOG_FIELDS(LOG_NUMBER("sockets", start->server.activation.count)),
