@@ -2,6 +2,7 @@
 #include "server/worker.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -107,7 +108,11 @@ static void *
 run(void *arg)
 {
     struct worker *worker = arg;
+    char           name[16]; /* no more than that: pthread_setname_np(3) */
 
+    snprintf(name, sizeof(name), "worker %u",
+             (unsigned)(worker - worker->server->workers));
+    pthread_setname_np(pthread_self(), name);
     sandbox_enter(&worker->server->sandbox, SANDBOX_WORKER);
     event_base_dispatch(worker->base);
     return NULL;
