@@ -157,6 +157,14 @@ forget_pending(struct conn *conn)
     conn->pending_memory = 0;
 }
 
+static void
+forget_handshake(struct conn *conn)
+{
+    if (conn->shaking)
+        counter_add(&conn->worker->kept_bytes, -(uint64_t)LIMITS_HANDSHAKE_BYTES);
+    conn->shaking = false;
+}
+
 /* Keep what is to be sent; false where there is no memory for it. */
 static bool
 keep_reply(struct conn *conn, struct reply *reply)
@@ -222,6 +230,7 @@ leave(struct conn *conn)
     session_fini(&conn->session, &worker->session_worker);
     forget_pending(conn);
     forget_kept(conn);
+    forget_handshake(conn);
     tls_destroy(&conn->tls);
     free(conn);
     atomic_fetch_sub(&worker->connections, 1);
@@ -586,6 +595,21 @@ conn_write(struct conn *conn)
         end_turn(conn, CONN_WRITING, false);
 }
 
+/* It goes on when the client does. Until then it keeps more than an idle connection does. */
+static void
+await_handshake(struct conn *conn)
+{
+    if (!wait_to_read(conn)) {
+        conn_close(conn, EVENTS_CLOSED_BY_ERROR);
+        return;
+    }
+    if (!conn->shaking)
+        counter_add(&conn->worker->kept_bytes, LIMITS_HANDSHAKE_BYTES);
+    conn->shaking = true;
+    if (limits_is_over(conn->worker))
+        limits_relieve(conn->worker, conn);
+}
+
 static void
 shake_hands(struct conn *conn)
 {
@@ -593,12 +617,12 @@ shake_hands(struct conn *conn)
     case TLS_READY:
         if (!tls_is_resumed(conn->tls))
             counter_add(&conn->worker->counters.ssl_new_sessions, 1);
+        forget_handshake(conn);
         note_heard(conn);
         conn_read(conn); /* a request may have come along with it */
         break;
     case TLS_WAITS:
-        if (!wait_to_read(conn))
-            conn_close(conn, EVENTS_CLOSED_BY_ERROR);
+        await_handshake(conn);
         break;
     case TLS_LEFT:
         conn_close(conn, EVENTS_CLOSED_NORMALLY);

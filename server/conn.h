@@ -17,6 +17,7 @@
 
 #include "protocol/events.h"
 #include "protocol/session.h"
+#include "server/limits.h"
 #include "server/peer.h"
 
 struct certificates;
@@ -42,26 +43,28 @@ struct conn {
     _Atomic uint8_t  state;        /* enum conn_state                            */
     bool             closing : 1;  /* once the pending output is gone            */
     bool             in_again : 1; /* on the worker's list for another turn...   */
-    bool             hungry : 1;   /* ...to read what its TLS holds              */
-    uint16_t         kept_length;
-    uint32_t         began_at;  /* clock, what it waits for: unless CONN_WAITING     */
-    uint32_t         looked_at; /* limits.c: clock; and bytes that were left then    */
-    uint64_t         left;
-    struct peer      peer;
-    char            *kept;           /* input that is not a whole request yet, or NULL  */
-    struct tls      *tls;            /* NULL: the bytes of the socket are the client's  */
-    struct reply    *pending;        /* output that the socket would not take, or NULL  */
-    size_t           pending_memory; /* bytes of that                                */
-    struct conn     *next, *prev; /* of the worker's connections; under its conns_lock */
-    struct conn     *next_again;
-    struct session   session;
+    bool           shaking : 1; /* hands, and has begun to: see LIMITS_HANDSHAKE_BYTES */
+    bool           hungry : 1;  /* ...to read what its TLS holds              */
+    uint16_t       kept_length;
+    uint32_t       began_at;  /* clock, what it waits for: unless CONN_WAITING     */
+    uint32_t       looked_at; /* limits.c: clock; and bytes that were left then    */
+    uint64_t       left;
+    struct peer    peer;
+    char          *kept;           /* input that is not a whole request yet, or NULL  */
+    struct tls    *tls;            /* NULL: the bytes of the socket are the client's  */
+    struct reply  *pending;        /* output that the socket would not take, or NULL  */
+    size_t         pending_memory; /* bytes of that                                */
+    struct conn   *next, *prev;    /* of the worker's connections; under its conns_lock */
+    struct conn   *next_again;
+    struct session session;
 };
 
-/* Bytes of memory for input and output that it keeps. */
+/* Bytes of memory that it keeps, for input, output and a handshake. */
 static inline size_t
 conn_keeps(const struct conn *conn)
 {
-    return conn->kept_length + conn->pending_memory;
+    return conn->kept_length + conn->pending_memory +
+           (conn->shaking ? LIMITS_HANDSHAKE_BYTES : 0);
 }
 
 /* What the clients of a listener speak. */

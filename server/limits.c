@@ -166,17 +166,28 @@ most_kept(const struct worker *worker, const struct conn *served)
     return most;
 }
 
-/* Each round closes those that keep more than half of what anyone does, so there are few. */
+static struct conn *
+oldest(const struct worker *worker)
+{
+    struct conn *conn = worker->conns;
+
+    while (conn != NULL && conn->next != NULL)
+        conn = conn->next;
+    return conn;
+}
+
+/* Each round closes those that keep more than half of what anyone does, so there are few. The
+ * oldest go first: of handshakes that have begun these are the ones that nobody means to end. */
 void
 limits_relieve(struct worker *worker, const struct conn *served)
 {
     uint64_t     enough = share(worker) / 8 * 7;
     size_t       most = most_kept(worker, served);
-    struct conn *next;
+    struct conn *before;
 
     for (; most > 0 && worker->kept_bytes > enough; most = most_kept(worker, served)) {
-        for (struct conn *conn = worker->conns; conn != NULL; conn = next) {
-            next = conn->next;
+        for (struct conn *conn = oldest(worker); conn != NULL; conn = before) {
+            before = conn->prev;
             if (worker->kept_bytes > enough && may_go(conn, served) &&
                 conn_keeps(conn) > most / 2)
                 end(conn, &worker->counters.conn_mem_kicks,

@@ -7,11 +7,13 @@
 
 #include <stddef.h>
 
+#include "server/limits.h"
 #include "server/listen.h"
 
 enum {
     LISTEN_TEXT_BYTES = 256, /* for what is wrong with -l */
     SEGMENTS_PERCENT = 80,   /* hot and warm together     */
+    HANDSHAKES_LEAST = 4,    /* that each thread has room for */
 };
 
 /* The option that has this field of struct options, and was said. */
@@ -102,6 +104,11 @@ options_check_together(const struct parser *p)
           "TLS (-Z) needs the server's certificate, -o ssl_chain_cert" },
         { o->tls && o->tls_verify_mode > 0 && o->tls_ca == NULL,
           FIELDS(tls_verify_mode, tls_ca), "-o ssl_verify_mode needs -o ssl_ca_cert" },
+        { o->tls && o->conn_memory_bytes > 0 &&
+              o->conn_memory_bytes / o->threads <
+                  HANDSHAKES_LEAST * LIMITS_HANDSHAKE_BYTES,
+          FIELDS(conn_memory_bytes, threads),
+          "-o conn_mem_limit leaves a thread (-t) no room for the handshakes of TLS" },
     };
 
     for (size_t i = 0; i < sizeof(conflicts) / sizeof(conflicts[0]); i++) {
