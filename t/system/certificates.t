@@ -5,6 +5,7 @@ use Test::More;
 use lib 't/lib';
 use Daemon;
 use Daemon::Tls qw(certificates certify certify_dated tls_arguments);
+use Cwd 'getcwd';
 use File::Temp ();
 use POSIX 'mkfifo';
 
@@ -62,6 +63,29 @@ for my $option (sort keys %files) {
         ok($c->is_in_step && $d->connect->is_in_step, 'and the old one is in force');
     }
     $d->stop_clean;
+}
+
+# --- paths from where the server was started -------------------------------------------
+
+{
+    my $server = $ENV{SERVER} // './larder';
+    my $here   = getcwd();
+    local $ENV{SERVER} = $server =~ m{^/} ? $server : "$here/$server";
+
+    chdir $at or die "$at: $!\n";
+    my $d = Daemon->start({ tls => {} }, '-d', '-Z', '-o' =>
+        'ssl_chain_cert=server.pem,ssl_key=server.key,ssl_ca_cert=ca.pem');
+    my $c = $d->connect;
+    my %seen;
+    for my $round (1 .. 3) {
+        certify('server', 'ca');
+        utime time - 10, time - 10, 'server.pem';
+        $c->expect("refresh_certs\r\n", "OK\r\n", "round $round: a daemon is somewhere else,");
+        $seen{ $d->connect->{socket}->get_fingerprint }++;
+    }
+    is(scalar(keys %seen), 3, 'and reads each new certificate all the same');
+    $d->stop_clean;
+    chdir $here or die "$here: $!\n";
 }
 
 # --- dates -------------------------------------------------------------------
