@@ -10,6 +10,8 @@
 #include "server/tls.h"
 #include "server/worker.h"
 
+enum { STALE_S = 1 }; /* a handshake, where there is no room for more */
+
 void
 limits_init(struct limits *limits, const struct options *options)
 {
@@ -147,6 +149,32 @@ limits_is_over(const struct worker *worker)
     return worker->kept_bytes > allowed && allowed > 0;
 }
 
+uint64_t
+limits_room(const struct worker *worker)
+{
+    uint64_t allowed = share(worker);
+
+    if (allowed == 0)
+        return UINT64_MAX;
+    return worker->kept_bytes < allowed ? allowed - worker->kept_bytes : 0;
+}
+
+void
+limits_end_stale(struct worker *worker)
+{
+    uint32_t     now = clock_now(&worker->server->clock);
+    struct conn *next;
+
+    if (now == worker->relieved_at) /* it is a walk through all of them */
+        return;
+    worker->relieved_at = now;
+    for (struct conn *conn = worker->conns; conn != NULL; conn = next) {
+        next = conn->next;
+        if (conn->shaking && is_over(conn->heard_at, now, STALE_S))
+            end(conn, &worker->counters.conn_mem_kicks, EVENTS_CLOSED_BY_MEMORY_LIMIT);
+    }
+}
+
 /* Those that are about to have a turn stay: they are on a list that is being walked. */
 static bool
 may_go(const struct conn *conn, const struct conn *served)
@@ -210,4 +238,8 @@ limits_look(struct worker *worker)
     }
     if (limits_is_over(worker))
         limits_relieve(worker, NULL);
+    if (worker->waiting != NULL) {
+        limits_end_stale(worker);
+        conn_begin_waiting(worker);
+    }
 }

@@ -14,7 +14,8 @@
  *
  * Memory that connections keep is counted by their worker. When it has more than its share of
  * conn_mem_limit, those of its connections that keep most are closed (limits_relieve). A
- * handshake that has begun counts like input that is kept.
+ * handshake that has begun counts like input that is kept; one that there is no room for waits
+ * (conn_begin_waiting).
  *
  * Threads: the worker's own; limits are read by workers and set by main.
  */
@@ -53,6 +54,11 @@ void limits_look(struct worker *worker);
 
 /* Does the worker keep more than its share of memory? */
 bool limits_is_over(const struct worker *worker);
+/* Bytes until then; UINT64_MAX where there is no limit. */
+uint64_t limits_room(const struct worker *worker);
+/* There is no room for a handshake: close those that have gone on for more than a second. Clients
+ * that mean it are through by then, however many begin at once, for the others wait. */
+void limits_end_stale(struct worker *worker);
 /* Close those that keep most, until it is less by an eighth. The one that is served may be
  * among them: its caller must not touch it after this. */
 void limits_relieve(struct worker *worker, const struct conn *served);

@@ -194,6 +194,7 @@ worker_start(struct worker *worker, struct server *server)
 
     worker->server = server;
     worker->again_end = &worker->again;
+    worker->waiting_end = &worker->waiting;
     lock_init(&worker->queue_lock, RANK_LEAF);
     lock_init(&worker->conns_lock, RANK_LEAF);
     worker->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);

@@ -5,6 +5,7 @@ use Test::More;
 use lib 't/lib';
 use Daemon;
 use Daemon::Tls qw(tls_arguments);
+use IO::Socket::SSL;
 use Net::SSLeay;
 
 plan skip_all => 'memcached has no such limit' if is_reference();
@@ -54,7 +55,7 @@ for my $version (Net::SSLeay::TLS1_2_VERSION(), Net::SSLeay::TLS1_3_VERSION()) {
     my $bytes = hello($version);
     my $d     = Daemon->start({ tls => {} },
         tls_arguments("conn_mem_limit=$LIMIT", 'ssl_handshake_timeout=10000'),
-        '-c' => 2 * $CLIENTS, '-t' => 2);
+        '-c' => 2 * $CLIENTS, '-t' => 1);
     my @friends = map { $d->connect } 1 .. 20;
     my $watcher = $d->connect;
     $watcher->ask("watch connevents\r\n");
@@ -92,10 +93,48 @@ for my $version (Net::SSLeay::TLS1_2_VERSION(), Net::SSLeay::TLS1_3_VERSION()) {
     ok($watcher->read_until(sub { $watcher->unread =~ /reason=conn_mem_limit/ }),
         'watchers are told why');
     my $open = join '', map { is_open($_) } @half;
-    like($open, qr/\A0{500}.*1{50}\z/, 'the oldest have gone');    # each thread has its own
+    like($open, qr/\A0{500}.*1{50}\z/, 'the oldest have gone');
     @half = ();
     ok(eventually(sub { $d->stat('conn_mem_bytes') == 0 }), 'when all have left nothing is kept');
     $d->stop_clean;
+}
+
+# Many who begin at once and mean it wait for each other, and nobody has to go. The clock stands,
+# so that nobody takes too long, however busy the machine is.
+{
+    my $d = Daemon->start({ tls => {} }, tls_arguments('conn_mem_limit=1', 'debug_commands'),
+        '-t' => 1);
+    my $room = int $MIB / $HANDSHAKE;
+    my $c    = $d->connect;
+    $c->expect("debugtime p\r\n", "OK\r\n", 'the clock stands');
+
+    my @half = map { begin_handshake($d, hello(Net::SSLeay::TLS1_3_VERSION())) } 2 .. $room;
+    is($d->stat('conn_mem_bytes'), ($room - 1) * $HANDSHAKE, 'there is room for one handshake');
+    my @many = map { start_tls($d) } 1 .. 200;
+    ok(eventually(sub { @many == grep { $_->connect_SSL } @many }, 60),
+        'where 200 begin at once, and all come through');
+    is($d->stat('conn_mem_kicks'), 0, 'nobody had to go');
+
+    push @half, begin_handshake($d, hello(Net::SSLeay::TLS1_3_VERSION()));
+    my $late = start_tls($d);
+    $late->connect_SSL;
+    ok($c->is_in_step, 'others are served while somebody waits');
+    ok(!$late->connect_SSL, 'who comes when there is no room waits');
+    $d->advance_clock(2);
+    ok(eventually(sub { $late->connect_SSL }, 60), 'until the others have taken too long');
+    is($d->stat('conn_mem_kicks'), $room, 'who have to go then');
+    my @waiting = map { start_tls($d) } 1 .. 20;
+    $_->connect_SSL for @waiting;
+    $d->stop_clean('it ends, whoever waits');
+}
+
+# A client that goes on with its handshake when it is told to: connect_SSL.
+sub start_tls ($d) {
+    my $socket = $d->socket_to(tls => 0);
+
+    $socket->blocking(0);
+    return IO::Socket::SSL->start_SSL($socket, SSL_startHandshake => 0, SSL_verify_mode => 0)
+        // die "no TLS: $IO::Socket::SSL::SSL_ERROR\n";
 }
 
 done_testing;
