@@ -5,7 +5,6 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
-#include <openssl/ssl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "server/certificates_priv.h"
 #include "server/process.h"
 #include "server/tls.h"
 #include "slabs/must.h"
@@ -24,23 +24,14 @@
 #define SUITES_OF_1_3                                                                    \
     "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
 
-/* One reading of the files. */
-struct reading {
-    const struct certificates *certificates;
-    SSL_CTX                   *context;
-    char                      *text;
-    size_t                     text_bytes;
-};
-
-static enum certificates_status
-fail(const struct reading *reading, enum certificates_status status, const char *what)
+enum certificates_status
+certificates_fail(const struct reading *reading, enum certificates_status status,
+                  const char *what, const char *why)
 {
-    unsigned long error = ERR_peek_error();
-    const char   *reason = ERR_SYSTEM_ERROR(error) ? strerror(ERR_GET_REASON(error))
-                                                   : ERR_reason_error_string(error);
-
+    if (why == NULL)
+        why = ERR_reason_error_string(ERR_peek_error());
     snprintf(reading->text, reading->text_bytes, "%s: %s", what,
-             reason != NULL ? reason : "it cannot be used");
+             why != NULL ? why : "it cannot be used");
     ERR_clear_error();
     return status;
 }
@@ -127,69 +118,67 @@ set_rules(SSL_CTX *context, const struct certificates *certificates)
 
 /* ---- files ----------------------------------------------------------------------- */
 
-/* A key under a passphrase is none that a server can use: nobody is there to be asked. */
-static int
-no_passphrase(char *to, int bytes, int writing, void *arg)
+static enum certificates_status
+take_ciphers(struct reading *reading)
 {
-    (void)to, (void)bytes, (void)writing, (void)arg;
-    return -1;
+    const char *ciphers = reading->certificates->options->tls_ciphers;
+
+    ciphers = ciphers != NULL ? ciphers : SUITES_OF_1_2;
+    return SSL_CTX_set_cipher_list(reading->context, ciphers) == 1
+               ? CERTIFICATES_OK
+               : certificates_fail(reading, CERTIFICATES_BAD_CIPHERS, ciphers, NULL);
+}
+
+/* Up to what is wrong first; or all, where somebody is told of it. */
+static enum certificates_status
+read_all(struct reading *reading)
+{
+    static enum certificates_status (*const steps[])(struct reading *) = {
+        take_ciphers, certificates_read_chain, certificates_read_key, certificates_read_ca
+    };
+    enum certificates_status first = CERTIFICATES_OK;
+
+    if (reading->context == NULL || !set_rules(reading->context, reading->certificates))
+        return certificates_fail(reading, CERTIFICATES_NO_MEMORY, "TLS", NULL);
+    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+        enum certificates_status status = steps[i](reading);
+
+        if (status == CERTIFICATES_OK)
+            continue;
+        if (reading->tell == NULL)
+            return status;
+        reading->tell(reading->tell_arg, status, reading->text);
+        first = first == CERTIFICATES_OK ? status : first;
+    }
+    return first;
 }
 
 static enum certificates_status
-read_ca(const struct reading *reading)
+take_over(struct certificates *certificates, struct reading *reading)
 {
-    const char                *path = reading->certificates->ca;
-    struct stack_st_X509_NAME *names;
+    enum certificates_status status;
+    SSL_CTX                 *left;
 
-    if (path == NULL)
-        return CERTIFICATES_OK;
-    if (SSL_CTX_load_verify_locations(reading->context, path, NULL) != 1 ||
-        (names = SSL_load_client_CA_file(path)) == NULL)
-        return fail(reading, CERTIFICATES_BAD_CA, path);
-    SSL_CTX_set_client_CA_list(reading->context, names);
-    return CERTIFICATES_OK;
-}
-
-static enum certificates_status
-read_all(const struct reading *reading)
-{
-    const struct certificates *certificates = reading->certificates;
-    const struct options      *options = certificates->options;
-    SSL_CTX                   *context = reading->context;
-    const char *ciphers = options->tls_ciphers ? options->tls_ciphers : SUITES_OF_1_2;
-
-    if (context == NULL || !set_rules(context, certificates))
-        return fail(reading, CERTIFICATES_NO_MEMORY, "TLS");
-    SSL_CTX_set_default_passwd_cb(context, no_passphrase);
-    if (SSL_CTX_use_certificate_chain_file(context, certificates->chain) != 1)
-        return fail(reading, CERTIFICATES_BAD_CHAIN, certificates->chain);
-    if (SSL_CTX_use_PrivateKey_file(context, certificates->key,
-                                    (int)options->tls_key_format) != 1 ||
-        SSL_CTX_check_private_key(context) != 1)
-        return fail(reading, CERTIFICATES_BAD_KEY, certificates->key);
-    if (SSL_CTX_set_cipher_list(context, ciphers) != 1)
-        return fail(reading, CERTIFICATES_BAD_CIPHERS, ciphers);
-    return read_ca(reading);
+    reading->certificates = certificates;
+    reading->context = left = SSL_CTX_new(TLS_server_method());
+    status = read_all(reading);
+    if (status == CERTIFICATES_OK) {
+        lock_take(&certificates->lock);
+        left = certificates->context;
+        certificates->context = reading->context;
+        certificates->dates = reading->dates;
+        lock_drop(&certificates->lock);
+    }
+    SSL_CTX_free(left);
+    return status;
 }
 
 enum certificates_status
 certificates_reload(struct certificates *certificates, char *text, size_t text_bytes)
 {
-    struct reading           reading = { .certificates = certificates,
-                                         .context = SSL_CTX_new(TLS_server_method()),
-                                         .text = text,
-                                         .text_bytes = text_bytes };
-    SSL_CTX                 *left = reading.context;
-    enum certificates_status status = read_all(&reading);
+    struct reading reading = { .text = text, .text_bytes = text_bytes };
 
-    if (status == CERTIFICATES_OK) {
-        lock_take(&certificates->lock);
-        left = certificates->context;
-        certificates->context = reading.context;
-        lock_drop(&certificates->lock);
-    }
-    SSL_CTX_free(left);
-    return status;
+    return take_over(certificates, &reading);
 }
 
 static bool
@@ -200,9 +189,9 @@ set_path(char **path, const char *said)
     return said == NULL || *path != NULL;
 }
 
-enum certificates_status
-certificates_open(struct certificates *certificates, const struct options *options,
-                  char *text, size_t text_bytes)
+static enum certificates_status
+open_with(struct certificates *certificates, const struct options *options,
+          struct reading *reading)
 {
     const char *key = options->tls_key ? options->tls_key : options->tls_chain;
     enum certificates_status status = CERTIFICATES_NO_MEMORY;
@@ -213,15 +202,40 @@ certificates_open(struct certificates *certificates, const struct options *optio
                                                options->tls_kernel && kernel_has_tls() };
     lock_init(&certificates->lock, RANK_LEAF);
     if (certificates->socket == NULL)
-        snprintf(text, text_bytes, "TLS: out of memory");
+        snprintf(reading->text, reading->text_bytes, "TLS: out of memory");
     else if (set_path(&certificates->chain, options->tls_chain) &&
              set_path(&certificates->key, key) &&
              set_path(&certificates->ca, options->tls_ca))
-        status = certificates_reload(certificates, text, text_bytes);
+        status = take_over(certificates, reading);
     else
-        snprintf(text, text_bytes, "%s: %s", options->tls_chain, strerror(errno));
+        snprintf(reading->text, reading->text_bytes, "%s: %s", options->tls_chain,
+                 strerror(errno));
     if (status != CERTIFICATES_OK)
         certificates_close(certificates);
+    return status;
+}
+
+enum certificates_status
+certificates_open(struct certificates *certificates, const struct options *options,
+                  char *text, size_t text_bytes)
+{
+    struct reading reading = { .text = text, .text_bytes = text_bytes };
+
+    return open_with(certificates, options, &reading);
+}
+
+enum certificates_status
+certificates_inspect(struct certificates *certificates, const struct options *options,
+                     certificates_tell *tell, void *arg)
+{
+    char           text[512];
+    struct reading reading = {
+        .tell = tell, .tell_arg = arg, .text = text, .text_bytes = sizeof(text)
+    };
+    enum certificates_status status = open_with(certificates, options, &reading);
+
+    if (status == CERTIFICATES_NO_MEMORY)
+        tell(arg, status, text);
     return status;
 }
 
@@ -251,16 +265,59 @@ certificates_take(struct certificates *certificates)
     return context;
 }
 
-bool
-certificates_are_exposed(const struct certificates *certificates)
+void
+certificates_look(struct certificates *certificates, struct certificate_dates *dates)
+{
+    lock_take(&certificates->lock);
+    *dates = certificates->dates;
+    lock_drop(&certificates->lock);
+}
+
+static bool
+everybody_can_read(const char *path)
 {
     struct stat about;
 
-    return stat(certificates->key, &about) == 0 && about.st_mode & S_IROTH;
+    return stat(path, &about) == 0 && about.st_mode & S_IROTH;
+}
+
+/* OpenSSL's security level has to be 0 for what was there before TLS 1.2. */
+static bool
+lacks_old_versions(const struct certificates *certificates)
+{
+    return certificates->options->tls_version_min < OPTIONS_TLS_1_2 &&
+           SSL_CTX_get_security_level(certificates->context) > 0;
 }
 
 bool
-certificates_lack_kernel(const struct certificates *certificates)
+certificates_warn(const struct certificates *certificates, enum certificates_warning of,
+                  char *text, size_t text_bytes)
 {
-    return certificates->options->tls_kernel && !certificates->kernel_encrypts;
+    const struct options *o = certificates->options;
+    bool                  is_so = false;
+
+    switch (of) {
+    case CERTIFICATES_EXPOSED:
+        is_so = everybody_can_read(certificates->key);
+        snprintf(text, text_bytes, "everybody can read the key in %s", certificates->key);
+        break;
+    case CERTIFICATES_DATED:
+        is_so = certificates->dates.warning[0] != '\0';
+        snprintf(text, text_bytes, "%s", certificates->dates.warning);
+        break;
+    case CERTIFICATES_NO_KERNEL:
+        is_so = o->tls_kernel && !certificates->kernel_encrypts;
+        snprintf(text, text_bytes,
+                 "the kernel has no TLS, -o ssl_kernel_tls has no effect");
+        break;
+    case CERTIFICATES_NO_OLD_VERSIONS:
+        is_so = lacks_old_versions(certificates);
+        snprintf(text, text_bytes,
+                 "nothing older than TLS 1.2 will be spoken, whatever -o ssl_min_version "
+                 "says: OpenSSL wants @SECLEVEL=0 in ssl_ciphers for that");
+        break;
+    case CERTIFICATES_WARNINGS:
+        break;
+    }
+    return is_so;
 }

@@ -126,16 +126,20 @@ conn_start(struct conn *conn, struct worker *worker)
 }
 
 static void
-leave_again_list(struct conn *conn)
+leave_list(struct conn *conn, struct conn **at, struct conn ***end)
 {
-    struct worker *worker = conn->worker;
-    struct conn  **at = &worker->again;
-
     while (*at != conn)
         at = &(*at)->next_again;
     *at = conn->next_again;
     if (*at == NULL)
-        worker->again_end = at;
+        *end = at;
+}
+
+static void
+leave_waiting(struct conn *conn)
+{
+    leave_list(conn, &conn->worker->waiting, &conn->worker->waiting_end);
+    conn->deferred = false;
 }
 
 /* ---- what it keeps --------------------------------------------------------------- */
@@ -155,6 +159,17 @@ forget_pending(struct conn *conn)
     counter_add(&conn->worker->kept_bytes, -(uint64_t)conn->pending_memory);
     reply_destroy(&conn->pending);
     conn->pending_memory = 0;
+}
+
+/* A handshake is done, or given up: who waits may begin. */
+static void
+forget_handshake(struct conn *conn)
+{
+    if (!conn->shaking)
+        return;
+    counter_add(&conn->worker->kept_bytes, -(uint64_t)LIMITS_HANDSHAKE_BYTES);
+    conn->shaking = false;
+    conn_begin_waiting(conn->worker);
 }
 
 /* Keep what is to be sent; false where there is no memory for it. */
@@ -210,7 +225,9 @@ leave(struct conn *conn)
 
     event_del(&conn->event);
     if (conn->in_again)
-        leave_again_list(conn);
+        leave_list(conn, &worker->again, &worker->again_end);
+    if (conn->deferred)
+        leave_waiting(conn);
     lock_take(&worker->conns_lock);
     if (conn->prev != NULL)
         conn->prev->next = conn->next;
@@ -222,6 +239,7 @@ leave(struct conn *conn)
     session_fini(&conn->session, &worker->session_worker);
     forget_pending(conn);
     forget_kept(conn);
+    forget_handshake(conn);
     tls_destroy(&conn->tls);
     free(conn);
     atomic_fetch_sub(&worker->connections, 1);
@@ -586,19 +604,71 @@ conn_write(struct conn *conn)
         end_turn(conn, CONN_WRITING, false);
 }
 
+/* Let it wait until there is room: what it has said stays in the kernel. */
+static void
+defer_handshake(struct conn *conn)
+{
+    struct worker *worker = conn->worker;
+
+    event_del(&conn->event);
+    conn->deferred = true;
+    conn->next_again = NULL;
+    *worker->waiting_end = conn;
+    worker->waiting_end = &conn->next_again;
+}
+
+/* Nothing is closed here: who calls may be on his way through all connections. */
+void
+conn_begin_waiting(struct worker *worker)
+{
+    uint64_t room = limits_room(worker) / LIMITS_HANDSHAKE_BYTES;
+
+    for (; room > 0 && worker->waiting != NULL; room--) {
+        struct conn *conn = worker->waiting;
+
+        if (!wait_for(conn, EV_READ))
+            return;
+        leave_waiting(conn);
+        note_heard(conn); /* its time begins now */
+    }
+}
+
+static bool
+may_begin(struct worker *worker)
+{
+    if (limits_room(worker) < LIMITS_HANDSHAKE_BYTES)
+        limits_end_stale(worker);
+    return limits_room(worker) >= LIMITS_HANDSHAKE_BYTES;
+}
+
+/* It goes on when the client does. Until then it keeps more than an idle connection does. */
+static void
+await_handshake(struct conn *conn)
+{
+    if (!conn->shaking)
+        counter_add(&conn->worker->kept_bytes, LIMITS_HANDSHAKE_BYTES);
+    conn->shaking = true;
+    if (!wait_to_read(conn))
+        conn_close(conn, EVENTS_CLOSED_BY_ERROR);
+}
+
 static void
 shake_hands(struct conn *conn)
 {
+    if (!conn->shaking && !may_begin(conn->worker)) {
+        defer_handshake(conn);
+        return;
+    }
     switch (tls_shake_hands(conn->tls)) {
     case TLS_READY:
         if (!tls_is_resumed(conn->tls))
             counter_add(&conn->worker->counters.ssl_new_sessions, 1);
+        forget_handshake(conn);
         note_heard(conn);
         conn_read(conn); /* a request may have come along with it */
         break;
     case TLS_WAITS:
-        if (!wait_to_read(conn))
-            conn_close(conn, EVENTS_CLOSED_BY_ERROR);
+        await_handshake(conn);
         break;
     case TLS_LEFT:
         conn_close(conn, EVENTS_CLOSED_NORMALLY);

@@ -17,6 +17,7 @@
 
 #include "protocol/events.h"
 #include "protocol/session.h"
+#include "server/limits.h"
 #include "server/peer.h"
 
 struct certificates;
@@ -42,26 +43,29 @@ struct conn {
     _Atomic uint8_t  state;        /* enum conn_state                            */
     bool             closing : 1;  /* once the pending output is gone            */
     bool             in_again : 1; /* on the worker's list for another turn...   */
-    bool             hungry : 1;   /* ...to read what its TLS holds              */
-    uint16_t         kept_length;
-    uint32_t         began_at;  /* clock, what it waits for: unless CONN_WAITING     */
-    uint32_t         looked_at; /* limits.c: clock; and bytes that were left then    */
-    uint64_t         left;
-    struct peer      peer;
-    char            *kept;           /* input that is not a whole request yet, or NULL  */
-    struct tls      *tls;            /* NULL: the bytes of the socket are the client's  */
-    struct reply    *pending;        /* output that the socket would not take, or NULL  */
-    size_t           pending_memory; /* bytes of that                                */
-    struct conn     *next, *prev; /* of the worker's connections; under its conns_lock */
-    struct conn     *next_again;
-    struct session   session;
+    bool           shaking : 1;  /* hands, and has begun to: see LIMITS_HANDSHAKE_BYTES */
+    bool           deferred : 1; /* its handshake waits for room, and is in `waiting` */
+    bool           hungry : 1;   /* ...to read what its TLS holds              */
+    uint16_t       kept_length;
+    uint32_t       began_at;  /* clock, what it waits for: unless CONN_WAITING     */
+    uint32_t       looked_at; /* limits.c: clock; and bytes that were left then    */
+    uint64_t       left;
+    struct peer    peer;
+    char          *kept;           /* input that is not a whole request yet, or NULL  */
+    struct tls    *tls;            /* NULL: the bytes of the socket are the client's  */
+    struct reply  *pending;        /* output that the socket would not take, or NULL  */
+    size_t         pending_memory; /* bytes of that                                */
+    struct conn   *next, *prev;    /* of the worker's connections; under its conns_lock */
+    struct conn   *next_again;     /* on the list of `again`, or of `waiting` */
+    struct session session;
 };
 
-/* Bytes of memory for input and output that it keeps. */
+/* Bytes of memory that it keeps, for input, output and a handshake. */
 static inline size_t
 conn_keeps(const struct conn *conn)
 {
-    return conn->kept_length + conn->pending_memory;
+    return conn->kept_length + conn->pending_memory +
+           (conn->shaking ? LIMITS_HANDSHAKE_BYTES : 0);
 }
 
 /* What the clients of a listener speak. */
@@ -74,6 +78,8 @@ struct conn *conn_create(int fd, const struct peer *peer, const struct listener 
 bool conn_start(struct conn *conn, struct worker *worker);
 /* Go on with input that was kept because its turn was over, or that is still to be read. */
 void conn_continue(struct conn *conn);
+/* Let handshakes begin that wait for room, as many as there is room for. */
+void conn_begin_waiting(struct worker *worker);
 /* Close a connection that no TLS has come about with. */
 void conn_refuse(struct conn *conn, const char *why);
 /* Close and free. */

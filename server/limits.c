@@ -10,6 +10,19 @@
 #include "server/tls.h"
 #include "server/worker.h"
 
+enum { STALE_S = 1 }; /* a handshake, where there is no room for more */
+
+void
+limits_init(struct limits *limits, const struct options *options)
+{
+    atomic_init(&limits->handshake_s, options->tls_handshake_s);
+    atomic_init(&limits->idle_s, options->idle_timeout_s);
+    atomic_init(&limits->header_s, options->header_timeout_s);
+    atomic_init(&limits->body_s, options->body_timeout_s);
+    atomic_init(&limits->write_s, options->write_timeout_s);
+    atomic_init(&limits->conn_memory_bytes, options->conn_memory_bytes);
+}
+
 /* ---- time ------------------------------------------------------------------------ */
 
 /* Are more than so many seconds over? 0 is no limit. The clock can be set back, by who has
@@ -81,12 +94,12 @@ end(struct conn *conn, uint64_t *counter, enum events_closed reason)
 static void
 look_at(struct conn *conn, uint32_t now)
 {
-    const struct options   *o = &conn->worker->server->options;
+    const struct limits    *limits = &conn->worker->server->limits;
     struct worker_counters *counters = &conn->worker->counters;
     enum conn_state         state = conn->state;
 
     if (conn->tls != NULL && !tls_is_ready(conn->tls)) {
-        if (is_over(conn->heard_at, now, o->tls_handshake_s)) {
+        if (is_over(conn->heard_at, now, limits->handshake_s)) {
             counter_add(&counters->handshake_kicks, 1);
             conn_refuse(conn, "the handshake takes too long");
         }
@@ -97,18 +110,18 @@ look_at(struct conn *conn, uint32_t now)
     switch (state) {
     case CONN_WAITING:
     case CONN_READING:
-        if (state == CONN_WAITING ? is_amid_record(conn, now, o->header_timeout_s)
-                                  : is_over(conn->began_at, now, o->header_timeout_s))
+        if (state == CONN_WAITING ? is_amid_record(conn, now, limits->header_s)
+                                  : is_over(conn->began_at, now, limits->header_s))
             end(conn, &counters->header_kicks, EVENTS_CLOSED_BY_HEADER_TIMEOUT);
-        else if (is_idle(conn, now, o->idle_timeout_s))
+        else if (is_idle(conn, now, limits->idle_s))
             end(conn, &counters->idle_kicks, EVENTS_CLOSED_BY_IDLENESS);
         break;
     case CONN_RECEIVING:
-        if (is_slow(conn, now, o->body_timeout_s))
+        if (is_slow(conn, now, limits->body_s))
             end(conn, &counters->body_kicks, EVENTS_CLOSED_BY_BODY_TIMEOUT);
         break;
     case CONN_WRITING:
-        if (is_slow(conn, now, o->write_timeout_s))
+        if (is_slow(conn, now, limits->write_s))
             end(conn, &counters->write_kicks, EVENTS_CLOSED_BY_WRITE_TIMEOUT);
         break;
     case CONN_RUNNING:
@@ -117,39 +130,56 @@ look_at(struct conn *conn, uint32_t now)
     }
 }
 
-void
-limits_look(struct worker *worker)
-{
-    uint32_t     now = clock_now(&worker->server->clock);
-    struct conn *next;
-
-    for (struct conn *conn = worker->conns; conn != NULL; conn = next) {
-        next = conn->next;
-        look_at(conn, now);
-    }
-}
-
 /* ---- memory ---------------------------------------------------------------------- */
 
 static uint64_t
 share(const struct worker *worker)
 {
-    const struct options *o = &worker->server->options;
+    const struct server *server = worker->server;
 
-    return o->conn_memory_bytes / o->threads;
+    return atomic_load_explicit(&server->limits.conn_memory_bytes, memory_order_relaxed) /
+           server->options.threads;
 }
 
 bool
 limits_is_over(const struct worker *worker)
 {
-    return worker->kept_bytes > share(worker) && share(worker) > 0;
+    uint64_t allowed = share(worker);
+
+    return worker->kept_bytes > allowed && allowed > 0;
+}
+
+uint64_t
+limits_room(const struct worker *worker)
+{
+    uint64_t allowed = share(worker);
+
+    if (allowed == 0)
+        return UINT64_MAX;
+    return worker->kept_bytes < allowed ? allowed - worker->kept_bytes : 0;
+}
+
+void
+limits_end_stale(struct worker *worker)
+{
+    uint32_t     now = clock_now(&worker->server->clock);
+    struct conn *next;
+
+    if (now == worker->relieved_at) /* it is a walk through all of them */
+        return;
+    worker->relieved_at = now;
+    for (struct conn *conn = worker->conns; conn != NULL; conn = next) {
+        next = conn->next;
+        if (conn->shaking && is_over(conn->heard_at, now, STALE_S))
+            end(conn, &worker->counters.conn_mem_kicks, EVENTS_CLOSED_BY_MEMORY_LIMIT);
+    }
 }
 
 /* Those that are about to have a turn stay: they are on a list that is being walked. */
 static bool
 may_go(const struct conn *conn, const struct conn *served)
 {
-    return !conn->in_again || conn == served;
+    return !conn->in_again || (served != NULL && conn == served);
 }
 
 static size_t
@@ -164,21 +194,52 @@ most_kept(const struct worker *worker, const struct conn *served)
     return most;
 }
 
-/* Each round closes those that keep more than half of what anyone does, so there are few. */
+static struct conn *
+oldest(const struct worker *worker)
+{
+    struct conn *conn = worker->conns;
+
+    while (conn != NULL && conn->next != NULL)
+        conn = conn->next;
+    return conn;
+}
+
+/* Each round closes those that keep more than half of what anyone does, so there are few. The
+ * oldest go first: of handshakes that have begun these are the ones that nobody means to end. */
 void
 limits_relieve(struct worker *worker, const struct conn *served)
 {
     uint64_t     enough = share(worker) / 8 * 7;
     size_t       most = most_kept(worker, served);
-    struct conn *next;
+    struct conn *before;
 
     for (; most > 0 && worker->kept_bytes > enough; most = most_kept(worker, served)) {
-        for (struct conn *conn = worker->conns; conn != NULL; conn = next) {
-            next = conn->next;
+        for (struct conn *conn = oldest(worker); conn != NULL; conn = before) {
+            before = conn->prev;
             if (worker->kept_bytes > enough && may_go(conn, served) &&
                 conn_keeps(conn) > most / 2)
                 end(conn, &worker->counters.conn_mem_kicks,
                     EVENTS_CLOSED_BY_MEMORY_LIMIT);
         }
+    }
+}
+
+/* ---- once a second ----------------------------------------------------------- */
+
+void
+limits_look(struct worker *worker)
+{
+    uint32_t     now = clock_now(&worker->server->clock);
+    struct conn *next;
+
+    for (struct conn *conn = worker->conns; conn != NULL; conn = next) {
+        next = conn->next;
+        look_at(conn, now);
+    }
+    if (limits_is_over(worker))
+        limits_relieve(worker, NULL);
+    if (worker->waiting != NULL) {
+        limits_end_stale(worker);
+        conn_begin_waiting(worker);
     }
 }

@@ -13,26 +13,52 @@
  * nothing: what is needed is noted only where something is left over at the end of a turn.
  *
  * Memory that connections keep is counted by their worker. When it has more than its share of
- * conn_mem_limit, those of its connections that keep most are closed (limits_relieve).
+ * conn_mem_limit, those of its connections that keep most are closed (limits_relieve). A
+ * handshake that has begun counts like input that is kept; one that there is no room for waits
+ * (conn_begin_waiting).
  *
- * Threads: the worker's own.
+ * Threads: the worker's own; limits are read by workers and set by main.
  */
 #ifndef LARDER_SERVER_LIMITS_H
 #define LARDER_SERVER_LIMITS_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 struct conn;
+struct options;
 struct worker;
+
+/* What is allowed, as the options of these names say; HUP may change it. */
+struct limits {
+    _Atomic unsigned handshake_s;
+    _Atomic unsigned idle_s; /* 0, here and in the rest: no limit */
+    _Atomic unsigned header_s;
+    _Atomic unsigned body_s;
+    _Atomic unsigned write_s;
+    _Atomic uint64_t conn_memory_bytes; /* of all workers */
+};
+
+void limits_init(struct limits *limits, const struct options *options);
+
+/* What OpenSSL takes for a handshake until it is done, with the keys and chains that are in use:
+ * 40 KB were measured with a short chain on an elliptic curve, 58 KB with RSA. */
+enum { LIMITS_HANDSHAKE_BYTES = 60 << 10 };
 
 /* Nobody who works is as slow as that, over a minute. */
 enum { LIMITS_BYTES_A_SECOND = 1 << 10 };
 
-/* Close the connections that have run into a limit of time. */
+/* Close the connections that have run into a limit of time, or of memory if that is less now. */
 void limits_look(struct worker *worker);
 
 /* Does the worker keep more than its share of memory? */
 bool limits_is_over(const struct worker *worker);
+/* Bytes until then; UINT64_MAX where there is no limit. */
+uint64_t limits_room(const struct worker *worker);
+/* There is no room for a handshake: close those that have gone on for more than a second. Clients
+ * that mean it are through by then, however many begin at once, for the others wait. */
+void limits_end_stale(struct worker *worker);
 /* Close those that keep most, until it is less by an eighth. The one that is served may be
  * among them: its caller must not touch it after this. */
 void limits_relieve(struct worker *worker, const struct conn *served);

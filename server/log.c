@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "server/monotonic.h"
+#include "server/printable.h"
 #include "slabs/must.h"
 
 enum {
@@ -70,44 +71,13 @@ put_format(struct line *line, const char *format, ...)
     put(line, text, strlen(text));
 }
 
-/* The bytes of the character that begins here, 0: it is none of UTF-8, or is not to be
- * printed. Source: RFC 3629, section 4. */
-static size_t
-character_length(struct span text)
-{
-    const unsigned char *at = (const unsigned char *)text.at;
-    unsigned             low = 0x80, high = 0xbf;
-    size_t               length;
-
-    if (at[0] >= ' ' && at[0] < 0x7f)
-        return 1;
-    if (at[0] < 0xc2 || at[0] > 0xf4)
-        return 0;
-    length = at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : 4;
-    if (at[0] == 0xc2 || at[0] == 0xe0)
-        low = 0xa0; /* after C2 control characters, after E0 what is too long */
-    if (at[0] == 0xf0)
-        low = 0x90;
-    if (at[0] == 0xed)
-        high = 0x9f;
-    if (at[0] == 0xf4)
-        high = 0x8f;
-    if (length > text.length || at[1] < low || at[1] > high)
-        return 0;
-    for (size_t i = 2; i < length; i++) {
-        if (at[i] < 0x80 || at[i] > 0xbf)
-            return 0;
-    }
-    return length;
-}
-
 static void
 put_text(struct line *line, struct span text, bool json)
 {
     const char *backslash = json ? "\\\\" : "\\";
 
     while (text.length > 0 && line->used <= TEXT_MOST - ESCAPE_MOST) {
-        size_t length = character_length(text);
+        size_t length = printable_length(text);
 
         if (length == 0)
             put_format(line, "%sx%02x", backslash, (unsigned char)text.at[0]);
@@ -230,7 +200,7 @@ tell(struct log *log, enum log_event event, const struct log_field *fields,
     line.used = 0;
     if (log->to_journal)
         write_entry(&line, row, message, fields);
-    else if (log->format == OPTIONS_LOG_JSON)
+    else if (atomic_load_explicit(&log->format, memory_order_relaxed) == OPTIONS_LOG_JSON)
         write_json(&line, row, message, fields);
     else
         write_text(&line, row, message);

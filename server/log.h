@@ -49,11 +49,14 @@ enum { LOG_BURST = 10, LOG_WINDOW_S = 10 };
     X(LOG_SECRET_EXPOSED, "secret_exposed", LOG_WARNING, false)                          \
     X(LOG_LOOPBACK_ONLY, "loopback_only", LOG_INFO, false)                               \
     X(LOG_ACTIVATED, "sockets_of_manager", LOG_INFO, false)                              \
+    X(LOG_LISTEN_IGNORED, "listen_ignored", LOG_WARNING, false)                          \
     X(LOG_MEMORY_SMALL, "memory_file_small", LOG_WARNING, false)                         \
     X(LOG_MEMORY_EMPTY, "memory_file_empty", LOG_NOTICE, false)                          \
     X(LOG_MEMORY_RESTORED, "memory_file_restored", LOG_NOTICE, false)                    \
     X(LOG_CERTIFICATES_REFUSED, "certificates_refused", LOG_ERR, true)                   \
     X(LOG_CERTIFICATES_READ, "certificates_read", LOG_INFO, true)                        \
+    X(LOG_CERTIFICATES_DATED, "certificates_dated", LOG_WARNING, true)                   \
+    X(LOG_FILE_UNREADABLE, "file_unreadable", LOG_WARNING, false)                        \
     X(LOG_PASSWORDS_REFUSED, "passwords_refused", LOG_ERR, true)                         \
     X(LOG_PASSWORDS_READ, "passwords_read", LOG_INFO, false)                             \
     X(LOG_SETTINGS_REFUSED, "settings_refused", LOG_ERR, false)                          \
@@ -110,9 +113,9 @@ struct log_rate {
 };
 
 struct log {
-    enum options_log_format format;
-    const _Atomic unsigned *verbosity;
-    bool                    to_journal;
+    _Atomic(enum options_log_format) format;
+    const _Atomic unsigned          *verbosity;
+    bool                             to_journal;
     bool says_failures_twice; /* to standard error besides                  */
     int  journal_fd;
     struct sockaddr_un journal;

@@ -3,11 +3,13 @@
  * Only this file ends the process. The order of the steps is memcached's, because file
  * owners and rights follow from it: server/process.h.
  */
+#include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -167,6 +169,24 @@ finish_process(struct start *start)
     return judge(start, server_enter_sandbox(&start->server, text, bytes));
 }
 
+/* Who has said where to listen, and finds it otherwise, has to be told. */
+static void
+say_ignored(struct start *start)
+{
+    const struct options *options = &start->server.options;
+    const char           *ignored = NULL;
+
+    if (options->unix_path != NULL)
+        ignored = "-s (unix-socket)";
+    else if (options->listen != NULL && !options->listen_is_default)
+        ignored = "-l (listen)";
+    if (ignored != NULL)
+        log_say(
+            &start->server.log, LOG_LISTEN_IGNORED, NULL,
+            "%s has no effect: it listens on the sockets of the service manager alone",
+            ignored);
+}
+
 static void
 say_where(struct start *start)
 {
@@ -175,6 +195,8 @@ say_where(struct start *start)
 
     if (options->verbosity >= TRACE_DIALOGUE)
         trace_classes(log, start->server.cache);
+    if (start->server.activation.count > 0)
+        say_ignored(start);
     if (start->server.activation.count > 0)
         log_say(log, LOG_ACTIVATED,
                 LOG_FIELDS(LOG_NUMBER("sockets", start->server.activation.count)),
@@ -202,18 +224,53 @@ read_passwords(struct start *start)
 static bool
 read_certificates(struct start *start)
 {
-    struct server             *server = &start->server;
-    const struct certificates *certificates = &server->certificates;
+    static const enum log_event events[CERTIFICATES_WARNINGS] = {
+        [CERTIFICATES_EXPOSED] = LOG_SECRET_EXPOSED,
+        [CERTIFICATES_DATED] = LOG_CERTIFICATES_DATED,
+        [CERTIFICATES_NO_KERNEL] = LOG_START_WARNING,
+        [CERTIFICATES_NO_OLD_VERSIONS] = LOG_START_WARNING,
+    };
+    struct server *server = &start->server;
+    char           text[512];
 
     if (!server_read_certificates(server, start->text, sizeof(start->text)))
         return false;
-    if (server->options.tls && certificates_are_exposed(certificates))
-        log_say(&server->log, LOG_SECRET_EXPOSED, NULL,
-                "everybody can read the key in %s", certificates->key);
-    if (server->options.tls && certificates_lack_kernel(certificates))
-        log_say(&server->log, LOG_START_WARNING, NULL,
-                "the kernel has no TLS, -o ssl_kernel_tls has no effect");
+    for (unsigned i = 0; server->options.tls && i < CERTIFICATES_WARNINGS; i++) {
+        if (certificates_warn(&server->certificates, i, text, sizeof(text)))
+            log_say(&server->log, events[i], NULL, "%s", text);
+    }
     return true;
+}
+
+/* What was read as root has to be read again as somebody else, when HUP comes. */
+static void
+warn_of_unreadable(struct start *start, const char *path)
+{
+    int fd = path != NULL ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY) : -1;
+
+    if (path == NULL)
+        return;
+    if (fd >= 0)
+        close(fd);
+    else
+        log_say(&start->server.log, LOG_FILE_UNREADABLE,
+                LOG_FIELDS(LOG_STRING("file", path)),
+                "%s cannot be read again when HUP comes: %s", path, strerror(errno));
+}
+
+static void
+look_at_files(struct start *start)
+{
+    const struct server       *server = &start->server;
+    const struct certificates *certificates = &server->certificates;
+
+    warn_of_unreadable(start, server->options.config_file);
+    warn_of_unreadable(start, server->passwords.path);
+    warn_of_unreadable(start, certificates->chain);
+    if (certificates->chain == NULL ||
+        strcmp(certificates->chain, certificates->key) != 0)
+        warn_of_unreadable(start, certificates->key);
+    warn_of_unreadable(start, certificates->ca);
 }
 
 static int
@@ -242,6 +299,7 @@ serve(struct start *start)
     status = finish_process(start);
     if (status == PROCESS_OK) {
         say_where(start);
+        look_at_files(start);
         systemd_tell_ready(&server->systemd);
         server_run(server);
         exit_code = 0;
@@ -286,10 +344,12 @@ have_standard_files(void)
 int
 main(int argc, char **argv)
 {
-    struct start       *start = have_standard_files() ? calloc(1, sizeof(*start)) : NULL;
+    struct start       *start;
     enum options_status status;
     int                 exit_code;
 
+    process_hear_hangup(false);
+    start = have_standard_files() ? calloc(1, sizeof(*start)) : NULL;
     if (start == NULL) {
         fprintf(stderr, "larder: out of memory\n");
         return EXIT_FAILURE;

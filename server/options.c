@@ -12,24 +12,22 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
-#include "server/listen.h"
 #include "server/options_file.h"
 #include "server/options_priv.h"
 #include "server/process.h"
 
 enum {
-    LETTERS_BYTES = 256,     /* for getopt's list of letters                  */
-    LISTEN_TEXT_BYTES = 256, /* for what is wrong with -l                     */
-    LONG_BASE = 256,         /* getopt's value of a long option: this + row   */
-    FILE_WORDS = 16,         /* of options in a line of a file                */
-    VARIABLE_WORDS = 256,    /* of LARDER_OPTIONS                             */
-    THREADS_USUAL = 64,      /* above it there is a warning                   */
-    SEGMENTS_PERCENT = 80,   /* hot and warm together                         */
+    LETTERS_BYTES = 256,  /* for getopt's list of letters                  */
+    LONG_BASE = 256,      /* getopt's value of a long option: this + row   */
+    FILE_WORDS = 16,      /* of options in a line of a file                */
+    VARIABLE_WORDS = 256, /* of LARDER_OPTIONS                             */
+    THREADS_USUAL = 64,   /* above it there is a warning                   */
 };
 
 static const char usual_file[] = "/etc/larder/larder.conf";
-static const char variable[] = "LARDER_OPTIONS";
 
 static enum options_status
 set_presets(const struct parser *p)
@@ -74,7 +72,8 @@ take(const struct parser *p, const struct option_row *row, const char *text, boo
         status = options_set_value(p, row, text, false);
     else if (!row->optional && on)
         status = options_bad_value(p, row, "");
-    p->origins[row - p->rows] = (struct option_origin){ p->now, p->line };
+    p->origins[row - p->rows] =
+        (struct option_origin){ p->now, p->line, status != OPTIONS_OK };
     if (status == OPTIONS_OK && row->then != NULL && (on || row->negatable))
         row->then(p->o, on);
     return status;
@@ -136,6 +135,28 @@ find_extended(const struct parser *p, const char *name)
     return NULL;
 }
 
+/* On the command line in the words that scripts know from memcached; elsewhere it has to be said
+ * where that is. */
+static enum options_status
+refuse_suboption(const struct parser *p, const char *name, const char *value)
+{
+    const struct option_row *row = options_nearest(p, name, 1u << PLACE_EXTENDED);
+
+    if (p->now == SOURCE_COMMAND_LINE) {
+        options_print(p->err, "Illegal suboption \"%s%s%s\"", name,
+                      value == NULL ? "" : "=", value == NULL ? "" : value);
+        fputc('\n', p->err);
+        if (row != NULL)
+            options_complain(p, "did you mean -o %s?", row->name);
+    } else if (row != NULL) {
+        options_complain(p, "unknown option \"-o %s\"; did you mean \"-o %s\"?", name,
+                         row->name);
+    } else {
+        options_complain(p, "unknown option \"-o %s\"", name);
+    }
+    return OPTIONS_BAD_VALUE;
+}
+
 static enum options_status
 take_suboption(const struct parser *p, const char *name, const char *value)
 {
@@ -148,14 +169,8 @@ take_suboption(const struct parser *p, const char *name, const char *value)
         if (row != NULL && !row->negatable)
             row = NULL;
     }
-    if (row == NULL) {
-        row = options_nearest(p, name, 1u << PLACE_EXTENDED);
-        fprintf(p->err, "Illegal suboption \"%s%s%s\"\n", name, value == NULL ? "" : "=",
-                value == NULL ? "" : value);
-        if (row != NULL)
-            options_complain(p, "did you mean -o %s?", row->name);
-        return OPTIONS_BAD_VALUE;
-    }
+    if (row == NULL)
+        return refuse_suboption(p, name, value);
     return take(p, row, on ? value : NULL, on);
 }
 
@@ -167,13 +182,13 @@ take_extended(const struct parser *p, const char *text)
 
     if (copy == NULL)
         return OPTIONS_NO_MEMORY;
-    while (status == OPTIONS_OK && *rest != '\0') {
-        if (cut_suboption(&rest, &name, &value)) {
-            status = take_suboption(p, name, value);
-        } else {
+    while (options_may_go_on(status) && *rest != '\0') {
+        if (!cut_suboption(&rest, &name, &value)) {
             options_complain(p, "-o %s: a quote is not closed", text);
-            status = OPTIONS_BAD_VALUE;
+            status = options_first(status, OPTIONS_BAD_VALUE);
+            break;
         }
+        status = options_first(status, take_suboption(p, name, value));
     }
     free(copy);
     return status;
@@ -288,7 +303,8 @@ complain_getopt(const struct parser *p, bool missing, char **argv)
         options_name_row(row, name, sizeof(name));
         options_complain(p, missing ? "%s needs a value" : "%s takes no value", name);
     }
-    fputs("Illegal argument \"?\"\n", p->err);
+    if (p->now == SOURCE_COMMAND_LINE)
+        fputs("Illegal argument \"?\"\n", p->err); /* memcached's words */
     return OPTIONS_BAD_VALUE;
 }
 
@@ -313,11 +329,14 @@ read_arguments(const struct parser *p, int argc, char **argv)
     int                 value;
 
     begin_arguments();
-    while (status == OPTIONS_OK && (value = next_argument(p, argc, argv)) != -1) {
+    while (options_may_go_on(status) && (value = next_argument(p, argc, argv)) != -1) {
+        enum options_status one;
+
         if (value == '?' || value == ':')
-            status = complain_getopt(p, value == ':', argv);
+            one = complain_getopt(p, value == ':', argv);
         else
-            status = take_option(p, find_row(p, value), optarg);
+            one = take_option(p, find_row(p, value), optarg);
+        status = options_first(status, one);
     }
     return status;
 }
@@ -492,54 +511,85 @@ take_line(const struct parser *p, char *line, size_t length)
     return OPTIONS_BAD_VALUE;
 }
 
+/* Some editors put a byte order mark before the first line, which nobody sees. */
+static size_t
+mark_length(const char *line)
+{
+    static const char mark[] = "\xef\xbb\xbf";
+
+    return strncmp(line, mark, sizeof(mark) - 1) == 0 ? sizeof(mark) - 1 : 0;
+}
+
 static enum options_status
 read_lines(struct parser *p, FILE *file)
 {
     enum options_status status = OPTIONS_OK;
     char               *line = NULL;
-    size_t              room = 0;
+    size_t              room = 0, begin;
     ssize_t             length;
 
-    for (p->line = 1; status == OPTIONS_OK; p->line++) {
+    for (p->line = 1; options_may_go_on(status); p->line++) {
         errno = 0;
         length = getline(&line, &room, file);
         if (length < 0)
             break;
-        status = take_line(p, line, (size_t)length);
+        begin = p->line == 1 ? mark_length(line) : 0;
+        status =
+            options_first(status, take_line(p, line + begin, (size_t)length - begin));
     }
     p->line = 0;
-    if (status == OPTIONS_OK && !feof(file)) {
+    if (options_may_go_on(status) && !feof(file)) {
         options_complain(p, "%s", strerror(errno));
-        status = OPTIONS_BAD_VALUE;
+        status = options_first(status, OPTIONS_BAD_VALUE);
     }
     free(line);
     return status;
 }
 
-static enum options_status
-read_file(struct parser *p)
+/* Who can write to the file decides what the server does, and for whom. */
+static void
+warn_of_writers(const struct parser *p, int fd)
 {
-    enum options_status status;
-    FILE               *file;
+    struct stat about;
 
+    if (fstat(fd, &about) != 0 || !S_ISREG(about.st_mode))
+        return;
+    if (about.st_mode & S_IWOTH)
+        options_complain(p, "warning: everybody can write to this file");
+    else if (about.st_mode & S_IWGRP && about.st_gid != 0)
+        options_complain(p, "warning: a group can write to this file");
+    else if (about.st_uid != 0 && about.st_uid != geteuid())
+        options_complain(p, "warning: this file belongs to another user");
+}
+
+static enum options_status
+open_file(struct parser *p, FILE **file)
+{
+    struct stat about;
+
+    *file = NULL;
     if (p->file == NULL)
         return OPTIONS_OK;
     p->now = SOURCE_FILE;
     p->where = p->file;
-    file = fopen(p->file, "re");
-    if (file == NULL) {
+    if (p->again && stat(p->file, &about) == 0 && !S_ISREG(about.st_mode)) {
+        options_complain(p,
+                         "it is not a regular file"); /* it might keep a server waiting */
+        return OPTIONS_BAD_VALUE;
+    }
+    *file = fopen(p->file, "re");
+    if (*file == NULL) {
         options_complain(p, "%s", strerror(errno));
         return OPTIONS_BAD_VALUE;
     }
-    status = read_lines(p, file);
-    fclose(file);
-    return status;
+    warn_of_writers(p, fileno(*file));
+    return OPTIONS_OK;
 }
 
 static enum options_status
 read_variable_options(struct parser *p)
 {
-    const char         *text = getenv(variable);
+    const char         *text = getenv(OPTIONS_VARIABLE);
     char               *copy, *words[VARIABLE_WORDS + 2];
     int                 count;
     enum options_status status = OPTIONS_BAD_VALUE;
@@ -547,7 +597,7 @@ read_variable_options(struct parser *p)
     if (text == NULL)
         return OPTIONS_OK;
     p->now = SOURCE_ENVIRONMENT;
-    p->where = variable;
+    p->where = OPTIONS_VARIABLE;
     copy = strdup(text);
     if (copy == NULL)
         return OPTIONS_NO_MEMORY;
@@ -569,98 +619,6 @@ read_command_line(struct parser *p, int argc, char **argv)
 }
 
 /* ---- All together ---------------------------------------------------------------- */
-
-/* The option that has this field of struct options, and was said. */
-static const struct option_origin *
-find_origin(const struct parser *p, size_t field)
-{
-    for (size_t i = 0; i < p->row_count; i++) {
-        if (p->rows[i].type != TYPE_NONE && p->rows[i].offset == field &&
-            p->origins[i].source != SOURCE_PRESET)
-            return &p->origins[i];
-    }
-    return NULL;
-}
-
-/* Say what is wrong with these two fields together, and where the one is from that was said
- * last. */
-static void
-complain_of(const struct parser *p, size_t first, size_t second, const char *wrong)
-{
-    const struct option_origin *of = find_origin(p, first),
-                               *other = find_origin(p, second);
-    struct parser there = *p;
-
-    if (of == NULL ||
-        (other != NULL && (other->source > of->source ||
-                           (other->source == of->source && other->line > of->line))))
-        of = other;
-    if (of != NULL && of->source == SOURCE_FILE) {
-        there.where = p->file;
-        there.line = of->line;
-    } else if (of != NULL && of->source == SOURCE_ENVIRONMENT) {
-        there.where = variable;
-    }
-    options_complain(&there, "%s", wrong);
-}
-
-/* What options do not go together, and the fields that make it so. */
-struct conflict {
-    const char *wrong;
-    size_t      first, second;
-};
-
-#define CONFLICT(a, b, text)                                                             \
-    ((struct conflict){ (text), offsetof(struct options, a),                             \
-                        offsetof(struct options, b) })
-
-/* What memcached refuses for reasons of its own engine is refused too: a start script
- * that fails there fails here. */
-static enum options_status
-check_together(const struct parser *p)
-{
-    const struct options *o = p->o;
-    struct conflict       found = { 0 };
-
-    if (o->item_bytes_max > o->memory_bytes / 2)
-        found = CONFLICT(memory_bytes, item_bytes_max,
-                         "the largest item (-I) is more than half of the memory (-m)");
-    else if ((1 << 20) % o->chunk_bytes_max != 0)
-        found = CONFLICT(chunk_bytes_max, chunk_bytes_max,
-                         "-o slab_chunk_max does not divide 1024");
-    else if (o->item_bytes_max % o->chunk_bytes_max != 0)
-        found = CONFLICT(item_bytes_max, chunk_bytes_max,
-                         "the largest item (-I) is no multiple of -o slab_chunk_max");
-    else if (o->lru_hot_percent + o->lru_warm_percent > SEGMENTS_PERCENT)
-        found = CONFLICT(lru_hot_percent, lru_warm_percent,
-                         "-o hot_lru_pct and warm_lru_pct together are more than 80");
-    else if (o->temporary_lru && !o->lru_maintainer)
-        found = CONFLICT(temporary_ttl_s, lru_maintainer,
-                         "-o temporary_ttl needs lru_maintainer");
-    else if (o->napi_ids > o->threads)
-        found =
-            CONFLICT(napi_ids, threads, "there are more NAPI ids (-N) than threads (-t)");
-    else if (o->sasl && o->protocol == OPTIONS_PROTOCOL_ASCII)
-        found =
-            CONFLICT(sasl, protocol,
-                     "SASL (-S) is for the binary protocol, which -B ascii turns off");
-    else if (o->auth_file != NULL && !o->sasl && o->protocol == OPTIONS_PROTOCOL_BINARY)
-        found =
-            CONFLICT(auth_file, protocol,
-                     "-Y without -S is for the text protocol, which -B binary turns off");
-    else if ((o->auth_file != NULL || o->sasl) && o->udp_port != 0)
-        found = CONFLICT(udp_port, udp_port,
-                         "who has to log in (-S, -Y) cannot do so by UDP (-U)");
-    else if (o->tls && o->tls_chain == NULL)
-        found = CONFLICT(tls, tls,
-                         "TLS (-Z) needs the server's certificate, -o ssl_chain_cert");
-    else if (o->tls && o->tls_verify_mode > 0 && o->tls_ca == NULL)
-        found = CONFLICT(tls_verify_mode, tls, "-o ssl_verify_mode needs -o ssl_ca_cert");
-    if (found.wrong == NULL)
-        return OPTIONS_OK;
-    complain_of(p, found.first, found.second, found.wrong);
-    return OPTIONS_CONFLICT;
-}
 
 /* One way to log in without the other leaves one protocol. */
 static void
@@ -691,18 +649,6 @@ set_listeners(const struct parser *p)
     o->listen_is_default = true;
     o->listen = strdup("127.0.0.1,::1");
     return o->listen == NULL ? OPTIONS_NO_MEMORY : OPTIONS_OK;
-}
-
-static enum options_status
-check_listeners(const struct parser *p)
-{
-    char text[LISTEN_TEXT_BYTES];
-
-    if (listen_check(p->o, text, sizeof(text)) == LISTEN_OK)
-        return OPTIONS_OK;
-    complain_of(p, offsetof(struct options, listen), offsetof(struct options, unix_path),
-                text);
-    return OPTIONS_BAD_VALUE;
 }
 
 static enum options_status
@@ -761,14 +707,13 @@ note_at_start(const struct parser *p)
 static enum options_status
 finish(const struct parser *p)
 {
-    enum options_status status = check_together(p);
+    enum options_status status = set_listeners(p);
 
-    if (status == OPTIONS_OK)
-        set_protocol(p);
-    if (status == OPTIONS_OK)
-        status = set_listeners(p);
-    if (status == OPTIONS_OK)
-        status = check_listeners(p);
+    if (status != OPTIONS_OK)
+        return status;
+    status = options_check_together(p);
+    set_protocol(p);
+    status = options_first(status, options_check_listeners(p));
     if (status == OPTIONS_OK)
         status = read_environment(p);
     if (status == OPTIONS_OK)
@@ -788,6 +733,27 @@ keep_file(const struct parser *p)
 
 /* All sources, in the order in which one overrides another. */
 static enum options_status
+read_sources(struct parser *p, int argc, char **argv)
+{
+    FILE               *file;
+    enum options_status status = open_file(p, &file);
+
+    if (status != OPTIONS_OK)
+        return status; /* without it nothing can be said of the rest */
+    if (file != NULL) {
+        status = read_lines(p, file);
+        fclose(file);
+    }
+    if (options_may_go_on(status))
+        status = options_first(status, read_variable_options(p));
+    if (options_may_go_on(status))
+        status = options_first(status, read_command_line(p, argc, argv));
+    if (options_may_go_on(status))
+        status = options_first(status, finish(p));
+    return status;
+}
+
+static enum options_status
 read_all(struct parser *p, int argc, char **argv)
 {
     enum options_status status = set_presets(p);
@@ -798,13 +764,9 @@ read_all(struct parser *p, int argc, char **argv)
     if (status == OPTIONS_OK)
         status = keep_file(p);
     if (status == OPTIONS_OK)
-        status = read_file(p);
-    if (status == OPTIONS_OK)
-        status = read_variable_options(p);
-    if (status == OPTIONS_OK)
-        status = read_command_line(p, argc, argv);
-    if (status == OPTIONS_OK)
-        status = finish(p);
+        status = read_sources(p, argc, argv);
+    if (status == OPTIONS_OK && p->checks)
+        status = options_inspect(p);
     if (status != OPTIONS_OK || !p->checks)
         return status;
     fprintf(p->out, "%s: good\n", p->file);
@@ -844,7 +806,9 @@ enum options_status
 options_parse_again(struct options *o, const struct options *before, int argc,
                     char **argv, FILE *err)
 {
-    struct parser p = { .o = o, .file = before->config_file, .out = err, .err = err };
+    struct parser p = {
+        .o = o, .file = before->config_file, .again = true, .out = err, .err = err
+    };
 
     return run_parser(&p, argc, argv);
 }

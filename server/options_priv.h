@@ -10,6 +10,8 @@
 
 enum { NAME_BYTES = 64 }; /* for an option's name in a message */
 
+#define OPTIONS_VARIABLE "LARDER_OPTIONS" /* of the environment */
+
 /* Where an option was said. What comes later here overrides what comes before. */
 enum option_source {
     SOURCE_PRESET,
@@ -21,7 +23,8 @@ enum option_source {
 /* Where the value of an option is from. */
 struct option_origin {
     enum option_source source;
-    unsigned           line; /* of a file */
+    unsigned           line; /* of a file                                          */
+    bool               bad;  /* what was said there was refused: it has another one */
 };
 
 /* One run of options_parse(). */
@@ -37,12 +40,23 @@ struct parser {
     const char              *where;  /* what to call that in a message, NULL: not       */
     unsigned                 line;   /* of a file                                      */
     const char              *file;   /* that is to be read; NULL: none                 */
+    bool                     again;  /* the server runs already                        */
     bool                     checks; /* to say whether all is good is all that is asked */
     FILE                    *out;
     FILE                    *err;
 };
 
-/* Say what is wrong, a line. */
+/* May reading go on after this? What is wrong is told, all of it, and only then is it the
+ * end. */
+bool options_may_go_on(enum options_status status);
+/* What has come of two steps: the first that went wrong decides, but there is no way on
+ * without memory. */
+enum options_status options_first(enum options_status so_far, enum options_status next);
+
+/* As fprintf(), with what cannot be shown as \xNN. */
+void options_print(FILE *to, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* Say what is wrong, a line; in the same way. */
 void options_complain(const struct parser *p, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /* Say what the option would have taken. */
@@ -53,6 +67,17 @@ enum options_status options_bad_value(const struct parser     *p,
 enum options_status options_set_value(const struct parser     *p,
                                       const struct option_row *row, const char *text,
                                       bool is_preset);
+
+/* Say what is wrong with these two fields (offsets in struct options) together, and where the one
+ * is from that was said last. */
+void options_complain_of(const struct parser *p, size_t first, size_t second,
+                         const char *wrong);
+/* Say all that is wrong with the options together, and with where to listen. */
+enum options_status options_check_together(const struct parser *p);
+enum options_status options_check_listeners(const struct parser *p);
+/* For --check-config: say all that is wrong with the files that are named. It becomes the user who
+ * would serve, so this is the last that the process does. */
+enum options_status options_inspect(const struct parser *p);
 
 /* The option whose name is most like this one; NULL if none is much like it. `places` has a
  * bit for each enum option_place in which to look. */

@@ -6,6 +6,65 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/printable.h"
+
+bool
+options_may_go_on(enum options_status status)
+{
+    return status == OPTIONS_OK || status == OPTIONS_BAD_VALUE ||
+           status == OPTIONS_CONFLICT;
+}
+
+enum options_status
+options_first(enum options_status so_far, enum options_status next)
+{
+    return so_far == OPTIONS_OK || next == OPTIONS_NO_MEMORY ? next : so_far;
+}
+
+/* What is quoted may hold anything, and goes to a terminal. */
+static void
+print_escaped(FILE *to, const char *text)
+{
+    struct span rest = { text, strlen(text) };
+
+    while (rest.length > 0) {
+        size_t length = printable_length(rest);
+
+        if (length > 0)
+            fwrite(rest.at, 1, length, to);
+        else
+            fprintf(to, "\\x%02x", (unsigned char)*rest.at);
+        length += length == 0;
+        rest = (struct span){ rest.at + length, rest.length - length };
+    }
+}
+
+static void print_arguments(FILE *to, const char *format, va_list arguments)
+    __attribute__((format(printf, 2, 0)));
+
+static void
+print_arguments(FILE *to, const char *format, va_list arguments)
+{
+    char *text;
+
+    if (vasprintf(&text, format, arguments) < 0) {
+        fputs("out of memory", to);
+        return;
+    }
+    print_escaped(to, text);
+    free(text);
+}
+
+void
+options_print(FILE *to, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    print_arguments(to, format, arguments);
+    va_end(arguments);
+}
+
 void
 options_complain(const struct parser *p, const char *format, ...)
 {
@@ -13,11 +72,11 @@ options_complain(const struct parser *p, const char *format, ...)
 
     fputs("larder: ", p->err);
     if (p->line > 0)
-        fprintf(p->err, "%s:%u: ", p->where, p->line);
+        options_print(p->err, "%s:%u: ", p->where, p->line);
     else if (p->where != NULL)
-        fprintf(p->err, "%s: ", p->where);
+        options_print(p->err, "%s: ", p->where);
     va_start(arguments, format);
-    vfprintf(p->err, format, arguments);
+    print_arguments(p->err, format, arguments);
     va_end(arguments);
     fputc('\n', p->err);
 }

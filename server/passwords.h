@@ -32,6 +32,11 @@ enum {
     PASSWORDS_ITERATIONS_MAX = 10 * 1000, /* some milliseconds of a worker's time */
 };
 
+/* What is said of -S where no file is named. */
+#define PASSWORDS_WANTED                                                                 \
+    "-S: who may log in? Name a file of user:password lines by -Y, or by "               \
+    "MEMCACHED_SASL_PWDB in the environment."
+
 struct password_list;
 
 struct passwords {

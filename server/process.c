@@ -9,7 +9,9 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <pthread.h>
 #include <pwd.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -57,6 +59,16 @@ process_exit_code(enum process_status status)
     default:
         return 71; /* EX_OSERR */
     }
+}
+
+void
+process_hear_hangup(bool hear)
+{
+    sigset_t hangup;
+
+    sigemptyset(&hangup);
+    sigaddset(&hangup, SIGHUP);
+    pthread_sigmask(hear ? SIG_UNBLOCK : SIG_BLOCK, &hangup, NULL);
 }
 
 /* ---- Limits ---------------------------------------------------------------------- */

@@ -3,6 +3,7 @@
  * Each function does one thing and reports; none of them exits or prints. main() calls
  * them in memcached's order, because file owners and rights follow from it:
  *
+ *    process_hear_hangup(false)    first of all
  *    process_raise_core_limit      -r, while still root
  *    process_limit_descriptors     -c, while still root
  *    process_check_descriptors     for all that is going to be opened
@@ -11,6 +12,7 @@
  *    (server_open_memory()         -e: as that user, in the directory of the start)
  *    process_daemonize             -d: before there are threads; the parent waits
  *    (the cache, the workers, listen_open())
+ *    process_hear_hangup(true)     once events are there
  *    process_check_descriptors     with everything open, for one client
  *    process_lock_memory           -k: locks do not survive a fork
  *    process_write_pid             -P
@@ -46,6 +48,11 @@ struct process_daemon {
     int  exit_code;  /* of the parent, after PROCESS_PARENT                    */
     bool keep_stdio; /* -v: standard output and error stay                     */
 };
+
+/* Let HUP come, or wait, where it would end a process that does not listen to it yet: from the
+ * first line of main() until there is somebody who hears it. For the calling thread, and those
+ * that it starts. */
+void process_hear_hangup(bool hear);
 
 /* The exit code main() ends with. */
 int process_exit_code(enum process_status status);

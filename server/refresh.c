@@ -44,10 +44,10 @@ is_known(const struct refresh *refresh, const struct refresh_file seen[REFRESH_F
 static enum certificates_status
 refresh_now(struct server *server)
 {
-    struct refresh       *refresh = &server->refresh;
-    const struct options *options = &server->options;
-    const char *const paths[] = { options->tls_chain, options->tls_key, options->tls_ca };
-    struct refresh_file seen[REFRESH_FILES];
+    struct refresh            *refresh = &server->refresh;
+    const struct certificates *files = &server->certificates;
+    const char *const          paths[] = { files->chain, files->key, files->ca };
+    struct refresh_file        seen[REFRESH_FILES];
 
     for (unsigned i = 0; i < REFRESH_FILES; i++)
         look_at(paths[i], &seen[i]);

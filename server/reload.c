@@ -61,6 +61,28 @@ apply_crawler_most(struct server *server, const struct options *o)
     return true;
 }
 
+static bool
+apply_log_format(struct server *server, const struct options *o)
+{
+    atomic_store(&server->log.format, o->log_format);
+    return true;
+}
+
+/* One field of struct limits from one of struct options. */
+#define LIMIT(field, option)                                                             \
+    static bool apply_##field(struct server *server, const struct options *o)            \
+    {                                                                                    \
+        atomic_store(&server->limits.field, o->option);                                  \
+        return true;                                                                     \
+    }
+
+LIMIT(handshake_s, tls_handshake_s)
+LIMIT(idle_s, idle_timeout_s)
+LIMIT(header_s, header_timeout_s)
+LIMIT(body_s, body_timeout_s)
+LIMIT(write_s, write_timeout_s)
+LIMIT(conn_memory_bytes, conn_memory_bytes)
+
 /* One field of struct cache_lru from one of struct options, where there are segments. */
 #define LRU(field, option)                                                               \
     static bool apply_##field(struct server *server, const struct options *o)            \
@@ -101,6 +123,13 @@ static const struct {
     { offsetof(struct options, lru_warm_factor), apply_warm_factor },
     { offsetof(struct options, temporary_lru), apply_temporary },
     { offsetof(struct options, temporary_ttl_s), apply_temporary_ttl_s },
+    { offsetof(struct options, log_format), apply_log_format },
+    { offsetof(struct options, tls_handshake_s), apply_handshake_s },
+    { offsetof(struct options, idle_timeout_s), apply_idle_s },
+    { offsetof(struct options, header_timeout_s), apply_header_s },
+    { offsetof(struct options, body_timeout_s), apply_body_s },
+    { offsetof(struct options, write_timeout_s), apply_write_s },
+    { offsetof(struct options, conn_memory_bytes), apply_conn_memory_bytes },
 };
 
 static apply_option *
@@ -115,6 +144,19 @@ find_apply(const struct option_row *row)
 
 /* ---- one reading ------------------------------------------------------------------- */
 
+/* Where there was no text, `stats settings` shows what memcached does. */
+static const char *
+value_in_words(const struct options *o, const struct option_row *row, char *text,
+               size_t text_bytes)
+{
+    const char *field = (const char *)o + row->offset;
+
+    if ((row->type == TYPE_TEXT || row->type == TYPE_LIST) &&
+        *(char *const *)(const void *)field == NULL)
+        return "not set";
+    return options_value(o, row, text, text_bytes);
+}
+
 static void
 say(struct server *server, const struct option_row *row, const struct options *was,
     const struct options *is, const char *what)
@@ -124,8 +166,8 @@ say(struct server *server, const struct option_row *row, const struct options *w
 
     log_say(&server->log, LOG_SETTING_CHANGED, NULL, "%s: %s was %s and is %s%s",
             server->options.config_file, name,
-            options_value(was, row, from, sizeof(from)),
-            options_value(is, row, to, sizeof(to)), what);
+            value_in_words(was, row, from, sizeof(from)),
+            value_in_words(is, row, to, sizeof(to)), what);
 }
 
 /* What differs from the last reading is carried out. What no running server can change is

@@ -13,6 +13,7 @@
 
 #include "protocol/number.h"
 #include "server/orders.h"
+#include "server/process.h"
 #include "server/stats.h"
 #include "slabs/must.h"
 
@@ -195,6 +196,8 @@ server_reload_certificates(struct server *server)
     atomic_store(&server->certificates_read_at_s, clock_seconds(&server->clock));
     log_say(&server->log, LOG_CERTIFICATES_READ, NULL,
             "the certificates were read again");
+    if (certificates_warn(&server->certificates, CERTIFICATES_DATED, text, sizeof(text)))
+        log_say(&server->log, LOG_CERTIFICATES_DATED, NULL, "%s", text);
     return status;
 }
 
@@ -243,6 +246,7 @@ start_events(struct server *server)
             event_add(server->signal_events[i], NULL) != 0)
             return false;
     }
+    process_hear_hangup(true);
     server->tick_event = event_new(server->base, -1, EV_PERSIST, on_tick, server);
     return server->tick_event != NULL && event_add(server->tick_event, &tick) == 0 &&
            (!server->options.tls ||
@@ -490,9 +494,7 @@ server_read_passwords(struct server *server, char *text, size_t text_bytes)
         path = options->sasl_file;
     if (path != NULL)
         return passwords_open(&server->passwords, path, text, text_bytes);
-    snprintf(text, text_bytes,
-             "-S: who may log in? Name a file of user:password lines by -Y, or by "
-             "MEMCACHED_SASL_PWDB in the environment.");
+    snprintf(text, text_bytes, "%s", PASSWORDS_WANTED);
     return false;
 }
 
@@ -520,6 +522,7 @@ server_start(struct server *server, char *text, size_t text_bytes, int *exit_cod
     text[0] = '\0';
     server->turn_requests = turn_requests(server->options.requests_max);
     atomic_init(&server->verbosity, server->options.verbosity);
+    limits_init(&server->limits, &server->options);
     lock_init(&server->reset_lock, RANK_OWNER);
     prefixes_init(&server->prefixes, server->options.prefix_delimiter[0],
                   server->options.prefix_stats);

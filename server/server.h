@@ -18,6 +18,7 @@
 #include "server/acceptor.h"
 #include "server/activation.h"
 #include "server/certificates.h"
+#include "server/limits.h"
 #include "server/listen.h"
 #include "server/log.h"
 #include "server/memory_file.h"
@@ -66,6 +67,7 @@ struct server {
     struct host          host;      /* frozen            */
     unsigned         turn_requests; /* that one connection may run in one turn; frozen */
     _Atomic unsigned verbosity;
+    struct limits    limits;
 
     struct event_base  *base; /* the main thread's */
     struct event       *tick_event;

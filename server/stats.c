@@ -129,6 +129,8 @@
     X(MAINTAINER, direct_reclaims, "evictions by who needed memory")                     \
     X(MAINTAINER, lru_bumps_dropped, "always 0: reads queue nothing")                    \
     X(SECURE, handshake_kicks, "connections closed because of ssl_handshake_timeout")    \
+    X(SECURE, server_cert_not_before, "TLS: Unix time when the certificate begins")      \
+    X(SECURE, server_cert_not_after, "TLS: Unix time when it ends")                      \
     X(NUMBER, header_kicks, "connections closed because of header_timeout")              \
     X(NUMBER, body_kicks, "connections closed because of body_timeout")                  \
     X(NUMBER, write_kicks, "connections closed because of write_timeout")                \
@@ -247,6 +249,20 @@ fill_process(const struct server *server, struct figures *f)
 }
 
 static void
+fill_certificates(struct server *server, struct figures *f)
+{
+    struct certificate_dates dates;
+
+    if (!server->options.tls)
+        return;
+    certificates_look(&server->certificates, &dates);
+    f->time_since_server_cert_refresh.number =
+        clock_seconds(&server->clock) - atomic_load(&server->certificates_read_at_s);
+    f->server_cert_not_before.number = (uint64_t)dates.not_before;
+    f->server_cert_not_after.number = (uint64_t)dates.not_after;
+}
+
+static void
 fill_connections(struct server *server, const struct worker_counters *w,
                  struct figures *f)
 {
@@ -282,8 +298,6 @@ fill_connections(struct server *server, const struct worker_counters *w,
     f->ssl_new_sessions.number = w->ssl_new_sessions;
     f->ssl_handshake_errors.number = w->ssl_handshake_errors;
     f->ssl_proto_errors.number = w->ssl_proto_errors;
-    f->time_since_server_cert_refresh.number =
-        clock_seconds(&server->clock) - atomic_load(&server->certificates_read_at_s);
     f->accepting_conns.number = !atomic_load(&acceptor->paused);
     f->listen_disabled_num.number = a.listen_disabled_num;
     f->time_in_listen_disabled_us.number = a.time_in_listen_disabled;
@@ -390,7 +404,7 @@ is_shown(const struct server *server, enum kind kind)
     case FAST:
         return options->connections_fast;
     case IDLE:
-        return options->idle_timeout_s > 0;
+        return atomic_load(&server->limits.idle_s) > 0;
     case REASSIGN:
     case BUSY:
         return options->slab_reassign;
@@ -440,6 +454,7 @@ stats_general(struct server *server, host_emit *emit, void *ctx)
     stats_totals(server, &all, &since);
     fill_process(server, &figures.named);
     fill_connections(server, &since.workers, &figures.named);
+    fill_certificates(server, &figures.named);
     fill_commands(&since.commands, &figures.named);
     fill_cache(server, &all.cache, &since.cache, &figures.named);
     fill_background(server, &since, &figures.named);
@@ -456,6 +471,7 @@ stats_settings(struct server *server, host_emit *emit, void *ctx)
     struct cache_lru lru = cache_lru(server->cache);
 
     now.verbosity = atomic_load(&server->verbosity);
+    now.idle_timeout_s = atomic_load(&server->limits.idle_s);
     now.memory_bytes = cache_memory_limit(server->cache);
     now.prefix_stats = atomic_load(&server->prefixes.counts);
     now.lru_segmented = lru.segmented;

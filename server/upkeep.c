@@ -96,6 +96,7 @@ run(void *arg)
     struct upkeep *upkeep = arg;
     struct due     due = { 0 };
 
+    pthread_setname_np(pthread_self(), "upkeep");
     sandbox_enter(upkeep->sandbox, SANDBOX_UPKEEP);
     pthread_mutex_lock(&upkeep->mutex);
     while (!upkeep->stopping) {

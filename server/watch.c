@@ -425,6 +425,7 @@ run(void *arg)
 {
     struct watch *watch = arg;
 
+    pthread_setname_np(pthread_self(), "watch");
     sandbox_enter(watch->sandbox, SANDBOX_WATCH);
     while (!atomic_load(&watch->stopping)) {
         bool busy;

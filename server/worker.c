@@ -2,6 +2,7 @@
 #include "server/worker.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -107,7 +108,11 @@ static void *
 run(void *arg)
 {
     struct worker *worker = arg;
+    char           name[16]; /* no more than that: pthread_setname_np(3) */
 
+    snprintf(name, sizeof(name), "worker %u",
+             (unsigned)(worker - worker->server->workers));
+    pthread_setname_np(pthread_self(), name);
     sandbox_enter(&worker->server->sandbox, SANDBOX_WORKER);
     event_base_dispatch(worker->base);
     return NULL;
@@ -189,6 +194,7 @@ worker_start(struct worker *worker, struct server *server)
 
     worker->server = server;
     worker->again_end = &worker->again;
+    worker->waiting_end = &worker->waiting;
     lock_init(&worker->queue_lock, RANK_LEAF);
     lock_init(&worker->conns_lock, RANK_LEAF);
     worker->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);

@@ -2,8 +2,9 @@
 """What operators look with: memcached-tool, and the statistics that exporters read.
 
 memcached-tool, damemtop and the plugins of collectd and munin are those of Debian's
-packages, and run here. The other exporters are not installed: FIELDS and OF_CLASS below have what each
-of them reads, out of its source, and in which form.
+packages, and run here; what these plugins read is taken out of themselves. The other exporters
+are not installed: FIELDS, SETTINGS and OF_CLASS below have what each of them reads, copied by
+hand out of its source, whose place is said with it, and in which form.
 """
 import csv
 import fcntl
@@ -22,6 +23,8 @@ from harness import BINARY, Server, poll
 TOOL = '/usr/share/memcached/scripts/memcached-tool'
 TOP = '/usr/share/memcached/scripts/damemtop'
 COLLECTD = '/usr/sbin/collectd'
+COLLECTD_PLUGIN = '/usr/lib/collectd/memcached.so'
+RECORDED = 't/golden/stats.txt'         # of memcached 1.6.45
 MUNIN = '/usr/share/munin/plugins/memcached_'
 ANSWER_MOST = 4096      # collectd reads so much of `stats`, and no more
 COUNT = re.compile(r'\d+')
@@ -33,28 +36,28 @@ RUSAGE = 'rusage_user rusage_system'
 HITS = ' '.join('%s_hits %s_misses' % (c, c)
                 for c in ('get', 'delete', 'incr', 'decr', 'cas', 'touch'))
 FIELDS = {
+    # prometheus/memcached_exporter, pkg/exporter/exporter.go; SETTINGS and OF_CLASS are its, too
     'memcached_exporter': 'uptime time cas_badval cmd_set cmd_flush bytes limit_maxbytes '
     'curr_items total_items bytes_read bytes_written curr_connections total_connections '
     'rejected_connections conn_yields listen_disabled_num evictions reclaimed '
     'store_too_large store_no_memory lru_crawler_starts direct_reclaims '
     'crawler_items_checked crawler_reclaimed moves_to_cold moves_to_warm '
     'moves_within_lru accepting_conns ' + HITS,
+    # influxdata/telegraf, plugins/inputs/memcached/memcached.go
     'telegraf': 'accepting_conns auth_cmds auth_errors bytes bytes_read bytes_written '
     'cas_badval cmd_flush cmd_get cmd_set cmd_touch conn_yields connection_structures '
     'curr_connections curr_items evicted_unfetched evictions expired_unfetched '
     'hash_bytes hash_is_expanding hash_power_level limit_maxbytes listen_disabled_num '
     'reclaimed threads total_connections total_items uptime ' + HITS,
+    # netdata/netdata, the collector memcached of go.d
     'netdata': 'limit_maxbytes bytes bytes_read bytes_written cas_badval cmd_get cmd_set '
     'cmd_touch curr_connections curr_items evictions reclaimed rejected_connections '
     'total_connections total_items ' + HITS,
+    # open-telemetry/opentelemetry-collector-contrib, receiver/memcachedreceiver/scraper.go
     'OpenTelemetry': 'bytes curr_connections total_connections cmd_get cmd_set cmd_flush '
     'cmd_touch curr_items threads evictions bytes_read bytes_written get_hits get_misses '
     'incr_hits incr_misses decr_hits decr_misses',
-    'collectd': 'threads curr_items bytes limit_maxbytes curr_connections '
-    'listen_disabled_num cmd_get cmd_set incr_hits decr_hits get_hits get_misses '
-    'evictions delete_hits bytes_read bytes_written',
-    'munin': 'get_hits get_misses cmd_get cmd_set total_items total_connections '
-    'bytes_read bytes_written curr_items curr_connections bytes',
+    # DataDog/integrations-core, mcache/datadog_checks/mcache/mcache.py
     'Datadog': 'total_items curr_items limit_maxbytes uptime bytes curr_connections '
     'max_connections connection_structures threads pointer_size cmd_get cmd_set '
     'cmd_flush evictions bytes_read bytes_written cas_badval total_connections '
@@ -189,6 +192,41 @@ def datadog_reads_the_same_by_the_binary_protocol(t, server):
         request = b'stats ' + word if word else b'stats'
         t.same(sorted(binary_stat(server, word)), sorted(lines(server, request)),
                'STAT %s has the names of the text protocol' % word.decode())
+
+
+def names_of_memcached():
+    """Those of its `stats`, as they were recorded."""
+    with open(RECORDED, encoding='latin-1') as file:
+        return set(re.findall(r'^S. STAT ([a-z]\w+) ', file.read(), re.M))
+
+
+def names_in_collectd():
+    """What of memcached's figures stands in its plugin. It is a program: all texts in there that
+    are names of memcached's, and those that begin as one of them that ends in _ does."""
+    with open(COLLECTD_PLUGIN, 'rb') as file:
+        texts = {text.decode() for text in re.findall(rb'(?<=\0)[a-z_]+(?=\0)', file.read())}
+    begun = tuple(text for text in texts if text.endswith('_') and not text.startswith('_'))
+    return {name for name in names_of_memcached()
+            if name in texts or begun and name.startswith(begun)}
+
+
+def names_in_munin():
+    with open(MUNIN) as file:
+        return set(re.findall(r"\bstat_name *=> *'(\w+)'", file.read()))
+
+
+def plugins_find_what_stands_in_them(t, server):
+    stats = server.stats()
+    for plugin, names, some in (
+            (COLLECTD_PLUGIN, names_in_collectd, 'curr_items cmd_get cmd_touch get_hits '
+             'limit_maxbytes listen_disabled_num bytes_read rusage_user'),
+            (MUNIN, names_in_munin, 'get_hits cmd_set total_items bytes')):
+        if not os.path.exists(plugin):
+            t.skip('what stands in a plugin', 'not installed: ' + plugin)
+            continue
+        read = names()
+        t.same(sorted(set(some.split()) - read), [], plugin + ': some that it is known to read')
+        t.same(sorted(read - set(stats)), [], '%s: all %d that stand in it' % (plugin, len(read)))
 
 
 # Which figure its plugin writes to which file.
@@ -373,6 +411,7 @@ harness.run(setup, memcached_tool_shows_the_classes,
             memcached_tool_lists_and_dumps_every_item,
             exporters_find_what_they_read,
             exporters_find_what_they_read_of_classes,
+            plugins_find_what_stands_in_them,
             datadog_reads_the_same_by_the_binary_protocol,
             damemtop_shows_a_server,
             collectd_reads_what_it_wants,

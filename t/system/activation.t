@@ -34,7 +34,7 @@ sub datagram () {
 # A server that gets these. Where it is connected to is what it has found out itself.
 sub started ($launch, @args) {
     unlink $ports;              # or the last one's would be connected to, where nobody accepts
-    return Daemon->start({ env => { MEMCACHED_PORT_FILENAME => $ports }, %$launch },
+    return Daemon->start({ anywhere => 1, env => { MEMCACHED_PORT_FILENAME => $ports }, %$launch },
         '-p' => 1, @args);
 }
 
@@ -60,8 +60,14 @@ $d->stop_clean;
 my $late = IO::Socket::IP->new(PeerHost => '127.0.0.1', PeerPort => $socket->sockport);
 ok($late, "between two servers nobody is refused");
 print {$late} "mn\r\n";
-$d = started({ sockets => [$socket] }, '-l' => '192.0.2.1', '-U' => 1);
+$d = started({ sockets => [$socket], verbose => 1 }, '-l' => '192.0.2.1', '-U' => 1);
 is(readline($late), "MN\r\n", "the next one serves him, whatever -l and -U say");
+my $alone = 'has no effect: it listens on the sockets of the service manager alone';
+is($d->said, "warning: -l (listen) $alone\n", "which is warned of");
+$d->stop_clean;
+$d = started({ sockets => [$socket], verbose => 1 });
+is($d->said, '', "where nobody has said -l there is no warning");
+$d->stop_clean;
 $d->stop_clean;
 
 # In the background, where the process is another one than was started.
@@ -86,6 +92,9 @@ $sender->recv(my $answer, 1500);
 is($answer, pack('nnnn', 7, 0, 1, 0) . "MN\r\n", "and UDP, all at once");
 is(scalar(grep { $_->[1] eq 'conn_listening' } $d->stat_pairs('conns')), 2,
     "stats conns shows them");
+$d->stop_clean;
+$d = started({ sockets => [$unix], verbose => 1 }, '-s' => $path);
+is($d->said, "warning: -s (unix-socket) $alone\n", "-s is warned of, too");
 $d->stop_clean;
 ok(-S $path, "the file of a unix socket is the manager's, and stays");
 

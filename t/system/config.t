@@ -4,6 +4,7 @@ use Test::More;
 use lib 't/lib';
 use Daemon;
 use File::Temp;
+use POSIX 'mkfifo';
 
 plan skip_all => 'memcached has no configuration file' if is_reference();
 
@@ -32,9 +33,106 @@ for my $check ([], ['--check-config']) {
     is($run->{status}, 1,      "a bad file is refused (@$check)");
     is($run->{stderr}, $wrong, "and what is said tells where and why");
 }
+write_conf("conn-limit = none\nnosuch = 1\n");
+is(run_program('--config' => "$conf", '--check-config')->{stderr}, <<"END", 'all that is wrong is told');
+larder: $conf:1: -c, --conn-limit takes a whole number from 1 to 2147483647, not "none"
+larder: $conf:2: unknown option "nosuch"
+END
+
+# Who can write to the file decides what the server does.
 write_conf("conn-limit = 100\n");
+SKIP: {
+    skip 'only root gives files away', 9 if $> != 0;
+    for my $case (
+        [ 0602, 0, 'everybody can write to this file' ],
+        [ 0620, 1, 'a group can write to this file' ],
+        [ 0620, 0, '' ],
+        [ 0644, 0, '' ],
+    ) {
+        my ($mode, $group, $warning) = @$case;
+
+        chown 0, $group, "$conf" or die "$conf: $!\n";
+        chmod $mode, "$conf";
+        my $run = run_program('--config' => "$conf", '--check-config');
+        is($run->{status}, 0, sprintf 'a file of mode %o and group %d can be read', $mode, $group);
+        is($run->{stderr}, $warning && "larder: $conf: warning: $warning\n", "and said: '$warning'");
+    }
+    chown scalar(getpwnam 'nobody'), 0, "$conf" or die "$conf: $!\n";
+    is(run_program('--config' => "$conf", '--check-config')->{stderr},
+        "larder: $conf: warning: this file belongs to another user\n", q{nor is it another one's});
+    chown 0, 0, "$conf";
+}
+
 my $run = run_program('--config' => "$conf", '--check-config');
 is($run->{status}, 0,                "a good one is none");
 is($run->{stdout}, "$conf: good\n", "and that is said");
+
+# --check-config looks at the files that are named, too, all of them, and says where that was.
+my $dir = File::Temp->newdir;
+sub write_file ($name, $mode, $text) {
+    open my $out, '>', "$dir/$name" or die "$dir/$name: $!\n";
+    print {$out} $text;
+    close $out or die "$dir/$name: $!\n";
+    chmod $mode, "$dir/$name";
+}
+
+sub check_says ($text, $status, $wanted, $name) {
+    write_conf($text);
+    my $run = run_program('--config' => "$conf", '--check-config');
+    is($run->{status}, $status, $name);
+    is($run->{stderr}, join('', map { "larder: $conf:$_\n" } @$wanted), 'and why is said');
+}
+
+mkfifo("$dir/fifo", 0600) or die "mkfifo: $!\n";
+write_file('users', 0600, "nobody can log in\n");
+write_file('nonsense', 0600, "nonsense\n");
+check_says(<<"END", 1, [
+enable-ssl
+ssl_chain_cert = $dir/none.pem
+ssl_key = $dir/fifo
+ssl_ca_cert = $dir/nonsense
+ssl_ciphers = NONE
+auth-file = $dir/users
+memory-file = $dir/none/larder
+unix-socket = $dir/none/socket
+pidfile = $dir/none/pid
+END
+    "5: NONE: no cipher match",
+    "2: $dir/none.pem: No such file or directory",
+    "3: $dir/fifo: it is not a regular file",
+    "4: $dir/nonsense: no start line",
+    "6: $dir/users:1: not user:password",
+    "7: cannot keep memory in $dir/none/larder: No such file or directory",
+    "8: cannot listen at $dir/none/socket: No such file or directory",
+    "9: warning: cannot write the pid file $dir/none/pid: No such file or directory",
+], 'files that are not there, or not what they should be, are all told of');
+check_says("port = 0\nunix-socket = $dir/nonsense/x\n", 1,
+    ["2: cannot listen at $dir/nonsense/x: Not a directory"], 'a file is no directory');
+check_says("memory-file = $dir/fifo\n", 1,
+    ["1: cannot keep memory in $dir/fifo: it is not a regular file"], 'nor is a FIFO memory');
+symlink "$dir/elsewhere", "$dir/link";
+check_says("memory-file = $dir/link\n", 1,
+    ["1: cannot keep memory in $dir/link: it is a symbolic link"], 'nor a link');
+check_says("enable-sasl\n", 1, ['1: -S: who may log in? Name a file of user:password lines by -Y, '
+    . 'or by MEMCACHED_SASL_PWDB in the environment.'], 'nobody may log in');
+check_says("memory-file = $dir/memory\n", 0, [], 'a file that would be made is good');
+ok(!-e "$dir/memory", 'and is not made');
+write_file('users', 0644, "foo:bar\n");
+check_says("auth-file = $dir/users\n", 0,
+    ["1: warning: everybody can read the passwords in $dir/users"], 'passwords for everybody');
+SKIP: {
+    skip 'not root', 4 if $> != 0;
+    chmod 0711, "$dir";
+    chmod 0644, "$conf";
+    chmod 0600, "$dir/users";
+    check_says("user = nobody\nauth-file = $dir/users\nmemory-file = $dir/memory\n", 1, [
+        "3: cannot keep memory in $dir/memory: Permission denied",
+    ], 'what counts is what the user may who serves');
+    check_says("user = nobody\nauth-file = $dir/users\n", 0,
+        ["2: warning: $dir/users cannot be read again when HUP comes: Permission denied"],
+        'also for reading again');
+    check_says("user = nosuchuser\n", 1, ["1: can't find the user nosuchuser to switch to"],
+        'and that he exists');
+}
 
 done_testing;

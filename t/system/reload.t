@@ -3,7 +3,9 @@ use v5.36;
 use Test::More;
 use lib 't/lib';
 use Daemon;
+use Daemon::Tls 'tls_arguments';
 use File::Temp 'tempdir';
+use POSIX 'mkfifo';
 
 plan skip_all => 'memcached has no configuration file' if is_reference();
 
@@ -116,32 +118,143 @@ $d->stop_clean;
 $heard = 0;
 write_conf("conn-limit = 200\nslab_reassign = no\n");
 $d = Daemon->start({ verbose => 1 }, '--config' => $conf, '-t' => 2);
-write_conf("conn-limit = 300\nslab_reassign = no\nidle_timeout = 5\nslab_automove = 2\n"
-    . "memory-limit = 16000000\nlisten = 127.0.0.1\nverbose = 2\nhashpower = 20\n");
+write_conf("conn-limit = 300\nslab_reassign = no\nlisten-backlog = 5\nslab_automove = 2\n"
+    . "memory-limit = 16000000\nlisten = 127.0.0.1\npidfile = /run/x\nverbose = 2\nhashpower = 20\n");
 my $told = <<"END";
 $conf: memory-limit was 67108864 and is 16777216000000, which needs a restart
 $conf: conn-limit was 200 and is 300, which needs a restart
 $conf: verbose was 0 and is 2
+$conf: listen-backlog was 1024 and is 5, which needs a restart
 $conf: slab_automove was 1 and is 2, which needs a restart
-$conf: idle_timeout was 0 and is 5, which needs a restart
+$conf: pidfile was not set and is /run/x, which needs a restart
 END
 kill HUP => $d->pid;
 ok(eventually(sub { length $d->said >= length $told }), 'it is read');
 is($d->said, $told, "that needs a restart");
 my $s = $d->stats('settings');
-is("$s->{maxconns} $s->{idle_timeout} $s->{maxbytes} $s->{slab_automove}", "200 0 67108864 1",
+is("$s->{maxconns} $s->{tcp_backlog} $s->{maxbytes} $s->{slab_automove}", "200 1024 67108864 1",
     "and is not so yet");
 is($s->{verbosity}, 2, "what does not need one is");
 $d->connect->expect("verbosity 0\r\n", "OK\r\n", "silence, please");
 $heard = length $d->said;
-reload_says($d, join('', grep { /conn-limit|idle/ } split /^/, $told),
+reload_says($d, join('', grep { /conn-limit|backlog|pidfile/ } split /^/, $told),
     "it is said again, as long as it is so");
 $d->stop_clean;
+
+# What is allowed to connections changes for those that are there, too.
+
+# Has the server looked at its connections since? It does so once a second.
+sub has_looked ($d) {
+    my $until = $d->stat('uptime') + 2;
+
+    eventually(sub { $d->stat('uptime') >= $until }) or die "its clock stands still\n";
+}
+
+my $asked = "get big\r\n" x 60;         # more than the kernel holds
+for my $case (
+    [ idle_timeout          => 0,   'idle_kicks',      "mn\r\n" ],
+    [ header_timeout        => 500, 'header_kicks',    'get k' ],
+    [ body_timeout          => 500, 'body_kicks',      "set k 0 0 1000\r\n" ],
+    [ write_timeout         => 500, 'write_kicks',     $asked ],
+    [ ssl_handshake_timeout => 500, 'handshake_kicks', '' ],
+    ) {
+    my ($option, $before, $counter, $says) = @$case;
+    my $secure = $option =~ /ssl/;
+
+    $heard = 0;
+    write_conf("$option = $before\n");
+    $d = Daemon->start({ verbose => 1, tls => $secure ? {} : undef }, '--config' => $conf,
+        '-t' => 1, $secure ? tls_arguments('debug_commands') : ('-o' => 'debug_commands'));
+    $d->connect->ask(set(big => 'v' x 500_000));
+    my $client = $d->connect(window => 4096, $secure ? (tls => 0) : ());
+    $client->push_out($says, 0);
+    # The server has it when its statistics see the connection, and have to be asked twice.
+    has_looked($d);
+    $d->advance_clock(50);
+    has_looked($d);
+    is($d->stat($counter) // 0, 0, "$option = $before is not over after 50 seconds");
+    write_conf("$option = 40\n");
+    reload_says($d, "$conf: $option was $before and is 40\n", 'it is 40 now');
+    is($d->stats('settings')->{idle_timeout}, 40, 'and shown so') if $option eq 'idle_timeout';
+    has_looked($d);
+    $d->advance_clock(50) if $option =~ /body|write/;   # they are looked at twice
+    ok(eventually(sub { ($d->stat($counter) // 0) > 0 }), 'and over for who has been there before');
+    $d->stop_clean;
+}
+
+$heard = 0;
+write_conf("conn_mem_limit = 256\n");
+$d = Daemon->start({ verbose => 1 }, '--config' => $conf, '-t' => 1);
+$d->connect->ask(set(small => 's' x 1000));
+my @slow = map { $d->connect(window => 4096) } 1 .. 100;
+$_->push_out("get small\r\n" x 10_000, 0) for @slow;
+ok(eventually(sub { $d->stat('conn_mem_bytes') > 1 << 20 }), 'more than a megabyte is kept');
+is($d->stat('conn_mem_kicks'), 0, 'which is allowed');
+write_conf("conn_mem_limit = 1\n");
+reload_says($d, "$conf: conn_mem_limit was 268435456 and is 1048576\n", 'until it is not any more');
+ok(eventually(sub { $d->stat('conn_mem_bytes') <= 1 << 20 }), 'then there is less');
+cmp_ok($d->stat('conn_mem_kicks'), '>', 0, 'because some had to go');
+$_->close for @slow;
+$d->stop_clean;
+
+$heard = 0;
+write_conf("verbose = 1\n");
+$d = Daemon->start({ verbose => 1 }, '--config' => $conf);
+write_conf("verbose = 1\nlog_format = json\n");
+kill HUP => $d->pid;
+ok(eventually(sub { $d->said =~ /\n\z/ }), 'HUP is heard');
+$heard = length $d->said;
+kill HUP => $d->pid;
+ok(eventually(sub { length $d->said > $heard }), 'and once more');
+like(substr($d->said, $heard), qr/\A\{"time":.*"event":"settings_same".*\}\n/, 'in JSON now');
+write_conf("verbose = 1\n");
+kill HUP => $d->pid;
+ok(eventually(sub { $d->said =~ /log_format was json/ }), 'and back');
+$heard = length $d->said;
+reload_says($d, "$conf was read again; nothing has changed\n", 'to text');
+$d->stop_clean;
+
+# A HUP that comes before anybody listens to it waits. Here the start waits, too: until somebody
+# writes to the FIFO that its configuration is in.
+{
+    my $fifo = "$dir/fifo.conf";
+    mkfifo($fifo, 0600) or die "mkfifo: $!\n";
+    my $writer = fork // die "fork: $!\n";
+    if ($writer == 0) {
+        open my $out, '>', $fifo or POSIX::_exit(1);    # waits for the server to read
+        my ($pid) = grep { contents_of("/proc/$_/cmdline") =~ /\Q$fifo\E/ && $_ != $$ }
+            map { m{(\d+)} } glob '/proc/[0-9]*';
+        kill HUP => $pid or POSIX::_exit(2);
+        write_conf("verbose = 1\n");
+        rename $conf, $fifo or POSIX::_exit(3);         # what it reads the second time
+        print {$out} "verbose = 1\n";
+        close $out or POSIX::_exit(4);
+        POSIX::_exit(0);
+    }
+    $d = Daemon->start({ verbose => 1 }, '--config' => $fifo);
+    waitpid $writer, 0;
+    is($?, 0, 'HUP came while the server started');
+    ok(eventually(sub { $d->said =~ /^\Q$fifo\E was read again; nothing has changed$/m }),
+        'it has been heard, and has not ended it');
+    # Nor does a FIFO in its place keep a server waiting that runs.
+    unlink $fifo;
+    mkfifo($fifo, 0600) or die "mkfifo: $!\n";
+    kill HUP => $d->pid;
+    ok(eventually(sub { $d->said =~ /^larder: \Q$fifo\E: it is not a regular file$/m }),
+        'a FIFO is not waited for');
+    $d->connect->expect("mn\r\n", "MN\r\n", 'it serves');
+    $d->stop_clean;
+}
+
+sub contents_of ($file) {
+    open my $in, '<', $file or return '';
+    return join '', <$in>;
+}
 
 # The file of a daemon, which is somewhere else then, and of one that has become another user.
 chdir $dir or die "$!\n";
 SKIP: {
-    skip 'not root', 5 if $> != 0;
+    skip 'not root', 6 if $> != 0;
     my $server = $ENV{SERVER} // '';
     write_conf("temporary_ttl = 5\n");
     local $ENV{SERVER} = $server =~ m{^/} ? $server : "$ENV{PWD}/" . ($server || 'larder');
@@ -154,8 +267,10 @@ SKIP: {
     write_conf("temporary_ttl = 7\n");
     kill HUP => $d->pid;
     $d->stop_clean;
-    $heard = 0;
     $d = Daemon->start({ verbose => 1 }, '-u' => 'nobody', '--config' => 'larder.conf');
+    is($d->said, "warning: $conf cannot be read again when HUP comes: Permission denied\n",
+        "what that user may not read is warned of");
+    $heard = length $d->said;
     reload_says($d, "larder: $conf: Permission denied\n$conf: the old settings stay in force\n",
         "what that user may not read changes nothing, and is said");
     $d->stop_clean;

@@ -5,6 +5,7 @@ use lib 't/lib';
 use Daemon;
 use File::Temp;
 use IO::Socket::UNIX;
+use POSIX ();
 use Socket;
 
 plan skip_all => 'memcached tells no service manager anything' if is_reference();
@@ -23,6 +24,25 @@ sub told ($pattern) {
         alarm 0;
         return $message;
     }
+}
+
+# All that is there to be read now.
+sub untold () {
+    my @all;
+
+    while (defined $manager->recv(my $message, 4096, MSG_DONTWAIT)) {
+        push @all, $message;
+    }
+    return @all;
+}
+
+# The number of a thread of this name.
+sub thread_named ($d, $name) {
+    for my $task (glob "/proc/@{[ $d->pid ]}/task/*") {
+        open my $in, '<', "$task/comm" or next;
+        return $task =~ /(\d+)$/ ? 0 + $1 : die if readline($in) eq "$name\n";
+    }
+    die "there is no thread $name\n";
 }
 
 # A server with this in its environment.
@@ -56,6 +76,34 @@ told(qr/READY/);
 $d->stop_clean;
 my $all = told(qr/STOPPING|WATCHDOG/);
 like($all, qr/STOPPING/, "none for another process's watchdog");
+
+# None as long as a worker hangs, be it in whatever: it is stopped here as debuggers do it.
+SKIP: {
+    my %numbers = (x86_64 => 101, aarch64 => 117);      # of the call ptrace(2)
+    my $ptrace  = $numbers{ (POSIX::uname())[4] } or skip 'what is the number of ptrace here?', 5;
+    my ($seize, $interrupt, $detach) = (0x4206, 0x4207, 17);
+
+    $d = started(NOTIFY_SOCKET => $address, WATCHDOG_USEC => 1_000_000);
+    told(qr/WATCHDOG/);
+    my $worker = thread_named($d, 'worker 3');
+    if (syscall($ptrace, $seize, $worker, 0, 0) != 0) {
+        my $why = $!;
+        $d->stop_clean;
+        skip "a thread may not be stopped here: $why", 4;
+    }
+    my $silent = qr/^worker 3 does not answer$/m;
+    syscall($ptrace, $interrupt, $worker, 0, 0) == 0 or die "ptrace: $!\n";
+    ok(eventually(sub { $d->said =~ $silent }, 60), "a worker that hangs is noticed");
+    untold();
+    my $before = () = $d->said =~ /$silent/g;
+    ok(eventually(sub { $before + 3 <= (() = $d->said =~ /$silent/g) }, 60), "and again");
+    is(join(' ', grep { /WATCHDOG/ } untold()), '', "and there is no sign of life");
+    waitpid $worker, 0x40000000;                        # __WALL: it is no child
+    syscall($ptrace, $detach, $worker, 0, 0) == 0 or die "ptrace: $!\n";
+    is(told(qr/WATCHDOG/), "WATCHDOG=1", "but when it goes on");
+    $d->{verbose} = 1;
+    $d->stop_clean;
+}
 
 # Addresses.
 my $abstract = IO::Socket::UNIX->new(Type => SOCK_DGRAM, Local => "\0larder-test-$$") // die "$!\n";

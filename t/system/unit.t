@@ -77,6 +77,21 @@ SKIP: {
             "systemd understands $file");
     }
 }
+# The user of the unit is made, in this tree.
+SKIP: {
+    skip 'NOT TESTED: no systemd-sysusers here', 4
+        if system('systemd-sysusers --version >/dev/null 2>&1') != 0;
+    mkdir "$root/etc" if !-d "$root/etc";
+    my $said = output('sh', '-c', "systemd-sysusers --root=$root 2>&1");
+    is($?, 0, "systemd-sysusers understands the file") or diag($said);
+    my ($user) = output('cat', "$root/usr/lib/systemd/system/larder.service") =~ /^User=(.*)$/m;
+    like(output('cat', "$root/etc/passwd"),
+        qr{^$user:[^:]*:[1-9]\d*:[1-9]\d*:[^:]*:/:/usr/sbin/nologin$}m,
+        "and makes the user of the service, who cannot log in");
+    like(output('cat', "$root/etc/group"), qr{^$user:}m, "with a group");
+    is(output('sh', '-c', "systemd-sysusers --root=$root 2>&1"), '', "once");
+    unlink map { "$root/etc/$_" } qw(passwd group shadow gshadow .pwd.lock);
+}
 # Within the filter of the unit it serves, with its own and narrower one.
 SKIP: {
     skip 'no filter of our own on this machine', 1 if !can_filter();

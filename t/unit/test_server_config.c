@@ -235,13 +235,25 @@ static const struct {
     { "config = /x", "--config is for the command line alone" },
     { "-m 64 128", "\"128\" is no option" },
     { "-m '64", "a quote is not closed, or these are too many words" },
+    { "-Q", "invalid option -- 'Q'" },
+    { "--thread=2 --nosuch", "unrecognized or ambiguous option '--nosuch'" },
+    { "-o idle_timeout=1,nosuch=1", "unknown option \"-o nosuch\"" },
+    { "-o 'idel_timeout=1'",
+      "unknown option \"-o idel_timeout\"; did you mean \"-o idle_timeout\"?" },
+    { "\x1b[2Jx\x07 = 1", "unknown option \"\\x1b[2Jx\\x07\"" },
+    { "threads = \xff\r2\x7f",
+      "there is more than one value; quotes keep blanks together" },
+    { "threads = \xff\xc3\xa4\x7f",
+      "-t, --threads takes a whole number from 1 to 1024, not "
+      "\"\\xff\xc3\xa4\\x7f\"" },
+    { "\xef\xbb\xbfport = 1", "unknown option \"\xef\xbb\xbfport\"" },
 };
 
 START_TEST(a_bad_line_is_named_with_what_is_wrong)
 {
     char text[256];
 
-    snprintf(text, sizeof(text), "# first\nthreads = 2\n%s\nthreads = 0\n",
+    snprintf(text, sizeof(text), "# first\nthreads = 2\n%s\nthreads = 3\n",
              bad_lines[_i].line);
     assert_refused(RUN(text), 3, bad_lines[_i].reason);
 }
@@ -267,6 +279,74 @@ START_TEST(a_file_that_cannot_be_read_is_named)
     other.status = options_parse(&other.o, 3, argv, stdout, stderr);
     ck_assert_int_eq(options_exit_code(other.status), 1);
     options_fini(&other.o);
+}
+END_TEST
+
+/* All that is wrong is said, not only the first. */
+START_TEST(every_mistake_is_named)
+{
+    static const char text[] = "thread = 2\n"
+                               "port = 99999\n"
+                               "idle_timeout = 5\n"
+                               "-t 0 -o hot_lru_pct=x,nosuch=1,warm_lru_pct=y -Q\n"
+                               "memory-limit = 1\n"
+                               "max-item-size = 2m\n"
+                               "hot_lru_pct = 60\n"
+                               "warm_lru_pct = 60\n"
+                               "listen = 127.0.0.1:x\n";
+    static const struct {
+        unsigned    line;
+        const char *reason;
+    } wanted[] = {
+        { 1, "unknown option \"thread\"; did you mean \"threads\"?" },
+        { 2, "-p, --port takes a whole number from -1 to 65535, not \"99999\"" },
+        { 4, "-t, --threads takes a whole number from 1 to 1024, not \"0\"" },
+        { 4, "-o hot_lru_pct takes a whole number from 1 to 79, not \"x\"" },
+        { 4, "unknown option \"-o nosuch\"" },
+        { 4, "-o warm_lru_pct takes a whole number from 1 to 79, not \"y\"" },
+        { 4, "invalid option -- 'Q'" },
+        { 6, "the largest item (-I) is more than half of the memory (-m)" },
+        { 8, "-o hot_lru_pct and warm_lru_pct together are more than 80" },
+        { 9, "-l 127.0.0.1: \"x\" is not a port" },
+    };
+    struct run run = RUN(text, "--check-config", "-c", "none");
+    char      *rest = run.err, line[256];
+
+    ck_assert_int_eq(options_exit_code(run.status), 1);
+    ck_assert_str_eq(run.out, "");
+    for (size_t i = 0; i < LENGTH(wanted); i++) {
+        if (i == 7) /* between the lines and what concerns several of them */
+            ck_assert_str_eq(strsep(&rest, "\n"),
+                             "larder: -c, --conn-limit takes a whole number from 1 to "
+                             "2147483647, not \"none\"");
+        snprintf(line, sizeof(line), "larder: %s:%u: %s", run.path, wanted[i].line,
+                 wanted[i].reason);
+        ck_assert_str_eq(strsep(&rest, "\n"), line);
+    }
+    ck_assert_str_eq(rest, "");
+    drop(&run);
+}
+END_TEST
+
+/* A value that is refused is not what was meant: nothing is said of what follows from it. */
+START_TEST(what_follows_from_a_mistake_is_none)
+{
+    assert_refused(RUN("hot_lru_pct = 60\nwarm_lru_pct = 1O\n"), 2,
+                   "-o warm_lru_pct takes a whole number from 1 to 79, not \"1O\"");
+}
+END_TEST
+
+START_TEST(the_mark_of_an_editor_is_passed_over)
+{
+    struct run run = RUN("\xef\xbb\xbfthreads = 3\nport = 1\n");
+
+    ck_assert_str_eq(run.err, "");
+    ck_assert_uint_eq(run.o.threads, 3);
+    ck_assert_int_eq(run.o.tcp_port, 1);
+    drop(&run);
+    run = RUN("\xef\xbb\xbf");
+    ck_assert_int_eq(run.status, OPTIONS_OK);
+    drop(&run);
 }
 END_TEST
 
@@ -367,6 +447,9 @@ make_suite(void)
                         (int)LENGTH(bad_lines));
     tcase_add_test(tcase, a_file_may_hold_no_zero_byte);
     tcase_add_test(tcase, a_file_that_cannot_be_read_is_named);
+    tcase_add_test(tcase, every_mistake_is_named);
+    tcase_add_test(tcase, what_follows_from_a_mistake_is_none);
+    tcase_add_test(tcase, the_mark_of_an_editor_is_passed_over);
     tcase_add_test(tcase, a_check_says_good_and_ends);
     tcase_add_test(tcase, a_check_finds_what_cannot_stand_together);
     tcase_add_test(tcase, what_cannot_stand_together_is_where_it_was_said_last);

@@ -9,7 +9,7 @@ use Carp 'croak';
 use Exporter 'import';
 use File::Temp ();
 
-our @EXPORT_OK = qw(certificates certify secured tls_arguments);
+our @EXPORT_OK = qw(certificates certify certify_dated secured tls_arguments);
 
 my $folder;                     # of this run: NAME.pem and NAME.key
 
@@ -39,6 +39,20 @@ sub certify ($name, $signer) {
     run_openssl('x509', '-req', '-in' => "$path.csr", '-CA' => "$ca.pem",
         '-CAkey' => "$ca.key", '-set_serial' => 1 + int rand 1 << 30, '-days' => 30,
         '-out' => "$path.pem");
+}
+
+# Replace the certificate of a name by one that nobody has signed, for its key, from and to so
+# many seconds from now.
+sub certify_dated ($name, $from, $to) {
+    require IO::Socket::SSL::Utils;
+    my $path = certificates() . "/$name";
+    my $key  = IO::Socket::SSL::Utils::PEM_file2key("$path.key");
+    my ($certificate) = IO::Socket::SSL::Utils::CERT_create(key => $key, CA => 1,
+        subject => { commonName => $name }, not_before => time + $from, not_after => time + $to);
+
+    IO::Socket::SSL::Utils::PEM_cert2file($certificate, "$path.pem");
+    IO::Socket::SSL::Utils::CERT_free($certificate);
+    IO::Socket::SSL::Utils::KEY_free($key);
 }
 
 sub run_openssl (@arguments) {

@@ -1,0 +1,140 @@
+# Handshakes that begin and do not end: what OpenSSL takes for them counts in conn_mem_limit, and
+# the oldest go when there are too many.
+use v5.36;
+use Test::More;
+use lib 't/lib';
+use Daemon;
+use Daemon::Tls qw(tls_arguments);
+use IO::Socket::SSL;
+use Net::SSLeay;
+
+plan skip_all => 'memcached has no such limit' if is_reference();
+
+my $MIB       = 1 << 20;
+my $LIMIT     = 32;                     # megabytes
+my $HANDSHAKE = 60 << 10;               # of one: LIMITS_HANDSHAKE_BYTES of server/limits.h
+my $CLIENTS   = 2000;
+my $SLACK     = 4 * $MIB;               # of the allocator
+
+(my $open_files) = `sh -c 'ulimit -n'` =~ /(\d+)/;
+plan skip_all => "only $open_files files may be open" if $open_files < 2 * $CLIENTS;
+
+# What a client says first, in the newest or another version.
+sub hello ($version) {
+    my $context = Net::SSLeay::CTX_new_with_method(Net::SSLeay::TLS_client_method());
+    my $ssl     = Net::SSLeay::new($context);
+    my ($in, $out) = map { Net::SSLeay::BIO_new(Net::SSLeay::BIO_s_mem()) } 1, 2;
+
+    Net::SSLeay::CTX_set_max_proto_version($context, $version);
+    Net::SSLeay::set_max_proto_version($ssl, $version);
+    Net::SSLeay::set_bio($ssl, $in, $out);
+    Net::SSLeay::connect($ssl);
+    my $bytes = Net::SSLeay::BIO_read($out);
+    Net::SSLeay::free($ssl);
+    Net::SSLeay::CTX_free($context);
+    return $bytes;
+}
+
+# Somebody who says it, hears what the server says to that, and goes no further.
+sub begin_handshake ($d, $bytes) {
+    my $socket = $d->socket_to(tls => 0);
+
+    syswrite $socket, $bytes;
+    sysread($socket, my $answer, 1);
+    return $socket;
+}
+
+sub is_open ($socket) {
+    $socket->blocking(0);
+    while (sysread $socket, my $rest, 1 << 16) { }
+    return $!{EAGAIN} ? 1 : 0;
+}
+
+for my $version (Net::SSLeay::TLS1_2_VERSION(), Net::SSLeay::TLS1_3_VERSION()) {
+    my $name  = $version == Net::SSLeay::TLS1_2_VERSION() ? 'TLS 1.2' : 'TLS 1.3';
+    my $bytes = hello($version);
+    my $d     = Daemon->start({ tls => {} },
+        tls_arguments("conn_mem_limit=$LIMIT", 'ssl_handshake_timeout=10000'),
+        '-c' => 2 * $CLIENTS, '-t' => 1);
+    my @friends = map { $d->connect } 1 .. 20;
+    my $watcher = $d->connect;
+    $watcher->ask("watch connevents\r\n");
+    is($d->stat('conn_mem_bytes'), 0, "$name: who is through keeps nothing");
+
+    my $before = $d->resident;
+    my @half   = map { begin_handshake($d, $bytes) } 1 .. 100;
+    is($d->stat('conn_mem_bytes'), 100 * $HANDSHAKE, 'a handshake that has begun counts');
+    is($d->stat('conn_mem_kicks'), 0, 'and may take its time');
+
+    my ($most, $highest, $refused) = (0, 0, 0);
+    for my $n (101 .. $CLIENTS) {
+        push @half, begin_handshake($d, $bytes);
+        next if $n % 50;
+        my ($kept, $resident) = ($d->stat('conn_mem_bytes'), $d->resident);
+        $most    = $kept if $kept > $most;
+        $highest = $resident if $resident > $highest;
+        my $newcomer = eval { $d->connect };
+        $refused++ if !$newcomer || !$newcomer->is_in_step;
+    }
+    cmp_ok($most, '>', $LIMIT * $MIB / 2, "$CLIENTS of them are many");
+    cmp_ok($most, '<=', $LIMIT * $MIB, 'but what is kept stays within the limit');
+    SKIP: {
+        skip 'a sanitizer needs memory of its own', 1 if $d->is_sanitized;
+        my $grown = $highest - $before;
+
+        note(sprintf '%.1f MiB more, where %.1f are counted', $grown / $MIB, $most / $MIB);
+        verdict($grown <= $LIMIT * $MIB + $SLACK, 'and so does the process',
+            "it grew by $grown\n");
+    }
+    cmp_ok($d->stat('conn_mem_kicks'), '>=', $CLIENTS - $LIMIT * $MIB / $HANDSHAKE,
+        'because the others had to go');
+    is($refused, 0, 'meanwhile everybody gets in who means it');
+    is(scalar(grep { !$_->is_in_step } @friends), 0, 'and who was there stays');
+    ok($watcher->read_until(sub { $watcher->unread =~ /reason=conn_mem_limit/ }),
+        'watchers are told why');
+    my $open = join '', map { is_open($_) } @half;
+    like($open, qr/\A0{500}.*1{50}\z/, 'the oldest have gone');
+    @half = ();
+    ok(eventually(sub { $d->stat('conn_mem_bytes') == 0 }), 'when all have left nothing is kept');
+    $d->stop_clean;
+}
+
+# Many who begin at once and mean it wait for each other, and nobody has to go. The clock stands,
+# so that nobody takes too long, however busy the machine is.
+{
+    my $d = Daemon->start({ tls => {} }, tls_arguments('conn_mem_limit=1', 'debug_commands'),
+        '-t' => 1);
+    my $room = int $MIB / $HANDSHAKE;
+    my $c    = $d->connect;
+    $c->expect("debugtime p\r\n", "OK\r\n", 'the clock stands');
+
+    my @half = map { begin_handshake($d, hello(Net::SSLeay::TLS1_3_VERSION())) } 2 .. $room;
+    is($d->stat('conn_mem_bytes'), ($room - 1) * $HANDSHAKE, 'there is room for one handshake');
+    my @many = map { start_tls($d) } 1 .. 200;
+    ok(eventually(sub { @many == grep { $_->connect_SSL } @many }, 60),
+        'where 200 begin at once, and all come through');
+    is($d->stat('conn_mem_kicks'), 0, 'nobody had to go');
+
+    push @half, begin_handshake($d, hello(Net::SSLeay::TLS1_3_VERSION()));
+    my $late = start_tls($d);
+    $late->connect_SSL;
+    ok($c->is_in_step, 'others are served while somebody waits');
+    ok(!$late->connect_SSL, 'who comes when there is no room waits');
+    $d->advance_clock(2);
+    ok(eventually(sub { $late->connect_SSL }, 60), 'until the others have taken too long');
+    is($d->stat('conn_mem_kicks'), $room, 'who have to go then');
+    my @waiting = map { start_tls($d) } 1 .. 20;
+    $_->connect_SSL for @waiting;
+    $d->stop_clean('it ends, whoever waits');
+}
+
+# A client that goes on with its handshake when it is told to: connect_SSL.
+sub start_tls ($d) {
+    my $socket = $d->socket_to(tls => 0);
+
+    $socket->blocking(0);
+    return IO::Socket::SSL->start_SSL($socket, SSL_startHandshake => 0, SSL_verify_mode => 0)
+        // die "no TLS: $IO::Socket::SSL::SSL_ERROR\n";
+}
+
+done_testing;

@@ -1,0 +1,128 @@
+# What TLS costs the system: one read for a record, one write for what a batch has to say, and no
+# buffers for who is idle.
+use v5.36;
+use Test::More;
+use lib 't/lib';
+use Daemon;
+use Daemon::Tls qw(tls_arguments);
+use File::Temp ();
+use IO::Socket::SSL;
+
+plan skip_all => 'memcached reads in another way' if is_reference();
+
+# --- calls -------------------------------------------------------------------
+
+my $RECORDS = 50;
+
+# What strace writes of a server while the code runs: a line for each call.
+sub traced ($d, $code) {
+    my ($log, $said) = (File::Temp->new, File::Temp->new);
+    my $tracer = fork // die "fork: $!\n";
+
+    if ($tracer == 0) {
+        open STDERR, '>&', $said or POSIX::_exit(126);
+        exec 'strace', '-f', '-e', 'trace=read,readv,recvfrom,recvmsg,write,writev,sendto,sendmsg',
+            '-e', 'signal=none', '-o' => "$log", '-p' => $d->pid or POSIX::_exit(127);
+    }
+    my $attached;
+    eventually(sub {
+            $attached = () = contents_of("$said") =~ / attached/g;
+            return $attached >= 1 || waitpid($tracer, POSIX::WNOHANG()) != 0;
+        }, 60);
+    return if !$attached;
+    $code->();
+    kill INT => $tracer;
+    waitpid $tracer, 0;
+    return split /^/m, contents_of("$log");
+}
+
+sub contents_of ($file) {
+    open my $in, '<', $file or die "$file: $!\n";
+    local $/;
+    return scalar <$in> // '';
+}
+
+# The number that a connection has in the server.
+sub descriptor_of ($d, $c) {
+    my $port  = $c->{socket}->sockport;
+    my ($row) = grep { $_->[1] =~ /:$port\z/ } $d->stat_pairs('conns');
+
+    return $row && $row->[0] =~ /^(\d+):addr\z/ ? $1 : die "no connection from port $port\n";
+}
+
+SKIP: {
+    my $left = 16;
+    skip 'NOT TESTED: no strace here', $left if system('strace -V >/dev/null 2>&1') != 0;
+    for my $version ('TLSv1_2', 'TLSv1_3') {
+        my $d = Daemon->start({ tls => {} }, tls_arguments(), '-t' => 1);
+        my $c = $d->connect(tls => { SSL_version => $version });
+        $c->ask(set(k => 'v'));
+        my $fd = descriptor_of($d, $c);
+        for my $case (
+            [ 'a small record',      "mn\r\n",                    "MN\r\n" ],
+            [ 'ten requests',        "mn\r\n" x 10,               "MN\r\n" x 10 ],
+            [ 'as much as fits',     set(b => 'x' x 16_000),      "STORED\r\n" ],
+            [ 'a hundred of values', "get k\r\n" x 100,           hit(k => 'v') x 100 ],
+            ) {
+            my ($name, $request, $answer) = @$case;
+            my @lines = traced($d, sub {
+                for (1 .. $RECORDS) {
+                    $c->{socket}->blocking(1);
+                    $c->{socket}->syswrite($request);
+                    $c->{socket}->blocking(0);
+                    $c->receive(length $answer) eq $answer or die "$version: $name: no answer\n";
+                }
+            });
+            if (!@lines) {
+                $d->stop_clean;
+                skip 'NOT TESTED: strace may not trace here', $left;
+            }
+            $left -= 2;
+            my @calls = grep { /^\d+ +\w+\($fd,/ } @lines;
+            is(scalar(grep { /\b(?:read|recv)\w*\(/ } @calls), $RECORDS,
+                "$version: $name: one read") or diag(@calls[0 .. 9]);
+            is(scalar(grep { /\b(?:write|send)\w*\(/ } @calls), $RECORDS,
+                "$version: $name: one write for its answers");
+        }
+        $d->stop_clean;
+    }
+}
+
+# --- buffers -----------------------------------------------------------------
+
+my $CLIENTS = 500;
+my $KEPT    = 20 << 10;                 # of an idle one, where buffers would be 32 KB more
+
+# Each stores the value and reads it.
+sub wrong_answers ($value, @clients) {
+    my $wrong = 0;
+
+    for my $c (@clients) {
+        $wrong++ if $c->ask(set(k => $value)) ne "STORED\r\n";
+        $wrong++ if $c->ask("get k\r\n", qr/END\r\n\z/) ne hit(k => $value);
+    }
+    return $wrong;
+}
+
+for my $version ('TLSv1_2', 'TLSv1_3') {
+    my $d = Daemon->start({ tls => { SSL_version => $version } }, tls_arguments(),
+        '-c' => 2 * $CLIENTS, '-t' => 2);
+    my $value = 'x' x 15_000;
+
+    SKIP: {
+        skip 'a sanitizer has memory of its own', 2 if $d->is_sanitized;
+        # What the cache itself takes for as much is taken before.
+        my $alone = $d->connect;
+        my $wrong = wrong_answers($value, ($alone) x (2 * $CLIENTS));
+        my $before = $d->resident;
+        my @idle   = map { $d->connect } 1 .. $CLIENTS;
+        $wrong += wrong_answers($value, @idle, @idle);
+        is($wrong, 0, "$version: $CLIENTS clients have sent and received whole records");
+        my $each = ($d->resident - $before) / $CLIENTS;
+        note(sprintf '%.1f KB for each', $each / 1024);
+        cmp_ok($each, '<', $KEPT, 'and none of their buffers is left');
+    }
+    $d->stop_clean;
+}
+
+done_testing;
