@@ -566,8 +566,8 @@ cache_populate_step(struct cache_thread *thread)
     enum { AHEAD = 128, AHEAD_PART = 8 };
     struct cache *cache = thread->cache;
     uint32_t      rows = atomic_load(&cache->table.rows);
-    uint64_t      ahead = (uint64_t)rows + AHEAD + rows / AHEAD_PART;
-    uint64_t      most = rows_of_full(cache, rows);
+    uint64_t ahead = (uint64_t)rows + (rows < AHEAD ? rows : AHEAD) + rows / AHEAD_PART;
+    uint64_t most = rows_of_full(cache, rows);
 
     return table_populate(&cache->table, (uint32_t)(ahead < most ? ahead : most));
 }

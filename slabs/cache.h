@@ -403,8 +403,8 @@ void             cache_set_lru(struct cache *cache, const struct cache_lru *lru)
  * is too long or too old, and drop the dead of those with a short time to live. False
  * where there was nothing to do. */
 bool cache_upkeep_step(struct cache_thread *thread, unsigned size_class);
-/* Get memory for the table before a store has to wait for it: some megabytes ahead, but no more
- * than a full cache would need if its items stay as they are. A bounded piece at a time;
+/* Get memory for the table before a store has to wait for it: as much again as it has, up to some
+ * megabytes, but no more than a full cache would need if its items stay as they are. A bounded piece at a time;
  * false where there was nothing to do. One thread at a time. */
 bool cache_populate_step(struct cache_thread *thread);
 
