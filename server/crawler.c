@@ -44,24 +44,45 @@ memory_is_short(const struct crawler *crawler)
            sum.out_of_memory != crawler->before.all.out_of_memory;
 }
 
+/* Of what lies between these sums, is enough dead, by bytes? */
+static bool
+is_worth_it(struct cache *cache, const struct crawler_sums *before,
+            const struct crawler_sums *after)
+{
+    uint64_t dead = 0, all = 0;
+
+    for (unsigned i = 1; i <= cache_class_count(cache); i++) {
+        const struct cache_class_counters *was = &before->of_class[i];
+        const struct cache_class_counters *is = &after->of_class[i];
+        struct cache_class                 class;
+
+        if (is->crawler_items_checked == was->crawler_items_checked)
+            continue;
+        cache_class_show(cache, i, &class);
+        dead += (is->crawler_reclaimed - was->crawler_reclaimed) * class.chunk_bytes;
+        all +=
+            (is->crawler_items_checked - was->crawler_items_checked) * class.chunk_bytes;
+    }
+    return dead * 100 > all * WORTH_PERCENT;
+}
+
 /* Reap a part of the table, the next one each time. Keys are spread evenly, so it tells what
  * a round would find. */
 static bool
 sample_is_worth_it(struct crawler *crawler, struct cache_thread *cache_thread)
 {
-    struct cache_counters before, after;
-    uint64_t              left[CACHE_CLASS_MAX + 1];
+    struct crawler_sums before, after;
+    uint64_t            left[CACHE_CLASS_MAX + 1];
 
     for (unsigned i = 0; i <= CACHE_CLASS_MAX; i++)
         left[i] = UINT64_MAX;
-    cache_counters_sum(crawler->cache, &before, NULL);
+    cache_counters_sum(crawler->cache, &before.all, before.of_class);
     for (unsigned i = 0; i < SAMPLE_BUCKETS; i++) {
         if (!cache_reap_step(cache_thread, &crawler->sample, left))
             crawler->sample = (struct cache_walk){ 0 };
     }
-    cache_counters_sum(crawler->cache, &after, NULL);
-    return (after.crawler_reclaimed - before.crawler_reclaimed) * 100 >
-           (after.crawler_items_checked - before.crawler_items_checked) * WORTH_PERCENT;
+    cache_counters_sum(crawler->cache, &after.all, after.of_class);
+    return is_worth_it(crawler->cache, &before, &after);
 }
 
 /* Is it time for a round that nobody has asked for? */

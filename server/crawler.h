@@ -1,8 +1,8 @@
 /* server/crawler.h - dropping dead items before anybody looks for them.
  *
  * The crawler goes through the whole table once a minute and when a client says so. Where
- * memory is short it looks at a sample each second, and goes through all when one in a hundred
- * is dead, unless it would be at work for more than a tenth of the time. A turn takes it some
+ * memory is short it looks at a sample each second, and goes through all when a hundredth of the
+ * bytes is dead, unless it would be at work for more than a tenth of the time. A turn takes it some
  * hundred items further. memcached's `lru_crawler` commands steer it. crawler_turn() is
  * for the thread of upkeep.h, the rest for any.
  */

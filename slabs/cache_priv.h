@@ -214,6 +214,8 @@ void item_stamp_locked(struct cache *cache, uint64_t hash, struct item *item,
                        uint64_t new_cas);
 /* Let an item that ends at another time go on. Stripe held. */
 void item_touch_locked(const struct cache *cache, struct item *item, uint32_t deadline);
+/* One of its readers has been told to refresh it. Stripe held. */
+void item_lease_locked(const struct cache *cache, struct item *item);
 /* Show an item, old or new, as it is now to be. Stripe held. */
 static inline void
 item_settle_locked(const struct cache *cache, struct item *item)

@@ -53,14 +53,24 @@ state_sum(const struct file_state *state)
     return file_sum(&without, sizeof(without), FILE_VERSION);
 }
 
-void
-file_write_state(struct file *file)
+static void
+write_one_state(struct file *file)
 {
     struct file_state *state = &file->state;
 
     state->sequence++;
     state->sum = state_sum(state);
     file->head->states[state->sequence & 1] = *state;
+    atomic_signal_fence(memory_order_seq_cst);
+}
+
+/* One after the other, so whenever we are killed one is whole, and both, so damage to one does
+ * not bring an older state back. */
+void
+file_write_state(struct file *file)
+{
+    write_one_state(file);
+    write_one_state(file);
 }
 
 void
@@ -239,6 +249,10 @@ judge_state(const struct file *file, const struct cache_file *from,
 
     if (!read_state(head, &state))
         return CACHE_FILE_BROKEN;
+    for (uint64_t i = used; i < entries_in(file->head_bytes); i++) {
+        if (head->words[i] != 0)
+            return CACHE_FILE_BROKEN;
+    }
     if (state.sealed && words_sum(head, used) != head->words_sum)
         return CACHE_FILE_BROKEN;
     for (uint64_t i = 0; i < used; i++) {
@@ -328,8 +342,9 @@ go_on(struct file *file, const struct cache_file *from, const struct file_wish *
     file->state.sealed = 0;
     file->state.limit = wish->limit;
     file_write_state(file);
-    /* What is behind must be zero when it becomes a page again. */
-    for (uint64_t i = file->kept_pages; i < entries_in(file->head_bytes); i++) {
+    /* What is behind must be zero when it becomes a page again; from the end, for a word
+     * behind a zero is taken for damage if we are killed now. */
+    for (uint64_t i = entries_in(file->head_bytes); i-- > file->kept_pages;) {
         if (head->words[i] != 0)
             head->words[i] = 0;
     }

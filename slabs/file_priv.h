@@ -14,7 +14,8 @@
  * believed (file_open()), each part under a checksum of its own:
  *
  *   layout, seed, origin ...   `sum`: written when the file is begun
- *   states                     two, written in turn: one is whole whenever we are killed
+ *   states                     two, the same, written one after the other: one is whole
+ *                              whenever we are killed
  *   page words                 class (FILE_NO_CLASS: of none) and its complement; when the
  *                              file is sealed also 48 bits of a checksum over the page, and
  *                              all of them under `words_sum`
@@ -120,7 +121,7 @@ bool file_page_is_whole(const struct file *file, uint32_t page, const void *byte
 bool file_reserve_page(struct file *file, uint32_t page);
 /* A page for which there is room is of this class from now on, 0: of none. */
 void file_set_page(struct file *file, uint32_t page, unsigned size_class);
-/* Write file->state, under the next sequence. */
+/* Write file->state, twice, under the next sequences. */
 void file_write_state(struct file *file);
 /* Bring all but pages and page words to the disk: what is there is no sealed file. */
 void file_sync(const struct file *file);

@@ -98,13 +98,22 @@ item_link_locked(struct cache_thread *thread, uint64_t hash, struct item *item)
     return true;
 }
 
+/* Nobody finds it any more, and neither does who reads the file later. */
+static void
+bury(const struct cache *cache, struct item *item)
+{
+    item_hide(item);
+    if (cache->sum_bytes > 0)
+        sum_spoil(item);
+}
+
 static void
 unlink_locked(struct cache_thread *thread, uint64_t hash, struct item *item,
               unsigned note)
 {
     struct cache *cache = thread->cache;
 
-    item_hide(item);
+    bury(cache, item);
     table_remove(&cache->table, hash, pages_handle(&cache->pages, item), note);
     lru_remove(lru_of(cache, item), &cache->pages, item);
     count_unlinked(thread, item);
@@ -132,7 +141,7 @@ item_replace_locked(struct cache_thread *thread, uint64_t hash, struct item *fro
     struct lru   *before = lru_of(cache, from), *after = lru_of(cache, to);
 
     must_hot(atomic_load(&to->references) == 1);
-    item_hide(from);
+    bury(cache, from);
     table_replace(&cache->table, hash, pages_handle(&cache->pages, from),
                   pages_handle(&cache->pages, to));
     item_settle_locked(cache, to);
@@ -153,7 +162,7 @@ item_move_locked(struct cache_thread *thread, uint64_t hash, struct item *from,
 {
     struct cache *cache = thread->cache;
 
-    item_hide(from);
+    bury(cache, from);
     table_replace(&cache->table, hash, pages_handle(&cache->pages, from),
                   pages_handle(&cache->pages, to));
     item_settle_locked(cache, to);
@@ -286,6 +295,18 @@ item_touch_locked(const struct cache *cache, struct item *item, uint32_t deadlin
     }
     item_hide(item); /* or a kill could leave a sum that is wrong */
     sum_write_deadline(item, deadline);
+    item_show(item);
+}
+
+void
+item_lease_locked(const struct cache *cache, struct item *item)
+{
+    if (cache->sum_bytes == 0) {
+        item_mark(item, ITEM_LEASED);
+        return;
+    }
+    item_hide(item);
+    sum_write_lease(item, true);
     item_show(item);
 }
 

@@ -165,7 +165,7 @@ copy_head(struct item *to, const struct item *from)
     memcpy(to->value_length, from->value_length, sizeof(to->value_length));
     to->key_length = from->key_length;
     atomic_init(&to->references, 1);
-    atomic_init(&to->marks, item_marks(from) & ITEM_SETTLED);
+    atomic_init(&to->marks, item_marks(from) & (ITEM_SETTLED | ITEM_LEASED));
     memcpy(to->bytes, from->bytes, item_value_offset(from));
     item_set_traits(to, from->traits & ~(unsigned)ITEM_LINKED);
 }

@@ -142,7 +142,7 @@ lease_locked(struct cache *cache, const struct cache_read_how *how,
         (reading->created || reading->stale ||
          (how->refreshes && is_about_to_end(cache, item, how->refresh_expiry)));
     if (reading->won)
-        item_mark(item, ITEM_LEASED);
+        item_lease_locked(cache, item);
 }
 
 static void

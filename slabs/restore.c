@@ -247,7 +247,10 @@ link_item(struct restoring *r, struct item *item, uint64_t hash)
     struct lru_chain   *chain;
 
     atomic_store_explicit(&item->references, 1, memory_order_relaxed);
-    item_unmark(item, ITEM_LEASED); /* whoever was to refresh it may have given up */
+    if (item_accessed(item) >
+        r->now) /* the clock may be a tick behind, or the file damaged */
+        item_set_accessed(item, r->now);
+    sum_write_lease(item, false); /* whoever was to refresh it may have given up */
     poison_lay((const char *)item + size, r->chunk_bytes - size);
     if (!enter_table(r, item, hash))
         return;

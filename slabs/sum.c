@@ -1,16 +1,25 @@
 /* slabs/sum.c - checksums of items. See sum_priv.h.
  *
- * The deadline is mixed in last, by exclusive or, so that a touch need not read the value.
+ * Deadline and lease are mixed in last, by exclusive or, so that changing these need not read
+ * the value.
  */
 #include "slabs/sum_priv.h"
 
 #include "slabs/file_priv.h"
+
+static const uint32_t LEASE = 0x5bd1e995;
 
 /* A change of any bits of it changes the result. */
 static uint32_t
 mix(uint32_t deadline)
 {
     return deadline * 0x9e3779b1; /* odd, so no two have the same */
+}
+
+static uint32_t
+mix_lease(const struct item *item)
+{
+    return item_marks(item) & ITEM_LEASED ? LEASE : 0;
 }
 
 /* Bytes that the sum covers: of a chain not where it begins, for the mover changes that. */
@@ -31,7 +40,7 @@ sum_of(const struct item *item)
     uint64_t seed = file_sum(&shape, sizeof(shape), item_cas(item));
 
     return (uint32_t)file_sum(item->bytes, covered_bytes(item), seed) ^
-           mix(item_deadline(item));
+           mix(item_deadline(item)) ^ mix_lease(item);
 }
 
 /* Behind the item; it need not be aligned. */
@@ -50,12 +59,16 @@ read_sum(const struct item *item)
     return sum;
 }
 
+static void
+put_sum(struct item *item, uint32_t sum)
+{
+    memcpy(place(item), &sum, sizeof(sum));
+}
+
 void
 sum_write(struct item *item)
 {
-    uint32_t sum = sum_of(item);
-
-    memcpy(place(item), &sum, sizeof(sum));
+    put_sum(item, sum_of(item));
 }
 
 bool
@@ -70,5 +83,23 @@ sum_write_deadline(struct item *item, uint32_t deadline)
     uint32_t sum = read_sum(item) ^ mix(item_deadline(item)) ^ mix(deadline);
 
     item_set_deadline(item, deadline);
-    memcpy(place(item), &sum, sizeof(sum));
+    put_sum(item, sum);
+}
+
+void
+sum_write_lease(struct item *item, bool leased)
+{
+    uint32_t before = mix_lease(item);
+
+    if (leased)
+        item_mark(item, ITEM_LEASED);
+    else
+        item_unmark(item, ITEM_LEASED);
+    put_sum(item, read_sum(item) ^ before ^ mix_lease(item));
+}
+
+void
+sum_spoil(struct item *item)
+{
+    put_sum(item, ~read_sum(item));
 }

@@ -95,6 +95,34 @@ START_TEST(where_memory_is_short_they_go_at_once)
 }
 END_TEST
 
+/* A few large ones among many small ones. */
+START_TEST(it_is_bytes_that_count)
+{
+    enum { LARGE = 30, LARGE_BYTES = 100000 };
+    static const char large[LARGE_BYTES];
+    struct crawling   c;
+    char              name[16];
+    unsigned          small = 0;
+
+    begin(&c, FEW, 0);
+    for (unsigned i = 0; i < LARGE; i++) {
+        snprintf(name, sizeof(name), "large%u", i);
+        quick_assert(put_span(&c.f, name, (struct span){ large, LARGE_BYTES }, 10) ==
+                     CACHE_OK);
+    }
+    for (; !cache_memory_is_short(c.f.cache); small++) {
+        snprintf(name, sizeof(name), "small%u", small);
+        put(&c.f, name, "", 0);
+    }
+    ck_assert_uint_gt(small, 100 * LARGE);
+    ck_assert_uint_eq(items_in(&c.f), FEW + LARGE + small);
+    advance(&c.f, 11);
+    crawl(&c, 40);
+    ck_assert_uint_eq(items_in(&c.f), FEW + small);
+    end(&c);
+}
+END_TEST
+
 START_TEST(it_rests_ten_times_as_long_as_it_has_worked)
 {
     struct crawling c;
@@ -144,6 +172,7 @@ main(void)
     tcase_add_test(when, it_walks_once_a_minute);
     tcase_add_test(when, where_there_is_room_the_dead_can_wait);
     tcase_add_test(when, where_memory_is_short_they_go_at_once);
+    tcase_add_test(when, it_is_bytes_that_count);
     tcase_add_test(when, it_rests_ten_times_as_long_as_it_has_worked);
     tcase_add_test(when, who_is_switched_off_does_not_even_look);
     return fixture_run(suite);

@@ -1270,6 +1270,136 @@ START_TEST(of_two_items_with_one_key_the_later_stays)
 }
 END_TEST
 
+/* The only item of a file, in the file; w is the cache that it is from. */
+static struct item *
+only_item(const struct warm *w, char *bytes, struct item *item)
+{
+    const struct file_head *head = (const struct file_head *)(void *)bytes;
+    size_t                  page = w->f.cache->pages.page_bytes;
+
+    return (
+        struct item *)(void *)(bytes + head->head_bytes +
+                               ((char *)item - w->f.cache->pages.base - (ptrdiff_t)page));
+}
+
+/* Nothing comes back of this file; so many items were damaged. */
+static void
+assert_nothing_is_back(struct warm *w, int fd, uint64_t bad)
+{
+    warm_fini(w);
+    warm_init(w, fd, CACHE_FILE_WARM);
+    ck_assert_uint_eq(items_in(&w->f), 0);
+    ck_assert_uint_eq(w->restored.bad, bad);
+    warm_fini(w);
+}
+
+START_TEST(what_was_deleted_is_more_than_a_bit_away)
+{
+    struct warm  w;
+    struct item *item;
+    char        *bytes;
+    int          fd;
+
+    warm_begin(&w);
+    put(&w.f, "k", "gone", 0);
+    item = item_of(&w.f, "k");
+    drop(&w.f, "k");
+    fd = file_copy(w.file.fd);
+    bytes = file_map(fd);
+    only_item(&w, bytes, item)->traits = ITEM_TAKEN | ITEM_LINKED;
+    munmap(bytes, file_length(fd));
+    assert_nothing_is_back(&w, fd, 1);
+}
+END_TEST
+
+START_TEST(a_promise_never_looks_like_a_value)
+{
+    struct cache_read_how how = { .creates = true, .leases = true };
+    struct cache_reading  reading;
+    struct cache_key      key;
+    struct warm           w;
+    struct item          *item;
+    char                 *bytes;
+    int                   fd;
+
+    warm_begin(&w);
+    key = key_of(&w.f, "k");
+    ck_assert_int_eq(cache_read_as(w.f.thread, &key, &how, &reading), CACHE_OK);
+    ck_assert(reading.won);
+    item = reading.item;
+    cache_read_end(w.f.thread, &reading);
+    fd = file_copy(w.file.fd);
+    bytes = file_map(fd);
+    item_unmark(only_item(&w, bytes, item), ITEM_LEASED);
+    munmap(bytes, file_length(fd));
+    assert_nothing_is_back(&w, fd, 1);
+}
+END_TEST
+
+START_TEST(no_bit_undoes_a_flush)
+{
+    for (int newer = 0; newer < 2; newer++) {
+        struct warm w;
+        char       *bytes;
+        int         fd;
+
+        warm_begin(&w);
+        put(&w.f, "k", "gone", 0);
+        cache_flush(w.f.thread);
+        fd = file_copy(w.file.fd);
+        bytes = file_map(fd);
+        struct file_head *head = (struct file_head *)(void *)bytes;
+        bool              second = head->states[1].sequence > head->states[0].sequence;
+
+        head->states[second == newer].now ^= 1;
+        munmap(bytes, file_length(fd));
+        assert_nothing_is_back(&w, fd, 0);
+    }
+}
+END_TEST
+
+START_TEST(a_page_word_that_is_missing_is_damage)
+{
+    struct warm w;
+    char       *bytes;
+    int         fd = file_with_items(false);
+
+    bytes = file_map(fd);
+    ((struct file_head *)(void *)bytes)->words[0] = 0;
+    munmap(bytes, file_length(fd));
+    warm_with(&w, fd, small_config(), CACHE_FILE_BROKEN);
+    warm_fini(&w);
+}
+END_TEST
+
+START_TEST(nothing_was_used_in_times_to_come)
+{
+    struct warm          w;
+    struct cache_reading reading;
+    struct cache_key     key;
+    struct item         *item;
+    char                *bytes;
+    int                  fd;
+
+    warm_begin(&w);
+    put(&w.f, "k", "v", 0);
+    item = item_of(&w.f, "k");
+    fd = file_copy(w.file.fd);
+    bytes = file_map(fd);
+    item_set_accessed(only_item(&w, bytes, item), UINT32_MAX - 1);
+    munmap(bytes, file_length(fd));
+    warm_fini(&w);
+    warm_init(&w, fd, CACHE_FILE_WARM);
+    key = key_of(&w.f, "k");
+    struct cache_read_how how = { .unnoticed = true };
+
+    ck_assert_int_eq(cache_read_as(w.f.thread, &key, &how, &reading), CACHE_OK);
+    ck_assert_uint_eq(reading.idle_s, 0);
+    cache_read_end(w.f.thread, &reading);
+    warm_fini(&w);
+}
+END_TEST
+
 /* ---- killed at every instruction ------------------------------------------------- */
 
 enum { STEP_WINDOW = 12 << 10, STEP_PAGES = 16 };
@@ -1628,6 +1758,11 @@ main(void)
     tcase_add_test(chains, chains_come_back);
     tcase_add_test(chains, chains_that_were_not_finished_or_are_pinned_are_free);
     tcase_add_test(damaged, damaged_chains_are_dropped_and_their_pieces_are_free);
+    tcase_add_test(damaged, what_was_deleted_is_more_than_a_bit_away);
+    tcase_add_test(damaged, a_promise_never_looks_like_a_value);
+    tcase_add_test(damaged, no_bit_undoes_a_flush);
+    tcase_add_test(damaged, a_page_word_that_is_missing_is_damage);
+    tcase_add_test(damaged, nothing_was_used_in_times_to_come);
     tcase_add_test(damaged, of_two_items_with_one_key_the_later_stays);
     tcase_add_loop_test(steps,
                         a_kill_at_any_instruction_leaves_the_old_the_new_or_nothing, 0,
