@@ -617,37 +617,47 @@ defer_handshake(struct conn *conn)
     worker->waiting_end = &conn->next_again;
 }
 
-/* Nothing is closed here: who calls may be on his way through all connections. */
+/* From now on it keeps more than an idle connection does. */
+static void
+count_handshake(struct conn *conn)
+{
+    if (conn->shaking)
+        return;
+    counter_add(&conn->worker->kept_bytes, LIMITS_HANDSHAKE_BYTES);
+    conn->shaking = true;
+    conn->began_at = clock_now(&conn->worker->server->clock);
+}
+
+/* The room is theirs from here on, so that nobody who has waited waits twice. Nothing is closed:
+ * who calls may be on his way through all connections. */
 void
 conn_begin_waiting(struct worker *worker)
 {
-    uint64_t room = limits_room(worker) / LIMITS_HANDSHAKE_BYTES;
-
-    for (; room > 0 && worker->waiting != NULL; room--) {
+    while (worker->waiting != NULL && limits_room(worker) >= LIMITS_HANDSHAKE_BYTES) {
         struct conn *conn = worker->waiting;
 
         if (!wait_for(conn, EV_READ))
             return;
         leave_waiting(conn);
         note_heard(conn); /* its time begins now */
+        count_handshake(conn);
     }
 }
 
+/* Is there room, and nobody who came before? */
 static bool
 may_begin(struct worker *worker)
 {
     if (limits_room(worker) < LIMITS_HANDSHAKE_BYTES)
         limits_end_stale(worker);
-    return limits_room(worker) >= LIMITS_HANDSHAKE_BYTES;
+    return worker->waiting == NULL && limits_room(worker) >= LIMITS_HANDSHAKE_BYTES;
 }
 
-/* It goes on when the client does. Until then it keeps more than an idle connection does. */
+/* It goes on when the client does. */
 static void
 await_handshake(struct conn *conn)
 {
-    if (!conn->shaking)
-        counter_add(&conn->worker->kept_bytes, LIMITS_HANDSHAKE_BYTES);
-    conn->shaking = true;
+    count_handshake(conn);
     if (!wait_to_read(conn))
         conn_close(conn, EVENTS_CLOSED_BY_ERROR);
 }

@@ -10,7 +10,10 @@
 #include "server/tls.h"
 #include "server/worker.h"
 
-enum { STALE_S = 1 }; /* a handshake, where there is no room for more */
+enum {
+    STALE_S = 1,          /* a handshake, where there is no room for more  */
+    HANDSHAKES_LEAST = 4, /* that each thread has room for, with TLS       */
+};
 
 void
 limits_init(struct limits *limits, const struct options *options)
@@ -142,6 +145,12 @@ share(const struct worker *worker)
 }
 
 bool
+limits_leave_room_for_tls(uint64_t bytes, unsigned threads)
+{
+    return bytes == 0 || bytes / threads >= HANDSHAKES_LEAST * LIMITS_HANDSHAKE_BYTES;
+}
+
+bool
 limits_is_over(const struct worker *worker)
 {
     uint64_t allowed = share(worker);
@@ -170,25 +179,33 @@ limits_end_stale(struct worker *worker)
     worker->relieved_at = now;
     for (struct conn *conn = worker->conns; conn != NULL; conn = next) {
         next = conn->next;
-        if (conn->shaking && is_over(conn->heard_at, now, STALE_S))
+        if (conn->shaking && is_over(conn->began_at, now, STALE_S))
             end(conn, &worker->counters.conn_mem_kicks, EVENTS_CLOSED_BY_MEMORY_LIMIT);
     }
 }
 
+/* Who may be closed to have more room. */
+struct relief {
+    const struct conn *served; /* or NULL                            */
+    bool               spares; /* those whose handshake is under way */
+};
+
 /* Those that are about to have a turn stay: they are on a list that is being walked. */
 static bool
-may_go(const struct conn *conn, const struct conn *served)
+may_go(const struct conn *conn, const struct relief *relief)
 {
-    return !conn->in_again || (served != NULL && conn == served);
+    if (relief->spares && conn->shaking)
+        return false;
+    return !conn->in_again || (relief->served != NULL && conn == relief->served);
 }
 
 static size_t
-most_kept(const struct worker *worker, const struct conn *served)
+most_kept(const struct worker *worker, const struct relief *relief)
 {
     size_t most = 0;
 
     for (const struct conn *conn = worker->conns; conn != NULL; conn = conn->next) {
-        if (may_go(conn, served) && conn_keeps(conn) > most)
+        if (may_go(conn, relief) && conn_keeps(conn) > most)
             most = conn_keeps(conn);
     }
     return most;
@@ -206,22 +223,37 @@ oldest(const struct worker *worker)
 
 /* Each round closes those that keep more than half of what anyone does, so there are few. The
  * oldest go first: of handshakes that have begun these are the ones that nobody means to end. */
-void
-limits_relieve(struct worker *worker, const struct conn *served)
+static void
+relieve(struct worker *worker, uint64_t enough, const struct relief *relief)
 {
-    uint64_t     enough = share(worker) / 8 * 7;
-    size_t       most = most_kept(worker, served);
+    size_t       most = most_kept(worker, relief);
     struct conn *before;
 
-    for (; most > 0 && worker->kept_bytes > enough; most = most_kept(worker, served)) {
+    for (; most > 0 && worker->kept_bytes > enough; most = most_kept(worker, relief)) {
         for (struct conn *conn = oldest(worker); conn != NULL; conn = before) {
             before = conn->prev;
-            if (worker->kept_bytes > enough && may_go(conn, served) &&
+            if (worker->kept_bytes > enough && may_go(conn, relief) &&
                 conn_keeps(conn) > most / 2)
                 end(conn, &worker->counters.conn_mem_kicks,
                     EVENTS_CLOSED_BY_MEMORY_LIMIT);
         }
     }
+}
+
+void
+limits_relieve(struct worker *worker, const struct conn *served)
+{
+    relieve(worker, share(worker) / 8 * 7, &(struct relief){ .served = served });
+}
+
+/* What clients do not take must not keep others from beginning. */
+static void
+make_room_for_handshake(struct worker *worker)
+{
+    limits_end_stale(worker);
+    if (limits_room(worker) < LIMITS_HANDSHAKE_BYTES)
+        relieve(worker, share(worker) - LIMITS_HANDSHAKE_BYTES,
+                &(struct relief){ .spares = true });
 }
 
 /* ---- once a second ----------------------------------------------------------- */
@@ -239,7 +271,7 @@ limits_look(struct worker *worker)
     if (limits_is_over(worker))
         limits_relieve(worker, NULL);
     if (worker->waiting != NULL) {
-        limits_end_stale(worker);
+        make_room_for_handshake(worker);
         conn_begin_waiting(worker);
     }
 }

@@ -46,6 +46,10 @@ void limits_init(struct limits *limits, const struct options *options);
  * 40 KB were measured with a short chain on an elliptic curve, 58 KB with RSA. */
 enum { LIMITS_HANDSHAKE_BYTES = 60 << 10 };
 
+/* With a memory limit of so many bytes for connections, 0: none, each thread has to have room for
+ * some of them. */
+bool limits_leave_room_for_tls(uint64_t bytes, unsigned threads);
+
 /* Nobody who works is as slow as that, over a minute. */
 enum { LIMITS_BYTES_A_SECOND = 1 << 10 };
 

@@ -13,7 +13,6 @@
 enum {
     LISTEN_TEXT_BYTES = 256, /* for what is wrong with -l */
     SEGMENTS_PERCENT = 80,   /* hot and warm together     */
-    HANDSHAKES_LEAST = 4,    /* that each thread has room for */
 };
 
 /* The option that has this field of struct options, and was said. */
@@ -104,9 +103,7 @@ options_check_together(const struct parser *p)
           "TLS (-Z) needs the server's certificate, -o ssl_chain_cert" },
         { o->tls && o->tls_verify_mode > 0 && o->tls_ca == NULL,
           FIELDS(tls_verify_mode, tls_ca), "-o ssl_verify_mode needs -o ssl_ca_cert" },
-        { o->tls && o->conn_memory_bytes > 0 &&
-              o->conn_memory_bytes / o->threads <
-                  HANDSHAKES_LEAST * LIMITS_HANDSHAKE_BYTES,
+        { o->tls && !limits_leave_room_for_tls(o->conn_memory_bytes, o->threads),
           FIELDS(conn_memory_bytes, threads),
           "-o conn_mem_limit leaves a thread (-t) no room for the handshakes of TLS" },
     };

@@ -29,7 +29,8 @@ look_at(const char *path, struct refresh_file *seen)
 
 /* Reading takes as long as a thousand requests, and who asks for it needs no permission. So
  * files that are as they were are not read again. One that has changed just now may change
- * once more without looking otherwise. */
+ * once more without looking otherwise, and what has failed may have failed for another reason
+ * than the files: that is tried again, but not at once. */
 static bool
 is_known(const struct refresh *refresh, const struct refresh_file seen[REFRESH_FILES])
 {
@@ -38,7 +39,7 @@ is_known(const struct refresh *refresh, const struct refresh_file seen[REFRESH_F
             seen[i].changed_s + 1 >= refresh->read_at_s)
             return false;
     }
-    return true;
+    return refresh->answer == CERTIFICATES_OK || time(NULL) <= refresh->read_at_s + 1;
 }
 
 static enum certificates_status

@@ -81,7 +81,17 @@ LIMIT(idle_s, idle_timeout_s)
 LIMIT(header_s, header_timeout_s)
 LIMIT(body_s, body_timeout_s)
 LIMIT(write_s, write_timeout_s)
-LIMIT(conn_memory_bytes, conn_memory_bytes)
+
+/* By the threads and listeners that there are: others need a restart. */
+static bool
+apply_conn_memory_bytes(struct server *server, const struct options *o)
+{
+    if (server->options.tls &&
+        !limits_leave_room_for_tls(o->conn_memory_bytes, server->options.threads))
+        return false;
+    atomic_store(&server->limits.conn_memory_bytes, o->conn_memory_bytes);
+    return true;
+}
 
 /* One field of struct cache_lru from one of struct options, where there are segments. */
 #define LRU(field, option)                                                               \

@@ -137,4 +137,24 @@ sub start_tls ($d) {
         // die "no TLS: $IO::Socket::SSL::SSL_ERROR\n";
 }
 
+# Who does not read what he has asked for must not keep others out: there is too little room left
+# for a handshake, and not so little that it would be anybody's turn to go for that.
+{
+    my $d = Daemon->start({ tls => {} }, tls_arguments('conn_mem_limit=1'), '-t' => 1);
+    my $c = $d->connect;
+    my @keys = map { "s$_" } 1 .. 9;
+    $c->ask(set($_ => 'x' x 1000)) for @keys;
+    my ($kept, @slow) = (0);
+    while (($kept = $d->stat('conn_mem_bytes')) < $MIB - $HANDSHAKE && @slow < 500) {
+        push @slow, $d->connect(window => 4096);
+        $slow[-1]->push_out("get @keys\r\n" x 500, 0);
+    }
+    cmp_ok($kept, '>=', $MIB - $HANDSHAKE, scalar(@slow) . ' slow readers');
+    my $newcomer = eval { $d->connect };
+    ok($newcomer && $newcomer->is_in_step, 'a newcomer gets in');
+    ok($c->is_in_step, 'and who was there stays');
+    @slow = ();
+    $d->stop_clean;
+}
+
 done_testing;

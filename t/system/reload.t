@@ -182,6 +182,17 @@ for my $case (
     $d->stop_clean;
 }
 
+# Whether handshakes have room enough is a matter of the threads that there are.
+$heard = 0;
+write_conf("threads = 8\nconn_mem_limit = 256\n");
+$d = Daemon->start({ verbose => 1, tls => {} }, tls_arguments(), '--config' => $conf);
+write_conf("threads = 1\nconn_mem_limit = 1\n");
+reload_says($d, "$conf: threads was 8 and is 1, which needs a restart\n"
+    . "$conf: conn_mem_limit was 268435456 and is 1048576, which needs a restart\n",
+    'too little for threads that are still there');
+ok($d->connect->is_in_step, 'so handshakes go on');
+$d->stop_clean;
+
 $heard = 0;
 write_conf("conn_mem_limit = 256\n");
 $d = Daemon->start({ verbose => 1 }, '--config' => $conf, '-t' => 1);
