@@ -194,10 +194,13 @@ FAULTS  := $(wildcard t/faults/*.t) # where sanitizers look on
 TESTS_release := $(UNIT) $(ENTRIES) $(WIRE) $(wildcard t/clients/*.t t/system/*.t) \
                  t/system/kills t/golden/check t/differential/check t/stress/run \
                  t/linear/run
-ONE_THREAD    := t/unit/test_protocol_% t/unit/test_bench_% %/test_slabs_model.c
-TESTS_thread  := $(filter-out $(ONE_THREAD),$(UNIT)) \
+# This one watches every write, as sanitizers do.
+WATCHES       := t/unit/test_slabs_shared.c
+ONE_THREAD    := t/unit/test_protocol_% t/unit/test_bench_% %/test_slabs_model.c \
+                 %/test_server_crawler.c
+TESTS_thread  := $(filter-out $(ONE_THREAD) $(WATCHES),$(UNIT)) \
                  t/system/tls.t t/stress/run
-TESTS_other   := $(UNIT) $(ENTRIES) $(WIRE) $(FAULTS) t/system/tls.t t/golden/check \
+TESTS_other   := $(filter-out $(WATCHES),$(UNIT)) $(ENTRIES) $(WIRE) $(FAULTS) t/system/tls.t t/golden/check \
                  t/stress/run
 TESTS          = $(or $(TESTS_$(VARIANT)),$(TESTS_other))
 
