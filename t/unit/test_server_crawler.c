@@ -2,9 +2,7 @@
 #include "server/crawler.h"
 #include "t/unit/fixture.h"
 
-enum { SECOND_US = 1000000, ITEMS = 8000, FEW = 100 };
-
-static const char VALUE[900];
+enum { SECOND_US = 1000000, ITEMS = 8000, FEW = 100, VALUE_BYTES = 900 };
 
 struct crawling {
     struct fixture    f;
@@ -13,6 +11,19 @@ struct crawling {
     struct crawler    crawler;
     uint64_t          now_us;
 };
+
+/* An item under this name and number. */
+static void
+put_numbered(struct crawling *c, const char *name, unsigned number, size_t bytes,
+             unsigned ttl_s)
+{
+    static const char value[100000];
+    char              key[24];
+
+    quick_assert(bytes <= sizeof(value));
+    snprintf(key, sizeof(key), "%s%u", name, number);
+    quick_assert(put_span(&c->f, key, (struct span){ value, bytes }, ttl_s) == CACHE_OK);
+}
 
 /* A cache with so many items; with ITEMS its memory is short. Every other one ends after
  * `ttl_s`, 0: never. */
@@ -25,13 +36,8 @@ begin(struct crawling *c, unsigned items, unsigned ttl_s)
     *c = (struct crawling){ .now_us = SECOND_US };
     c->ring.watch = &c->watch;
     fixture_init(&c->f);
-    for (unsigned i = 0; i < items; i++) {
-        char name[16];
-
-        snprintf(name, sizeof(name), "%u", i);
-        quick_assert(put_span(&c->f, name, (struct span){ VALUE, sizeof(VALUE) },
-                              i % 2 ? ttl_s : 0) == CACHE_OK);
-    }
+    for (unsigned i = 0; i < items; i++)
+        put_numbered(c, "", i, VALUE_BYTES, i % 2 ? ttl_s : 0);
     ck_assert_uint_eq(items_in(&c->f), items);
     ck_assert(cache_memory_is_short(c->f.cache) == (items == ITEMS));
     crawler_init(&c->crawler, c->f.cache, &c->ring, &options, c->now_us);
@@ -99,21 +105,14 @@ END_TEST
 START_TEST(it_is_bytes_that_count)
 {
     enum { LARGE = 30, LARGE_BYTES = 100000 };
-    static const char large[LARGE_BYTES];
-    struct crawling   c;
-    char              name[16];
-    unsigned          small = 0;
+    struct crawling c;
+    unsigned        small = 0;
 
     begin(&c, FEW, 0);
-    for (unsigned i = 0; i < LARGE; i++) {
-        snprintf(name, sizeof(name), "large%u", i);
-        quick_assert(put_span(&c.f, name, (struct span){ large, LARGE_BYTES }, 10) ==
-                     CACHE_OK);
-    }
-    for (; !cache_memory_is_short(c.f.cache); small++) {
-        snprintf(name, sizeof(name), "small%u", small);
-        put(&c.f, name, "", 0);
-    }
+    for (unsigned i = 0; i < LARGE; i++)
+        put_numbered(&c, "large", i, LARGE_BYTES, 10);
+    for (; !cache_memory_is_short(c.f.cache); small++)
+        put_numbered(&c, "small", small, 0, 0);
     ck_assert_uint_gt(small, 100 * LARGE);
     ck_assert_uint_eq(items_in(&c.f), FEW + LARGE + small);
     advance(&c.f, 11);
@@ -134,13 +133,8 @@ START_TEST(it_rests_ten_times_as_long_as_it_has_worked)
     c.now_us += 4 * SECOND_US; /* a turn that takes long */
     crawl(&c, 1);
     ck_assert(!c.crawler.under_way);
-    for (unsigned i = 0; i < ITEMS / 2; i++) {
-        char name[16];
-
-        snprintf(name, sizeof(name), "again%u", i);
-        quick_assert(put_span(&c.f, name, (struct span){ VALUE, sizeof(VALUE) }, 10) ==
-                     CACHE_OK);
-    }
+    for (unsigned i = 0; i < ITEMS / 2; i++)
+        put_numbered(&c, "again", i, VALUE_BYTES, 10);
     advance(&c.f, 11);
     crawl(&c, 37);
     ck_assert_uint_eq(atomic_load(&c.crawler.starts), 1);

@@ -22,6 +22,15 @@ scene_init(struct scene *s)
             (struct automove_class){ .pages = PAGES, .least = 1, .a_page = A_PAGE };
 }
 
+/* The same, but that none but the first two classes can give. */
+static void
+scene_init_of_two(struct scene *s)
+{
+    scene_init(s);
+    for (unsigned i = 3; i <= CLASSES; i++)
+        s->classes[i].least = PAGES;
+}
+
 /* In one class a page's worth has been evicted, of which so many were back soon. */
 static void
 misses(struct scene *s, unsigned size_class, uint32_t returned)
@@ -271,9 +280,7 @@ START_TEST(what_a_class_missed_when_it_still_evicted_is_soon_of_no_account)
     struct scene s;
     unsigned     looks = 0;
 
-    scene_init(&s);
-    for (unsigned i = 3; i <= CLASSES; i++)
-        s.classes[i].least = PAGES;
+    scene_init_of_two(&s);
     for (unsigned i = 0; i < 20; i++) {
         misses(&s, 2, 40);
         misses(&s, 1, 40);
@@ -319,9 +326,7 @@ START_TEST(chains_soon_outweigh_what_nobody_asks_for)
     struct scene s;
     unsigned     looks = 0;
 
-    scene_init(&s);
-    for (unsigned i = 3; i <= CLASSES; i++)
-        s.classes[i].least = PAGES;
+    scene_init_of_two(&s);
     for (unsigned i = 0; i < 20; i++) {
         misses(&s, 2, 40);
         look(&s);
