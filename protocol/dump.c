@@ -3,6 +3,9 @@
  * A dump walks the table a bucket at a time and writes as much as the reply takes; then it
  * waits for the client. So no dump holds up another client, a slow reader holds nothing
  * but its place in the walk, and any number of dumps may be under way.
+ *
+ * A line is ended when the next one is there. So a list that is sent in parts has none that ends
+ * with a line; clients (node's memcached) would take it for the whole.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -19,8 +22,9 @@ struct dump {
     struct cache_walk    walk;
     enum dump_kind       kind;
     bool                 classes[CACHE_CLASS_MAX + 1];
-    uint64_t             left;  /* items to list yet */
-    struct reply        *reply; /* of the step       */
+    bool                 in_line; /* the last line has yet to be ended */
+    uint64_t             left;    /* items to list yet                 */
+    struct reply        *reply;   /* of the step                       */
 };
 
 static char *
@@ -51,7 +55,7 @@ put_meta(char *to, const struct dump *dump, struct span key,
         put_number(to, SPAN(" size="),
                    cache_item_weight(key.length, item->client_flags, item->value_length));
     to = put_number(to, SPAN(" flags="), item->client_flags);
-    return span_put(to, SPAN(" \n"));
+    return span_put(to, SPAN(" "));
 }
 
 static char *
@@ -59,10 +63,8 @@ put_get(char *to, struct span key, const struct cache_reading *item)
 {
     to = span_put(to, SPAN("mg "));
     if (item->binary_key)
-        to = span_put(base64_encode(to, key), SPAN(" b"));
-    else
-        to = span_put(to, key);
-    return span_put(to, SPAN("\r\n"));
+        return span_put(base64_encode(to, key), SPAN(" b"));
+    return span_put(to, key);
 }
 
 static char *
@@ -72,10 +74,19 @@ put_cache(char *to, const struct dump *dump, struct span key,
     to = span_put(span_put(to, SPAN("ITEM ")), key);
     to = put_number(to, SPAN(" ["), item->value_length);
     to = put_number(to, SPAN(" b; "), item->ttl_s < 0 ? 0 : unix_time(dump, item->ttl_s));
-    return span_put(to, SPAN(" s]\r\n"));
+    return span_put(to, SPAN(" s]"));
 }
 
 enum { LINE_ROOM = PERCENT_ROOM(CACHE_KEY_MAX) + 7 * (DECIMAL_MAX + 8) + 32 };
+
+/* What ends the last line, if nothing has yet. */
+static struct span
+line_end(const struct dump *dump)
+{
+    return !dump->in_line            ? SPAN("")
+           : dump->kind == DUMP_META ? SPAN("\n")
+                                     : SPAN("\r\n");
+}
 
 static void
 list(void *ctx, struct span key, const struct cache_reading *item)
@@ -90,6 +101,8 @@ list(void *ctx, struct span key, const struct cache_reading *item)
     if (to == NULL)
         return;
     dump->left--;
+    to = span_put(to, line_end(dump));
+    dump->in_line = true;
     switch (dump->kind) {
     case DUMP_META:
         to = put_meta(to, dump, key, item);
@@ -189,6 +202,7 @@ dump_step(struct dump *dump, struct reply *reply)
     dump->reply = reply;
     if (dump->left > 0 && cache_walk_step(dump->thread, &dump->walk, list, dump))
         return true;
+    reply_say(reply, line_end(dump));
     reply_say(reply, dump->kind == DUMP_KEYS ? SPAN("EN\r\n") : SPAN("END\r\n"));
     return false;
 }

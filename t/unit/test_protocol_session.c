@@ -24,9 +24,10 @@ struct talk {
     struct reply          *reply;
     char                  *out;
     size_t                 out_length;
-    char                   kept[1 << 16]; /* input that was not used */
-    size_t                 kept_length;
-    bool                   closed;
+    unsigned runs, runs_to_a_line; /* all, and after how many a line had ended */
+    char     kept[1 << 16];        /* input that was not used */
+    size_t   kept_length;
+    bool     closed;
 };
 
 /* `stats conns` is long here. */
@@ -111,6 +112,8 @@ feed(struct talk *t, struct span bytes, unsigned turn)
         memmove(t->kept, t->kept + used, t->kept_length - used);
         t->kept_length -= used;
         drain(t);
+        t->runs++;
+        t->runs_to_a_line += t->out_length > 0 && t->out[t->out_length - 1] == '\n';
         t->closed = status == SESSION_CLOSE || status == SESSION_DROP;
         if (status == SESSION_MORE)
             break;
@@ -274,7 +277,10 @@ START_TEST(a_dump_lists_every_item_and_the_dialogue_goes_on)
         snprintf(line, sizeof(line), "set key-%u 0 0 1 noreply\r\nx\r\n", i);
         feed(t, text_span(line), 100);
     }
+    t->runs = t->runs_to_a_line = 0;
     feed(t, text_span("lru_crawler mgdump all\r\nmn\r\n"), 100);
+    ck_assert_uint_gt(t->runs, 1);
+    ck_assert_uint_eq(t->runs_to_a_line, 1);
     for (size_t at = 0; at + 3 < t->out_length; at++)
         listed += memcmp(t->out + at, "mg ", 3) == 0;
     ck_assert_uint_ge(listed, DUMP_ITEMS); /* one that moves may be listed twice */
