@@ -967,6 +967,9 @@ client_with_replicas(const struct place *place)
     memcached_st *m = client_of_all(place);
 
     memcached_behavior_set(m, MEMCACHED_BEHAVIOR_NUMBER_OF_REPLICAS, SERVERS - 1);
+    /* Its mget asks for every answer; with so many due it would throw some away, where the
+     * server reads more slowly than it writes. */
+    memcached_behavior_set(m, MEMCACHED_BEHAVIOR_IO_MSG_WATERMARK, 4 * MANY);
     return m;
 }
 
