@@ -204,10 +204,11 @@ TESTS_other   := $(filter-out $(WATCHES),$(UNIT)) $(ENTRIES) $(WIRE) $(FAULTS) t
                  t/stress/run
 TESTS          = $(or $(TESTS_$(VARIANT)),$(TESTS_other))
 
+JOBS     := $(shell nproc)
 programs = $(patsubst %.c,$(OUT)/%,$(filter %.c,$(1)))
-proved   = $(if $(filter %.t,$(1)),'prove -j2 --failures $(filter %.t,$(1))')
+proved   = $(if $(filter %.t,$(1)),'prove -j$(JOBS) --failures $(filter %.t,$(1))')
 scripts  = $(filter-out %.c %.t,$(1))
-commands = $(call programs,$(1)) $(call proved,$(1)) $(call scripts,$(1))
+commands = $(call proved,$(1)) $(call programs,$(1)) $(call scripts,$(1))
 
 # The server as it is, but its calls to the system go through faults.c, which makes them fail.
 FAULTY  := $(call programs,t/faults/faults.c)
@@ -220,11 +221,11 @@ $(FAULTY): $(FAULTY).o $(SERVER_OBJECTS) $(LIBPROTOCOL) $(LIBSLABS)
 	    $(OPENSSL_LIBS) $(SECCOMP_LIBS) $(LIBS)
 
 # With TLS below it all that clients are told is the same.
-over_tls = $(if $(SAN)$(filter-out file,$(origin TESTS)),,'TEST_TLS=1 prove -j2 --failures $(WIRE)')
+over_tls = $(if $(SAN)$(filter-out file,$(origin TESTS)),,'TEST_TLS=1 prove -j$(JOBS) --failures $(WIRE)')
 
 # Without SAN and TESTS, the same again under these sanitizers.
 CHECK_AGAIN = $(MAKE) --no-print-directory check SAN=address,undefined
-again       = $(if $(SAN)$(filter-out file,$(origin TESTS)),,'$(CHECK_AGAIN)')
+again       = $(if $(SAN)$(filter-out file,$(origin TESTS)),,-- '$(CHECK_AGAIN)')
 
 # The tests take the server from the environment. The sanitizers of Debian 12 do not
 # start under the address randomisation of newer kernels, which setarch turns off.
@@ -232,7 +233,7 @@ SERVER    = $(PROGRAM)
 REFERENCE = /usr/bin/memcached
 UNSHUFFLE = $(shell setarch -R true 2>/dev/null && echo setarch -R)
 FIXED     = $(if $(SAN),$(UNSHUFFLE))
-TALLY     = $(FIXED) tools/tally
+TALLY     = $(FIXED) tools/tally -j$(JOBS)
 export SERVER FAULTY BENCH FLOOR
 export UBSAN_OPTIONS = print_stacktrace=1
 # What hangs is killed. Check would do it after four seconds, be the machine busy or not.
