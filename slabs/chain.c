@@ -7,7 +7,9 @@
 size_t
 chain_piece_bytes(const struct cache *cache)
 {
-    return cache->chunk_bytes_max - ITEM_HEADER - cache->sum_bytes;
+    size_t bytes = cache->chunk_bytes_max - ITEM_HEADER - cache->sum_bytes;
+
+    return bytes - item_gap(bytes);
 }
 
 /* The piece that a handle leads to, NULL: none. */
@@ -29,10 +31,16 @@ set_first(struct item *item, handle_t first)
     item_set_chain(item, (struct item_chain){ first, item_get_chain(item).length });
 }
 
+static size_t
+piece_room(const struct cache *cache, size_t bytes)
+{
+    return item_size_of(0, 0, false, bytes) + cache->sum_bytes;
+}
+
 static void
 write_head(const struct cache *cache, struct item *piece, handle_t of, size_t bytes)
 {
-    poison_lift(piece, ITEM_HEADER + bytes + cache->sum_bytes);
+    poison_lift(piece, piece_room(cache, bytes));
     piece->next = 0;
     piece->prev = of;
     piece->key_length = 0;
@@ -49,8 +57,7 @@ struct item *
 chain_add(struct cache_thread *thread, struct item *item, struct item *last, size_t bytes)
 {
     struct cache *cache = thread->cache;
-    unsigned      size_class =
-        classes_find(&cache->pages.classes, ITEM_HEADER + bytes + cache->sum_bytes);
+    unsigned size_class = classes_find(&cache->pages.classes, piece_room(cache, bytes));
     struct item *piece = item_take_part(thread, size_class);
     handle_t     handle;
 

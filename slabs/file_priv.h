@@ -37,7 +37,7 @@
 #include "slabs/cache.h"
 
 /* To be raised whenever what lies in the head or in a chunk means something else. */
-enum { FILE_VERSION = 4, FILE_BYTE_ORDER = 0x01020304 };
+enum { FILE_VERSION = 5, FILE_BYTE_ORDER = 0x01020304 };
 
 /* What the word of a page of no class has in place of one; 0 is not in use. */
 enum { FILE_NO_CLASS = 128 };

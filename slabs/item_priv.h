@@ -1,16 +1,22 @@
 /* slabs/item_priv.h - what lies in a chunk.
  *
  *    0        8        16       20       24       27 28   30 31 32
- *    +--------+--------+--------+--------+--------+--+----+--+--+-----+-------+-------+
- *    | list   | CAS id |deadline|accessed| value  |k | r  |m |t | key | extra | value |
- *    | links  |        |        |        | length |  |    |  |  |     | 0/4/8 |       |
- *    +--------+--------+--------+--------+--------+--+----+--+--+-----+-------+-------+
+ *    +--------+--------+--------+--------+--------+--+----+--+--+-----+-------+------+-------+
+ *    | list   | CAS id |deadline|accessed| value  |k | r  |m |t | key | extra | gap  | value |
+ *    | links  |        |        |        | length |  |    |  |  |     | 0/4/8 | 0/64 |       |
+ *    +--------+--------+--------+--------+--------+--+----+--+--+-----+-------+------+-------+
  *             k key length   r references   m marks   t traits
  *
  * Extra are four bytes of client flags, only where they are not zero, and four bytes of
  * era, only where a client chose the CAS id. In a memory file a checksum of four bytes
  * follows the value (sum_priv.h). A free chunk in the list of its class is
  * linked there by `next` and `prev`; one that a thread keeps has no traits.
+ *
+ * The gap is there before large values, for the sake of the processor. What a client sends lies in
+ * the kernel from the start of a page, if nothing was on its way, and a large chunk often starts a
+ * page as well. A request line is a little shorter than a header with its key is, so the value
+ * would go to places that are a few bytes further in their page than those it comes from; with such
+ * a distance, of 1 to 31 bytes, AMD's `rep movsb` copies at a quarter of its speed.
  *
  * A value that no chunk holds is a chain. The item then ends with a struct item_chain in
  * place of the value, and always has an era; the value is in pieces: chunks with the same
@@ -79,6 +85,8 @@ enum item_mark {
 
 enum {
     ITEM_HEADER = 32,
+    ITEM_LARGE_VALUE = 1 << 16,  /* bytes; from here on there is a gap...     */
+    ITEM_GAP = 64,               /* ...of so many                             */
     ITEM_REFERENCES_MAX = 60000, /* one by the link, the rest pins            */
     ITEM_SEGMENT_SHIFT = 6,
 };
@@ -145,10 +153,18 @@ struct item_chain {
 };
 
 static inline size_t
+item_gap(size_t value_length)
+{
+    return value_length >= ITEM_LARGE_VALUE ? ITEM_GAP : 0;
+}
+
+/* It depends on the value's length, too. */
+static inline size_t
 item_value_offset(const struct item *item)
 {
     return item->key_length + (item->traits & ITEM_CLIENT_FLAGS ? 4u : 0u) +
-           (item->traits & ITEM_OWN_ERA ? 4u : 0u);
+           (item->traits & ITEM_OWN_ERA ? 4u : 0u) +
+           (item->value_length[2] != 0 ? ITEM_GAP : 0u);
 }
 
 static inline bool
@@ -183,7 +199,7 @@ item_value_length(const struct item *item)
     return bytes[0] | (size_t)bytes[1] << 8 | (size_t)bytes[2] << 16;
 }
 
-/* Not of a chained item. */
+/* Of a chained item it is 0: its length stands with the chain. */
 static inline void
 item_set_value_length(struct item *item, size_t length)
 {
@@ -255,12 +271,12 @@ item_flags_room(uint32_t client_flags)
     return client_flags != 0 ? sizeof(client_flags) : 0;
 }
 
-/* Bytes of the chunk that an item of this shape uses. */
+/* Bytes of the chunk that an item of this shape uses, or a piece: one without key and extra. */
 static inline size_t
 item_size_of(size_t key_length, uint32_t client_flags, bool own_era, size_t value_length)
 {
     return ITEM_HEADER + key_length + item_flags_room(client_flags) +
-           (own_era ? sizeof(uint32_t) : 0) + value_length;
+           (own_era ? sizeof(uint32_t) : 0) + item_gap(value_length) + value_length;
 }
 
 /* Not of a chained item. */

@@ -267,7 +267,7 @@ pin_piece_locked(struct moving *moving, struct victim named, struct moving_piece
     m->value = (struct copying){
         .from = m->piece->bytes,
         .to = moving->spare->bytes,
-        .length = item_value_length(m->piece) + cache->sum_bytes,
+        .length = item_room(cache, m->piece) - ITEM_HEADER,
     };
     poison_lift(moving->spare, ITEM_HEADER + m->value.length);
     return true;

@@ -97,10 +97,9 @@ item_write_head(const struct cache *cache, struct item *item,
     item_set_traits(item, ITEM_TAKEN | (shape->own_era ? ITEM_OWN_ERA : 0u) |
                               (shape->chained ? ITEM_CHAINED : 0u));
     item_set_client_flags(item, shape->client_flags);
+    item_set_value_length(item, shape->chained ? 0 : shape->value_length);
     if (shape->chained)
         item_set_chain(item, (struct item_chain){ 0, (uint32_t)shape->value_length });
-    else
-        item_set_value_length(item, shape->value_length);
     atomic_init(&item->marks, 0);
     atomic_init(&item->references, 1);
 }
@@ -166,8 +165,8 @@ overwrite_locked(struct storing *s, struct item *old)
     item_track_size(s->thread, old, -1);
     item_set_traits(old, old->traits & ~(unsigned)ITEM_OWN_ERA);
     item_set_client_flags(old, s->shape.client_flags);
-    write_value(s, item_value(old), value, s->kept);
     item_set_value_length(old, s->shape.value_length);
+    write_value(s, item_value(old), value, s->kept);
     item_remark(old, marks);
     counter_add(&counters->items_linked, 1);
     counter_add(&counters->bytes_linked, item_size(old));

@@ -101,6 +101,21 @@ START_TEST(an_era_of_its_own_stands_between_the_flags_and_the_value)
 }
 END_TEST
 
+START_TEST(a_gap_stands_before_a_large_value)
+{
+    struct item *item = item_make(0);
+
+    item_set_key(item, "key");
+    item_set_value_length(item, ITEM_LARGE_VALUE - 1);
+    ck_assert_ptr_eq(item_value(item), item->bytes + 3);
+    item_set_value_length(item, ITEM_LARGE_VALUE);
+    ck_assert_ptr_eq(item_value(item), item->bytes + 3 + ITEM_GAP);
+    ck_assert_uint_eq(item_size(item), ITEM_HEADER + 3 + ITEM_GAP + ITEM_LARGE_VALUE);
+    ck_assert_uint_eq(item_size_of(3, 0, false, ITEM_LARGE_VALUE), item_size(item));
+    free(item);
+}
+END_TEST
+
 START_TEST(a_key_is_any_bytes_of_up_to_250)
 {
     struct item *item = item_make(0xff);
@@ -156,6 +171,7 @@ make_suite(void)
     tcase_add_test(layout, flags_of_zero_take_no_room);
     tcase_add_test(layout, other_flags_stand_between_key_and_value);
     tcase_add_test(layout, an_era_of_its_own_stands_between_the_flags_and_the_value);
+    tcase_add_test(layout, a_gap_stands_before_a_large_value);
     tcase_add_test(layout, a_key_is_any_bytes_of_up_to_250);
     tcase_add_test(layout, marks_are_set_and_cleared_one_by_one);
     tcase_add_test(layout, the_links_reference_alone_is_no_pin);

@@ -478,6 +478,36 @@ START_TEST(a_value_of_the_same_class_is_written_over_the_old_one)
 }
 END_TEST
 
+START_TEST(a_value_that_becomes_large_or_small_in_its_chunk_moves_by_the_gap)
+{
+    static const size_t lengths[] = { 65536, 65535, 65600, 65510, 65536 };
+    struct fixture      f;
+    char               *value = malloc(2 * ITEM_LARGE_VALUE);
+    const struct item  *place = NULL;
+
+    fixture_init(&f);
+    for (unsigned i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+        pattern_fill(value, lengths[i], i);
+        put_span(&f, "k", (struct span){ value, lengths[i] }, 0);
+        ck_assert(i == 0 || place_of(&f, "k") == place);
+        place = place_of(&f, "k");
+        assert_value_span(&f, "k", (struct span){ value, lengths[i] });
+    }
+    pattern_fill(value, 65710, 7);
+    for (unsigned i = 0; i < 2; i++) {
+        struct cache_store how = store_of(&f, i == 0 ? CACHE_APPEND : CACHE_PREPEND, "k");
+
+        put_span(&f, "k", (struct span){ value + (i == 0 ? 0 : 200), 65510 }, 0);
+        ck_assert_int_eq(
+            store(&f, &how, (struct span){ value + (i == 0 ? 65510 : 0), 200 }).status,
+            CACHE_OK);
+        assert_value_span(&f, "k", (struct span){ value, 65710 });
+    }
+    free(value);
+    fixture_fini(&f);
+}
+END_TEST
+
 START_TEST(a_value_of_another_class_moves)
 {
     struct fixture     f;
@@ -571,6 +601,8 @@ make_suite(void)
     tcase_add_test(lengths, a_value_grows_byte_by_byte_at_either_end);
 
     tcase_add_test(overwriting, a_value_of_the_same_class_is_written_over_the_old_one);
+    tcase_add_test(overwriting,
+                   a_value_that_becomes_large_or_small_in_its_chunk_moves_by_the_gap);
     tcase_add_test(overwriting, a_value_of_another_class_moves);
     tcase_add_test(overwriting, any_length_may_follow_any_other_under_one_key);
     tcase_add_test(overwriting, bytes_in_use_are_the_sizes_of_what_is_there);
