@@ -206,7 +206,7 @@ TESTS          = $(or $(TESTS_$(VARIANT)),$(TESTS_other))
 
 JOBS     := $(shell nproc)
 programs = $(patsubst %.c,$(OUT)/%,$(filter %.c,$(1)))
-proved   = $(if $(filter %.t,$(1)),'prove -j$(JOBS) --failures $(filter %.t,$(1))')
+proved   = $(if $(filter %.t,$(1)),'prove -j$(JOBS) --timer --failures $(filter %.t,$(1))')
 scripts  = $(filter-out %.c %.t,$(1))
 commands = $(call proved,$(1)) $(call programs,$(1)) $(call scripts,$(1))
 
@@ -221,7 +221,7 @@ $(FAULTY): $(FAULTY).o $(SERVER_OBJECTS) $(LIBPROTOCOL) $(LIBSLABS)
 	    $(OPENSSL_LIBS) $(SECCOMP_LIBS) $(LIBS)
 
 # With TLS below it all that clients are told is the same.
-over_tls = $(if $(SAN)$(filter-out file,$(origin TESTS)),,'TEST_TLS=1 prove -j$(JOBS) --failures $(WIRE)')
+over_tls = $(if $(SAN)$(filter-out file,$(origin TESTS)),,'TEST_TLS=1 prove -j$(JOBS) --timer --failures $(WIRE)')
 
 # Without SAN and TESTS, the same again under these sanitizers.
 CHECK_AGAIN = $(MAKE) --no-print-directory check SAN=address,undefined

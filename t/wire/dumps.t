@@ -26,7 +26,7 @@ for my $round (1 .. 2) {
         "metadump $round shows every item once while another is under way");
 }
 $c->expect("mg 1$TAIL s\r\n", "HD s0\r\n", "meanwhile others are served");
-verdict($idle->read_until(sub { $idle->unread =~ /END\r\n\z/ }),
+verdict($idle->read_until(sub { $idle->last_unread(5) eq "END\r\n" }),
     "who was slow to read has the rest as well");
 $d->stop_clean;
 
@@ -54,7 +54,8 @@ cmp_ok($d->stat('hash_power_level'), '>=', $power + 2, "and the table grows");
 for my $kind (sort keys %dumps) {
     my %seen;
 
-    $dumps{$kind}->read_until(sub { $dumps{$kind}->unread =~ /(?:EN|END|ERROR|BUSY.*)\r\n\z/ });
+    $dumps{$kind}->read_until(
+        sub { $dumps{$kind}->last_unread(100) =~ /(?:EN|END|ERROR|BUSY.*)\r\n\z/ });
     $seen{$_} = 1 for $dumps{$kind}->unread =~ /^(?:key=|mg )(\d+)x/mg;
     same(scalar(keys %seen), $ITEMS, "a $kind meanwhile has each that was there");
 }

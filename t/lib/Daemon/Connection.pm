@@ -157,6 +157,11 @@ sub unread ($self) {
     return $self->{input};
 }
 
+# The last bytes of that, which cost nothing where there is much.
+sub last_unread ($self, $length) {
+    return length $self->{input} < $length ? $self->{input} : substr $self->{input}, -$length;
+}
+
 # The next line, with its end.
 sub line ($self) {
     $self->read_until(sub { index($self->{input}, "\n") >= 0 });
