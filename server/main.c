@@ -349,6 +349,7 @@ main(int argc, char **argv)
     int                 exit_code;
 
     process_hear_hangup(false);
+    process_return_memory();
     start = have_standard_files() ? calloc(1, sizeof(*start)) : NULL;
     if (start == NULL) {
         fprintf(stderr, "larder: out of memory\n");

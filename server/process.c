@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <pwd.h>
 #include <signal.h>
@@ -25,7 +26,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { PID_BYTES = 32 };
+enum { PID_BYTES = 32, LARGE_ALLOCATION = 64 << 10 };
 
 static enum process_status fail(char *text, size_t text_bytes, enum process_status status,
                                 const char *format, ...)
@@ -72,6 +73,13 @@ process_hear_hangup(bool hear)
 }
 
 /* ---- Limits ---------------------------------------------------------------------- */
+
+void
+process_return_memory(void)
+{
+    mallopt(M_MMAP_THRESHOLD,
+            LARGE_ALLOCATION); /* sanitizers have a malloc of their own */
+}
 
 enum process_status
 process_raise_core_limit(char *text, size_t text_bytes)

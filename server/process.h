@@ -4,6 +4,7 @@
  * them in memcached's order, because file owners and rights follow from it:
  *
  *    process_hear_hangup(false)    first of all
+ *    process_return_memory
  *    process_raise_core_limit      -r, while still root
  *    process_limit_descriptors     -c, while still root
  *    process_check_descriptors     for all that is going to be opened
@@ -53,6 +54,10 @@ struct process_daemon {
  * first line of main() until there is somebody who hears it. For the calling thread, and those
  * that it starts. */
 void process_hear_hangup(bool hear);
+
+/* From now on a large allocation, such as what a slow client has yet to read, returns to the system
+ * when it is freed; malloc would keep it for as long as something small lies behind it. */
+void process_return_memory(void);
 
 /* The exit code main() ends with. */
 int process_exit_code(enum process_status status);
