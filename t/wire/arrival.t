@@ -117,5 +117,34 @@ for my $size (2000, 16_000, 70_000) {
 }
 ok($c->is_in_step, "and nothing more was said");
 
+# --- as much as a read takes, and then nothing more ---------------------------
+
+# It has all arrived before the server looks: the thread answers somebody else meanwhile.
+my $other = $d->connect;
+for my $bytes (map { $_ - 4, $_, $_ + 4 } 2048, 16_384, 32_768, 65_536, 131_072) {
+    for my $size (0, 50_000) {
+        my $begin = $size ? set(a => 'x' x $size) : '';
+        my $count = $bytes / 4;
+        my $want  = ($size ? "STORED\r\n" : '') . "MN\r\n" x $count;
+
+        $other->send("mn\r\n" x 2000);
+        $c->expect($begin . "mn\r\n" x $count, $want,
+            "$size bytes of a value and $bytes bytes of requests are all read");
+        $other->expect('', "MN\r\n" x 2000, "so are another one's");
+    }
+}
+
+# --- and then its end --------------------------------------------------------
+
+for my $round (1 .. 20) {
+    my $leaver = $d->connect;
+    my $count  = $round % 2 ? $round : 4096 * $round;
+
+    $leaver->send("mn\r\n" x $count);
+    $leaver->finish;
+    verdict($leaver->receive(4 * $count) eq "MN\r\n" x $count && $leaver->is_closed,
+        "who asks $count times and ends is answered, and then all is over");
+}
+
 $d->stop_clean;
 done_testing;
