@@ -10,9 +10,10 @@ use List::Util 'pairs';
 plan skip_all => 'memcached reads in another way' if is_reference();
 plan skip_all => 'NOT TESTED: no strace here'     if !has_strace();
 
-my $ROUNDS = 50;
-my $VALUE  = 'v' x 100;
-my $LARGE  = 'l' x 8000;                # one that is not copied into the reply
+my $ROUNDS   = 20;
+my $ATTEMPTS = 10;
+my $VALUE    = 'v' x 100;
+my $LARGE    = 'l' x 8000;              # one that is not copied into the reply
 
 my $d    = Daemon->start('-t' => 1);
 my $c    = $d->connect;
@@ -76,8 +77,8 @@ for my $case (pairs @asked) {
     my ($name, $dialogue) = @$case;
     my @counts;
 
-    # Once a second the thread looks at its connections: not in each of three attempts.
-    for (1 .. 3) {
+    # Once a second the thread looks at its connections: not in each of the attempts.
+    for (1 .. $ATTEMPTS) {
         push @counts, calls_for(@$dialogue);
         last if !defined $counts[-1] || $counts[-1] eq $EXPECTED;
     }
@@ -90,7 +91,7 @@ for my $case (pairs @asked) {
 SKIP: {
     my $counts = calls_for(set(huge => 'h' x 60_000), "STORED\r\n");
     skip 'NOT TESTED: strace may not trace here', 1 if !defined $counts;
-    like($counts, qr/\bread \d+, readv \d+/, 'what does not fit into the buffer is read on');
+    like($counts, qr/\breadv [1-9]/, 'what does not fit into the buffer is read on');
 }
 $d->stop_clean;
 done_testing;
