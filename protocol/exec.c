@@ -299,7 +299,7 @@ exec_request(struct executor *executor, const struct request *request,
 {
     const struct host *host = executor->host;
 
-    *result = (struct result){ .status = CACHE_OK };
+    request_clear_bytes(result, sizeof(*result)); /* that is CACHE_OK */
     switch ((enum operation)request->operation) {
     case OP_GET:
         exec_get(executor, request, result);

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "slabs/cache.h"
 #include "slabs/span.h"
@@ -168,5 +169,15 @@ struct result {
     struct cache_result  cache;
     struct cache_reading reading; /* OP_GET..: with CACHE_OK, to be ended by the codec */
 };
+
+/* Clear one of them, for each key anew: in pieces, for gcc 12 goes word by word through what is
+ * longer than 80 bytes. sizeof() of it is a constant. */
+static inline void
+request_clear_bytes(void *at, size_t bytes)
+{
+#pragma GCC unroll 4
+    for (size_t from = 0; from < bytes; from += 64)
+        memset((char *)at + from, 0, bytes - from < 64 ? bytes - from : 64);
+}
 
 #endif

@@ -19,21 +19,23 @@ session_init(struct session *session, enum session_protocol protocol)
     *session = (struct session){ .protocol = (uint8_t)protocol };
 }
 
-static void
-give_up_arriving(struct session *session, struct session_worker *worker)
-{
-    if (session->arriving != NULL)
-        cache_upload_abandon(worker->executor.thread, &session->arriving->upload);
-    free(session->arriving);
-    session->arriving = NULL;
-}
-
 void
 session_fini(struct session *session, struct session_worker *worker)
 {
-    give_up_arriving(session, worker);
-    dump_end(&session->dump);
+    if (session->task == TASK_ARRIVING) {
+        cache_upload_abandon(worker->executor.thread, &session->arriving->upload);
+        free(session->arriving);
+    }
+    if (session->task == TASK_DUMPING)
+        dump_end(&session->dump);
     session_init(session, SESSION_AUTO);
+}
+
+static void
+begin_to_skip(struct session *session, uint64_t bytes)
+{
+    session->task = bytes > 0 ? TASK_SKIPPING : TASK_NONE;
+    session->skip = bytes;
 }
 
 uint32_t
@@ -75,13 +77,13 @@ session_say_too_much(const struct session *session, struct span request,
 bool
 session_has_more_to_say(const struct session *session)
 {
-    return session->dump != NULL;
+    return session->task == TASK_DUMPING;
 }
 
 bool
 session_is_receiving(const struct session *session)
 {
-    return session->arriving != NULL || session->swallow > 0;
+    return session->task == TASK_ARRIVING || session->task == TASK_SKIPPING;
 }
 
 uint64_t
@@ -89,16 +91,16 @@ session_to_come(const struct session *session)
 {
     const struct arriving *arriving = session->arriving;
 
-    if (arriving == NULL)
-        return session->swallow;
+    if (session->task != TASK_ARRIVING)
+        return session->task == TASK_SKIPPING ? session->skip : 0;
     return arriving->upload.length - arriving->upload.filled + arriving->request.tail;
 }
 
 bool
 session_is_idle(const struct session *session)
 {
-    return session->arriving == NULL && session->dump == NULL && session->swallow == 0 &&
-           !session->text.in_keys && !session->text.in_long_line;
+    return session->task == TASK_NONE && !session->text.in_keys &&
+           !session->text.in_long_line;
 }
 
 static void
@@ -190,7 +192,7 @@ char *
 session_upload_room(struct session *session, struct session_worker *worker, size_t *room)
 {
     *room = 0;
-    if (session->arriving == NULL)
+    if (session->task != TASK_ARRIVING)
         return NULL;
     return cache_upload_room(worker->executor.thread, &session->arriving->upload, room);
 }
@@ -218,6 +220,7 @@ arriving_begin(struct session *session, const struct request *request,
     if (text > 0)
         memcpy(arriving->copied + key, request->text.at, text);
     arriving->request.text.at = arriving->copied + key;
+    session->task = TASK_ARRIVING;
     session->arriving = arriving;
     return true;
 }
@@ -268,11 +271,11 @@ arriving_end(struct session *session, struct session_worker *worker, enum taken 
     struct cache_upload *upload = &arriving->upload;
     struct result        result = { 0 };
 
-    session->arriving = NULL;
+    session->task = TASK_NONE;
     if (taken == TAKEN_ALL) {
         exec_commit(&worker->executor, &arriving->request, upload, &result);
     } else {
-        session->swallow = upload->length - upload->filled + arriving->request.tail;
+        begin_to_skip(session, upload->length - upload->filled + arriving->request.tail);
         exec_refuse(&worker->executor, &arriving->request, upload, &result);
     }
     render(worker, &arriving->request, &result, reply);
@@ -359,6 +362,7 @@ run_request(struct session *session, struct session_worker *worker,
     pass_gate(session, worker, request);
     if (request->operation == OP_DUMP) {
         session->dump = dump_begin(executor->host, executor->thread, request, reply);
+        session->task = session->dump != NULL ? TASK_DUMPING : TASK_NONE;
         return;
     }
     if (request->operation == OP_WATCH) {
@@ -376,7 +380,7 @@ run_request(struct session *session, struct session_worker *worker,
         exec_refuse(executor, request, &upload, &result);
     }
     if (request->flags & (REQUEST_SWALLOW | REQUEST_ARRIVING))
-        session->swallow = request->value_length + request->tail;
+        begin_to_skip(session, request->value_length + request->tail);
     render(worker, request, &result, reply);
     if (has_shut_down(request, &result))
         request->operation = OP_QUIT;
@@ -390,7 +394,7 @@ static bool
 pass_data(struct session *session, struct session_worker *worker, struct span input,
           size_t *used, struct reply *reply)
 {
-    if (session->arriving != NULL) {
+    if (session->task == TASK_ARRIVING) {
         enum taken taken =
             arriving_take(worker->executor.thread, session->arriving, input, used);
 
@@ -398,15 +402,15 @@ pass_data(struct session *session, struct session_worker *worker, struct span in
             return false;
         arriving_end(session, worker, taken, reply);
     }
-    if (session->swallow > 0) {
+    if (session->task == TASK_SKIPPING) {
         size_t here = input.length - *used;
 
-        if (here > session->swallow)
-            here = session->swallow;
-        session->swallow -= here;
+        if (here > session->skip)
+            here = session->skip;
+        begin_to_skip(session, session->skip - here);
         *used += here;
     }
-    return session->swallow == 0;
+    return session->task == TASK_NONE;
 }
 
 static void
@@ -442,17 +446,19 @@ session_run(struct session *session, struct session_worker *worker, struct span 
         if (is_full(session, worker, reply))
             return SESSION_FULL;
         if (*budget == 0)
-            return *used == input.length && session->dump == NULL ? SESSION_MORE
-                                                                  : SESSION_YIELD;
-        if (session->dump != NULL) {
+            return *used == input.length && session->task != TASK_DUMPING ? SESSION_MORE
+                                                                          : SESSION_YIELD;
+        if (session->task == TASK_DUMPING) {
             --*budget;
-            if (!dump_step(session->dump, reply))
+            if (!dump_step(session->dump, reply)) {
                 dump_end(&session->dump);
+                session->task = TASK_NONE;
+            }
             if (reply->lacks_memory) /* rather that than a list with gaps */
                 return SESSION_CLOSE;
             continue;
         }
-        if (!pass_data(session, worker, input, used, reply))
+        if (session->task != TASK_NONE && !pass_data(session, worker, input, used, reply))
             return SESSION_MORE;
         rest = (struct span){ input.at + *used, input.length - *used };
         most = *budget < SESSION_BATCH ? *budget : SESSION_BATCH;

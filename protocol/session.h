@@ -41,16 +41,27 @@ struct arriving {
 
 struct dump;
 
+/* What has begun, and has to end before there is another command. */
+enum session_task {
+    TASK_NONE,
+    TASK_ARRIVING, /* a value is stored  */
+    TASK_SKIPPING, /* a value, or what is left of one, is not */
+    TASK_DUMPING,  /* keys are listed    */
+};
+
 struct session {
     struct text_state text;
     uint8_t           protocol; /* enum session_protocol      */
     struct login      login;
     bool              offended;       /* it ends for what the client has sent  */
     bool              over_datagrams; /* set after session_init() by who serves UDP */
+    uint8_t           task;           /* enum session_task, of...              */
     uint16_t          watches;        /* enum watch_kind that it has asked for */
-    uint64_t          swallow;        /* input bytes to skip        */
-    struct arriving  *arriving;       /* NULL while there is none   */
-    struct dump      *dump;           /* NULL while there is none   */
+    union {
+        struct arriving *arriving;
+        uint64_t         skip; /* input bytes, more than 0 */
+        struct dump     *dump;
+    };
 };
 
 /* What one worker's sessions share. */

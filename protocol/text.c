@@ -442,7 +442,7 @@ enum parse_status
 text_parse(const struct text_state *state, struct span input, char *key_room,
            struct request *request)
 {
-    *request = (struct request){ 0 };
+    request_clear_bytes(request, sizeof(*request));
     if (input.length == 0)
         return PARSE_MORE;
     if (state->in_long_line)

@@ -181,7 +181,7 @@ keep_reply(struct conn *conn, struct reply *reply)
         counter_add(&conn->worker->counters.response_obj_oom, 1);
         return false;
     }
-    conn->pending_memory = reply_memory(conn->pending);
+    conn->pending_memory = (uint32_t)reply_memory(conn->pending);
     counter_add(&conn->worker->kept_bytes, conn->pending_memory);
     return true;
 }

@@ -35,6 +35,7 @@ enum conn_state {
     CONN_WATCHING,  /* and belongs to the watch thread     */
 };
 
+/* Ordered so that nothing is lost between the members: an idle one is little else. */
 struct conn {
     struct event     event; /* reading, or writing while there is pending output */
     struct worker   *worker;
@@ -47,18 +48,21 @@ struct conn {
     bool           deferred : 1; /* its handshake waits for room, and is in `waiting` */
     bool           hungry : 1;   /* ...to read what its TLS holds              */
     uint16_t       kept_length;
-    uint32_t       began_at;  /* clock, what it waits for: unless CONN_WAITING     */
-    uint32_t       looked_at; /* limits.c: clock; and bytes that were left then    */
-    uint64_t       left;
+    uint32_t       began_at;       /* clock, what it waits for: unless CONN_WAITING     */
+    uint32_t       looked_at;      /* limits.c: clock; and the seconds that what was... */
+    uint32_t       left_s;         /* ...left then may take: LIMITS_BYTES_A_SECOND      */
+    uint32_t       pending_memory; /* bytes of `pending`                                */
     struct peer    peer;
-    char          *kept;           /* input that is not a whole request yet, or NULL  */
-    struct tls    *tls;            /* NULL: the bytes of the socket are the client's  */
-    struct reply  *pending;        /* output that the socket would not take, or NULL  */
-    size_t         pending_memory; /* bytes of that                                */
-    struct conn   *next, *prev;    /* of the worker's connections; under its conns_lock */
-    struct conn   *next_again;     /* on the list of `again`, or of `waiting` */
+    char          *kept;        /* input that is not a whole request yet, or NULL       */
+    struct tls    *tls;         /* NULL: the bytes of the socket are the client's       */
+    struct reply  *pending;     /* output that the socket would not take, or NULL       */
+    struct conn   *next, *prev; /* of the worker's connections; under its conns_lock    */
+    struct conn   *next_again;  /* on the list of `again`, or of `waiting` */
     struct session session;
 };
+
+_Static_assert(sizeof(struct conn) - sizeof(struct event) <= 136,
+               "of an idle connection this is all: t/system/idle.t");
 
 /* Bytes of memory that it keeps, for input, output and a handshake. */
 static inline size_t

@@ -55,15 +55,15 @@ static bool
 is_slow(struct conn *conn, uint32_t now, unsigned limit_s)
 {
     bool     looked = conn->looked_at > conn->began_at;
-    uint64_t left;
+    uint64_t left_s;
 
     if (limit_s == 0 || (looked && !is_over(conn->looked_at, now, limit_s)))
         return false;
-    left = bytes_left(conn);
-    if (looked && conn->left < left + (uint64_t)limit_s * LIMITS_BYTES_A_SECOND)
+    left_s = bytes_left(conn) / LIMITS_BYTES_A_SECOND;
+    if (looked && conn->left_s < left_s + limit_s)
         return true;
     conn->looked_at = now;
-    conn->left = left;
+    conn->left_s = left_s < UINT32_MAX ? (uint32_t)left_s : UINT32_MAX;
     return false;
 }
 

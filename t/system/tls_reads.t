@@ -4,8 +4,8 @@ use v5.36;
 use Test::More;
 use lib 't/lib';
 use Daemon;
+use Daemon::Calls qw(descriptor_of has_strace traced);
 use Daemon::Tls qw(tls_arguments);
-use File::Temp ();
 use IO::Socket::SSL;
 
 plan skip_all => 'memcached reads in another way' if is_reference();
@@ -13,46 +13,11 @@ plan skip_all => 'memcached reads in another way' if is_reference();
 # --- calls -------------------------------------------------------------------
 
 my $RECORDS = 50;
-
-# What strace writes of a server while the code runs: a line for each call.
-sub traced ($d, $code) {
-    my ($log, $said) = (File::Temp->new, File::Temp->new);
-    my $tracer = fork // die "fork: $!\n";
-
-    if ($tracer == 0) {
-        open STDERR, '>&', $said or POSIX::_exit(126);
-        exec 'strace', '-f', '-e', 'trace=read,readv,recvfrom,recvmsg,write,writev,sendto,sendmsg',
-            '-e', 'signal=none', '-o' => "$log", '-p' => $d->pid or POSIX::_exit(127);
-    }
-    my $attached;
-    eventually(sub {
-            $attached = () = contents_of("$said") =~ / attached/g;
-            return $attached >= 1 || waitpid($tracer, POSIX::WNOHANG()) != 0;
-        }, 60);
-    return if !$attached;
-    $code->();
-    kill INT => $tracer;
-    waitpid $tracer, 0;
-    return split /^/m, contents_of("$log");
-}
-
-sub contents_of ($file) {
-    open my $in, '<', $file or die "$file: $!\n";
-    local $/;
-    return scalar <$in> // '';
-}
-
-# The number that a connection has in the server.
-sub descriptor_of ($d, $c) {
-    my $port  = $c->{socket}->sockport;
-    my ($row) = grep { $_->[1] =~ /:$port\z/ } $d->stat_pairs('conns');
-
-    return $row && $row->[0] =~ /^(\d+):addr\z/ ? $1 : die "no connection from port $port\n";
-}
+my $MOVES   = 'read,readv,recvfrom,recvmsg,write,writev,sendto,sendmsg';
 
 SKIP: {
     my $left = 16;
-    skip 'NOT TESTED: no strace here', $left if system('strace -V >/dev/null 2>&1') != 0;
+    skip 'NOT TESTED: no strace here', $left if !has_strace();
     for my $version ('TLSv1_2', 'TLSv1_3') {
         my $d = Daemon->start({ tls => {} }, tls_arguments(), '-t' => 1);
         my $c = $d->connect(tls => { SSL_version => $version });
@@ -65,7 +30,7 @@ SKIP: {
             [ 'a hundred of values', "get k\r\n" x 100,           hit(k => 'v') x 100 ],
             ) {
             my ($name, $request, $answer) = @$case;
-            my @lines = traced($d, sub {
+            my @lines = traced($d, $MOVES, sub {
                 for (1 .. $RECORDS) {
                     $c->{socket}->blocking(1);
                     $c->{socket}->syswrite($request);
@@ -91,7 +56,7 @@ SKIP: {
 # --- buffers -----------------------------------------------------------------
 
 my $CLIENTS = 500;
-my $KEPT    = 20 << 10;                 # of an idle one, where buffers would be 32 KB more
+my $KEPT    = 15 << 10;                 # of an idle one: ARCHITECTURE.md, TLS
 
 # Each stores the value and reads it.
 sub wrong_answers ($value, @clients) {
