@@ -26,6 +26,17 @@ limits_init(struct limits *limits, const struct options *options)
     atomic_init(&limits->conn_memory_bytes, options->conn_memory_bytes);
 }
 
+void
+limits_show(const struct limits *limits, struct options *options)
+{
+    options->tls_handshake_s = atomic_load(&limits->handshake_s);
+    options->idle_timeout_s = atomic_load(&limits->idle_s);
+    options->header_timeout_s = atomic_load(&limits->header_s);
+    options->body_timeout_s = atomic_load(&limits->body_s);
+    options->write_timeout_s = atomic_load(&limits->write_s);
+    options->conn_memory_bytes = atomic_load(&limits->conn_memory_bytes);
+}
+
 /* ---- time ------------------------------------------------------------------------ */
 
 /* Are more than so many seconds over? 0 is no limit. The clock can be set back, by who has

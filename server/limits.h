@@ -41,6 +41,8 @@ struct limits {
 };
 
 void limits_init(struct limits *limits, const struct options *options);
+/* What is allowed now, into the fields that limits_init() reads. */
+void limits_show(const struct limits *limits, struct options *options);
 
 /* What OpenSSL takes for a handshake until it is done, with the keys and chains that are in use:
  * 40 KB were measured with a short chain on an elliptic curve, 58 KB with RSA. */

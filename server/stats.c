@@ -471,7 +471,7 @@ stats_settings(struct server *server, host_emit *emit, void *ctx)
     struct cache_lru lru = cache_lru(server->cache);
 
     now.verbosity = atomic_load(&server->verbosity);
-    now.idle_timeout_s = atomic_load(&server->limits.idle_s);
+    limits_show(&server->limits, &now);
     now.memory_bytes = cache_memory_limit(server->cache);
     now.prefix_stats = atomic_load(&server->prefixes.counts);
     now.lru_segmented = lru.segmented;

@@ -175,7 +175,7 @@ for my $case (
     is($d->stat($counter) // 0, 0, "$option = $before is not over after 50 seconds");
     write_conf("$option = 40\n");
     reload_says($d, "$conf: $option was $before and is 40\n", 'it is 40 now');
-    is($d->stats('settings')->{idle_timeout}, 40, 'and shown so') if $option eq 'idle_timeout';
+    is($d->stats('settings')->{$option}, 40, 'and shown so');
     has_looked($d);
     $d->advance_clock(50) if $option =~ /body|write/;   # they are looked at twice
     ok(eventually(sub { ($d->stat($counter) // 0) > 0 }), 'and over for who has been there before');
@@ -203,6 +203,7 @@ ok(eventually(sub { $d->stat('conn_mem_bytes') > 1 << 20 }), 'more than a megaby
 is($d->stat('conn_mem_kicks'), 0, 'which is allowed');
 write_conf("conn_mem_limit = 1\n");
 reload_says($d, "$conf: conn_mem_limit was 268435456 and is 1048576\n", 'until it is not any more');
+is($d->stats('settings')->{conn_mem_limit}, 1 << 20, 'which is shown');
 ok(eventually(sub { $d->stat('conn_mem_bytes') <= 1 << 20 }), 'then there is less');
 cmp_ok($d->stat('conn_mem_kicks'), '>', 0, 'because some had to go');
 $_->close for @slow;
