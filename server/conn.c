@@ -140,6 +140,7 @@ leave_waiting(struct conn *conn)
 {
     leave_list(conn, &conn->worker->waiting, &conn->worker->waiting_end);
     conn->deferred = false;
+    counter_add(&conn->worker->waiting_count, -(uint64_t)1);
 }
 
 /* ---- what it keeps --------------------------------------------------------------- */
@@ -615,6 +616,8 @@ defer_handshake(struct conn *conn)
     conn->next_again = NULL;
     *worker->waiting_end = conn;
     worker->waiting_end = &conn->next_again;
+    counter_add(&worker->waiting_count, 1);
+    counter_add(&worker->counters.handshakes_deferred, 1);
 }
 
 /* From now on it keeps more than an idle connection does. */

@@ -31,6 +31,7 @@ enum { WORKER_INPUT_BYTES = 16 << 10 };
     X(conn_yields, "times a client with more to do had to let others go first")          \
     X(idle_kicks, "connections closed for idleness")                                     \
     X(handshake_kicks, "connections closed because of ssl_handshake_timeout")            \
+    X(handshakes_deferred, "TLS handshakes that had to wait for room")                   \
     X(header_kicks, "connections closed because of header_timeout")                      \
     X(body_kicks, "connections closed because of body_timeout")                          \
     X(write_kicks, "connections closed because of write_timeout")                        \
@@ -70,11 +71,12 @@ struct worker {
     struct conn          **again_end; /* where the next of them is put             */
     struct conn           *waiting;   /* for room to begin their handshakes        */
     struct conn          **waiting_end;
-    uint32_t               relieved_at; /* clock: limits_end_stale()                */
-    struct reply          *reply;       /* of the connection that is served          */
-    char                  *input;       /* WORKER_INPUT_BYTES                        */
-    struct udp            *udp;         /* NULL without -U                           */
-    uint64_t               kept_bytes;  /* sum of conn_keeps(); others look, too    */
+    uint64_t               waiting_count; /* of these; others look, too              */
+    uint32_t               relieved_at;   /* clock: limits_end_stale()                */
+    struct reply          *reply;         /* of the connection that is served          */
+    char                  *input;         /* WORKER_INPUT_BYTES                        */
+    struct udp            *udp;           /* NULL without -U                           */
+    uint64_t               kept_bytes;    /* sum of conn_keeps(); others look, too    */
     struct session_worker  session_worker;
     struct worker_counters counters;
 };

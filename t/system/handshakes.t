@@ -110,21 +110,29 @@ for my $version (Net::SSLeay::TLS1_2_VERSION(), Net::SSLeay::TLS1_3_VERSION()) {
 
     my @half = map { begin_handshake($d, hello(Net::SSLeay::TLS1_3_VERSION())) } 2 .. $room;
     is($d->stat('conn_mem_bytes'), ($room - 1) * $HANDSHAKE, 'there is room for one handshake');
+    is($d->stat('handshakes_deferred'), 0, 'nobody has had to wait');
     my @many = map { start_tls($d) } 1 .. 200;
     ok(eventually(sub { @many == grep { $_->connect_SSL } @many }, 60),
         'where 200 begin at once, and all come through');
     is($d->stat('conn_mem_kicks'), 0, 'nobody had to go');
+    cmp_ok($d->stat('handshakes_deferred'), '>', 0, 'some had to wait');
+    is($d->stat('handshakes_waiting'), 0, 'which is over');
+    $c->expect("stats reset\r\n", "RESET\r\n", 'from now on');
 
     push @half, begin_handshake($d, hello(Net::SSLeay::TLS1_3_VERSION()));
     my $late = start_tls($d);
     $late->connect_SSL;
     ok($c->is_in_step, 'others are served while somebody waits');
     ok(!$late->connect_SSL, 'who comes when there is no room waits');
+    is($d->stat('handshakes_waiting'), 1, 'and is shown');
     $d->advance_clock(2);
     ok(eventually(sub { $late->connect_SSL }, 60), 'until the others have taken too long');
     is($d->stat('conn_mem_kicks'), $room, 'who have to go then');
+    my $s = $d->stats;
+    is("$s->{handshakes_waiting} $s->{handshakes_deferred}", '0 1', 'it has waited, and waits no longer');
     my @waiting = map { start_tls($d) } 1 .. 20;
     $_->connect_SSL for @waiting;
+    cmp_ok($d->stat('handshakes_waiting'), '>', 0, 'some wait');
     $d->stop_clean('it ends, whoever waits');
 }
 
