@@ -66,17 +66,18 @@ struct worker {
     struct lock conns_lock; /* RANK_LEAF; guards the list of `conns`, for who looks on */
 
     /* The worker's own. */
-    struct conn           *conns;     /* all of them; others look under conns_lock */
-    struct conn           *again;     /* that have used up their turn              */
-    struct conn          **again_end; /* where the next of them is put             */
-    struct conn           *waiting;   /* for room to begin their handshakes        */
-    struct conn          **waiting_end;
-    uint64_t               waiting_count; /* of these; others look, too              */
-    uint32_t               relieved_at;   /* clock: limits_end_stale()                */
-    struct reply          *reply;         /* of the connection that is served          */
-    char                  *input;         /* WORKER_INPUT_BYTES                        */
-    struct udp            *udp;           /* NULL without -U                           */
-    uint64_t               kept_bytes;    /* sum of conn_keeps(); others look, too    */
+    struct conn  *conns;     /* all of them; others look under conns_lock */
+    struct conn  *again;     /* that have used up their turn              */
+    struct conn **again_end; /* where the next of them is put             */
+    struct conn  *waiting;   /* for room to begin their handshakes        */
+    struct conn **waiting_end;
+    uint64_t      waiting_count; /* of these; others look, too              */
+    uint32_t      relieved_at;   /* clock: limits_end_stale()                */
+    struct reply *reply;         /* of the connection that is served          */
+    char         *input;         /* WORKER_INPUT_BYTES                        */
+    struct udp   *udp;           /* NULL without -U                           */
+    uint64_t      kept_bytes;    /* sum of conn_keeps(); others look, too    */
+    uint64_t      shaking; /* of its handshakes, so many have begun and are under way */
     struct session_worker  session_worker;
     struct worker_counters counters;
 };

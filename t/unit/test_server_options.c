@@ -724,9 +724,9 @@ START_TEST(tls_says_what_it_lacks)
     assert_refused(RUN("-Z", "-o", "ssl_key=/k"), 64, "needs the server's certificate");
     assert_refused(RUN("-Z", "-o", "ssl_chain_cert=/c,ssl_verify_mode=1"), 64,
                    "-o ssl_verify_mode needs -o ssl_ca_cert");
-    assert_refused(RUN("-Z", "-o", "ssl_chain_cert=/c,conn_mem_limit=1", "-t", "5"), 64,
+    assert_refused(RUN("-Z", "-o", "ssl_chain_cert=/c,conn_mem_limit=1", "-t", "3"), 64,
                    "no room for the handshakes of TLS");
-    run = RUN("-Z", "-o", "ssl_chain_cert=/c,conn_mem_limit=1", "-t", "4");
+    run = RUN("-Z", "-o", "ssl_chain_cert=/c,conn_mem_limit=1", "-t", "2");
     ck_assert_int_eq(run.status, OPTIONS_OK);
     drop(&run);
     run = RUN("-o", "conn_mem_limit=1", "-t", "5");
