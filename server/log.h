@@ -66,6 +66,7 @@ enum { LOG_BURST = 10, LOG_WINDOW_S = 10 };
     X(LOG_SETTINGS_SAME, "settings_same", LOG_INFO, false)                               \
     X(LOG_MANAGER_DEAF, "manager_deaf", LOG_ERR, false)                                  \
     X(LOG_WORKER_SILENT, "worker_silent", LOG_CRIT, true)                                \
+    X(LOG_THREAD_SILENT, "thread_silent", LOG_CRIT, true)                                \
     X(LOG_ACCEPT_PAUSED, "accept_paused", LOG_INFO, true)                                \
     X(LOG_CONNECTION_REJECTED, "connection_rejected", LOG_INFO, true)                    \
     X(LOG_STOPPING_GRACEFULLY, "stopping", LOG_NOTICE, false)                            \

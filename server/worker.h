@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "protocol/session.h"
+#include "server/pulse.h"
 #include "slabs/lock.h"
 
 struct conn;
@@ -56,7 +57,7 @@ struct worker {
     struct event      *again_event; /* fires at once while `again` is not empty    */
     int                wake_fd;     /* eventfd: there is something to be done          */
     _Atomic bool       stopping;
-    _Atomic bool       called;     /* and has not answered yet                          */
+    struct pulse       pulse;      /* by which it is known to go on                     */
     _Atomic bool       is_to_look; /* at its connections, as worker_look() tells      */
     _Atomic unsigned   connections; /* given to it and not closed yet                 */
 
