@@ -189,13 +189,9 @@ say_where(struct start *start)
 static bool
 read_passwords(struct start *start)
 {
-    struct passwords *passwords = &start->server.passwords;
-
     if (!server_read_passwords(&start->server, start->text, sizeof(start->text)))
         return false;
-    if (passwords->list != NULL && passwords_are_exposed(passwords))
-        log_say(&start->server.log, LOG_SECRET_EXPOSED, NULL,
-                "everybody can read the passwords in %s", passwords->path);
+    server_warn_of_passwords(&start->server);
     return true;
 }
 
