@@ -140,6 +140,7 @@ leave_waiting(struct conn *conn)
 {
     leave_list(conn, &conn->worker->waiting, &conn->worker->waiting_end);
     conn->deferred = false;
+    counter_add(&conn->worker->waiting_count, -(uint64_t)1);
 }
 
 /* ---- what it keeps --------------------------------------------------------------- */
@@ -169,6 +170,7 @@ forget_handshake(struct conn *conn)
         return;
     counter_add(&conn->worker->kept_bytes, -(uint64_t)LIMITS_HANDSHAKE_BYTES);
     conn->shaking = false;
+    conn->worker->shaking--;
     conn_begin_waiting(conn->worker);
 }
 
@@ -615,6 +617,8 @@ defer_handshake(struct conn *conn)
     conn->next_again = NULL;
     *worker->waiting_end = conn;
     worker->waiting_end = &conn->next_again;
+    counter_add(&worker->waiting_count, 1);
+    counter_add(&worker->counters.handshakes_deferred, 1);
 }
 
 /* From now on it keeps more than an idle connection does. */
@@ -625,6 +629,7 @@ count_handshake(struct conn *conn)
         return;
     counter_add(&conn->worker->kept_bytes, LIMITS_HANDSHAKE_BYTES);
     conn->shaking = true;
+    conn->worker->shaking++;
     conn->began_at = clock_now(&conn->worker->server->clock);
 }
 
@@ -633,7 +638,7 @@ count_handshake(struct conn *conn)
 void
 conn_begin_waiting(struct worker *worker)
 {
-    while (worker->waiting != NULL && limits_room(worker) >= LIMITS_HANDSHAKE_BYTES) {
+    while (worker->waiting != NULL && limits_let_shake_hands(worker)) {
         struct conn *conn = worker->waiting;
 
         if (!wait_for(conn, EV_READ))
@@ -648,9 +653,9 @@ conn_begin_waiting(struct worker *worker)
 static bool
 may_begin(struct worker *worker)
 {
-    if (limits_room(worker) < LIMITS_HANDSHAKE_BYTES)
+    if (!limits_let_shake_hands(worker))
         limits_end_stale(worker);
-    return worker->waiting == NULL && limits_room(worker) >= LIMITS_HANDSHAKE_BYTES;
+    return worker->waiting == NULL && limits_let_shake_hands(worker);
 }
 
 /* It goes on when the client does. */

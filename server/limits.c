@@ -11,8 +11,8 @@
 #include "server/worker.h"
 
 enum {
-    STALE_S = 1,          /* a handshake, where there is no room for more  */
-    HANDSHAKES_LEAST = 4, /* that each thread has room for, with TLS       */
+    STALE_S = 1,       /* a handshake, where there is no room for more      */
+    HANDSHAKES_IN = 2, /* of so many parts of the memory they may have one  */
 };
 
 void
@@ -24,6 +24,17 @@ limits_init(struct limits *limits, const struct options *options)
     atomic_init(&limits->body_s, options->body_timeout_s);
     atomic_init(&limits->write_s, options->write_timeout_s);
     atomic_init(&limits->conn_memory_bytes, options->conn_memory_bytes);
+}
+
+void
+limits_show(const struct limits *limits, struct options *options)
+{
+    options->tls_handshake_s = atomic_load(&limits->handshake_s);
+    options->idle_timeout_s = atomic_load(&limits->idle_s);
+    options->header_timeout_s = atomic_load(&limits->header_s);
+    options->body_timeout_s = atomic_load(&limits->body_s);
+    options->write_timeout_s = atomic_load(&limits->write_s);
+    options->conn_memory_bytes = atomic_load(&limits->conn_memory_bytes);
 }
 
 /* ---- time ------------------------------------------------------------------------ */
@@ -147,7 +158,8 @@ share(const struct worker *worker)
 bool
 limits_leave_room_for_tls(uint64_t bytes, unsigned threads)
 {
-    return bytes == 0 || bytes / threads >= HANDSHAKES_LEAST * LIMITS_HANDSHAKE_BYTES;
+    return bytes == 0 || bytes / threads / HANDSHAKES_IN >=
+                             LIMITS_HANDSHAKES_LEAST * LIMITS_HANDSHAKE_BYTES;
 }
 
 bool
@@ -158,14 +170,14 @@ limits_is_over(const struct worker *worker)
     return worker->kept_bytes > allowed && allowed > 0;
 }
 
-uint64_t
-limits_room(const struct worker *worker)
+bool
+limits_let_shake_hands(const struct worker *worker)
 {
     uint64_t allowed = share(worker);
 
-    if (allowed == 0)
-        return UINT64_MAX;
-    return worker->kept_bytes < allowed ? allowed - worker->kept_bytes : 0;
+    return allowed == 0 ||
+           (worker->kept_bytes + LIMITS_HANDSHAKE_BYTES <= allowed &&
+            (worker->shaking + 1) * LIMITS_HANDSHAKE_BYTES <= allowed / HANDSHAKES_IN);
 }
 
 void
@@ -184,28 +196,20 @@ limits_end_stale(struct worker *worker)
     }
 }
 
-/* Who may be closed to have more room. */
-struct relief {
-    const struct conn *served; /* or NULL                            */
-    bool               spares; /* those whose handshake is under way */
-};
-
 /* Those that are about to have a turn stay: they are on a list that is being walked. */
 static bool
-may_go(const struct conn *conn, const struct relief *relief)
+may_go(const struct conn *conn, const struct conn *served)
 {
-    if (relief->spares && conn->shaking)
-        return false;
-    return !conn->in_again || (relief->served != NULL && conn == relief->served);
+    return !conn->shaking && (!conn->in_again || (served != NULL && conn == served));
 }
 
 static size_t
-most_kept(const struct worker *worker, const struct relief *relief)
+most_kept(const struct worker *worker, const struct conn *served)
 {
     size_t most = 0;
 
     for (const struct conn *conn = worker->conns; conn != NULL; conn = conn->next) {
-        if (may_go(conn, relief) && conn_keeps(conn) > most)
+        if (may_go(conn, served) && conn_keeps(conn) > most)
             most = conn_keeps(conn);
     }
     return most;
@@ -222,17 +226,17 @@ oldest(const struct worker *worker)
 }
 
 /* Each round closes those that keep more than half of what anyone does, so there are few. The
- * oldest go first: of handshakes that have begun these are the ones that nobody means to end. */
+ * oldest go first. */
 static void
-relieve(struct worker *worker, uint64_t enough, const struct relief *relief)
+relieve(struct worker *worker, uint64_t enough, const struct conn *served)
 {
-    size_t       most = most_kept(worker, relief);
+    size_t       most = most_kept(worker, served);
     struct conn *before;
 
-    for (; most > 0 && worker->kept_bytes > enough; most = most_kept(worker, relief)) {
+    for (; most > 0 && worker->kept_bytes > enough; most = most_kept(worker, served)) {
         for (struct conn *conn = oldest(worker); conn != NULL; conn = before) {
             before = conn->prev;
-            if (worker->kept_bytes > enough && may_go(conn, relief) &&
+            if (worker->kept_bytes > enough && may_go(conn, served) &&
                 conn_keeps(conn) > most / 2)
                 end(conn, &worker->counters.conn_mem_kicks,
                     EVENTS_CLOSED_BY_MEMORY_LIMIT);
@@ -243,17 +247,21 @@ relieve(struct worker *worker, uint64_t enough, const struct relief *relief)
 void
 limits_relieve(struct worker *worker, const struct conn *served)
 {
-    relieve(worker, share(worker) / 8 * 7, &(struct relief){ .served = served });
+    limits_end_stale(worker);
+    if (limits_is_over(worker))
+        relieve(worker, share(worker) / 8 * 7, served);
 }
 
-/* What clients do not take must not keep others from beginning. */
+/* What clients do not take must not keep others from beginning, a few at a time. */
 static void
-make_room_for_handshake(struct worker *worker)
+make_room_for_handshakes(struct worker *worker)
 {
     limits_end_stale(worker);
-    if (limits_room(worker) < LIMITS_HANDSHAKE_BYTES)
-        relieve(worker, share(worker) - LIMITS_HANDSHAKE_BYTES,
-                &(struct relief){ .spares = true });
+    if (worker->shaking < LIMITS_HANDSHAKES_LEAST && !limits_let_shake_hands(worker))
+        relieve(worker,
+                share(worker) -
+                    (LIMITS_HANDSHAKES_LEAST - worker->shaking) * LIMITS_HANDSHAKE_BYTES,
+                NULL);
 }
 
 /* ---- once a second ----------------------------------------------------------- */
@@ -271,7 +279,7 @@ limits_look(struct worker *worker)
     if (limits_is_over(worker))
         limits_relieve(worker, NULL);
     if (worker->waiting != NULL) {
-        make_room_for_handshake(worker);
+        make_room_for_handshakes(worker);
         conn_begin_waiting(worker);
     }
 }

@@ -15,7 +15,10 @@
  * Memory that connections keep is counted by their worker. When it has more than its share of
  * conn_mem_limit, those of its connections that keep most are closed (limits_relieve). A
  * handshake that has begun counts like input that is kept; one that there is no room for waits
- * (conn_begin_waiting).
+ * (conn_begin_waiting). Anybody can begin one, so handshakes have at most half of the share, and
+ * nobody who is through has to go for their sake, but for a few at a time
+ * (LIMITS_HANDSHAKES_LEAST). They are closed for the time that they take alone, and then before
+ * anybody else.
  *
  * Threads: the worker's own; limits are read by workers and set by main.
  */
@@ -41,13 +44,18 @@ struct limits {
 };
 
 void limits_init(struct limits *limits, const struct options *options);
+/* What is allowed now, into the fields that limits_init() reads. */
+void limits_show(const struct limits *limits, struct options *options);
 
 /* What OpenSSL takes for a handshake until it is done, with the keys and chains that are in use:
  * 40 KB were measured with a short chain on an elliptic curve, 58 KB with RSA. */
 enum { LIMITS_HANDSHAKE_BYTES = 60 << 10 };
 
+/* So many may be under way in each thread, whatever its other connections keep. */
+enum { LIMITS_HANDSHAKES_LEAST = 4 };
+
 /* With a memory limit of so many bytes for connections, 0: none, each thread has to have room for
- * some of them. */
+ * as many of them. */
 bool limits_leave_room_for_tls(uint64_t bytes, unsigned threads);
 
 /* Nobody who works is as slow as that, over a minute. */
@@ -58,12 +66,13 @@ void limits_look(struct worker *worker);
 
 /* Does the worker keep more than its share of memory? */
 bool limits_is_over(const struct worker *worker);
-/* Bytes until then; UINT64_MAX where there is no limit. */
-uint64_t limits_room(const struct worker *worker);
+/* Is there room for one more handshake? */
+bool limits_let_shake_hands(const struct worker *worker);
 /* There is no room for a handshake: close those that have gone on for more than a second. Clients
  * that mean it are through by then, however many begin at once, for the others wait. */
 void limits_end_stale(struct worker *worker);
-/* Close those that keep most, until it is less by an eighth. The one that is served may be
+/* The same where it keeps too much, and if that does not help close those that keep most and are
+ * through with their handshakes, until it is less by an eighth. The one that is served may be
  * among them: its caller must not touch it after this. */
 void limits_relieve(struct worker *worker, const struct conn *served);
 

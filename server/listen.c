@@ -273,13 +273,36 @@ listen_mark(const struct options *o, int fd)
                                              sizeof(o->socket_mark)) == 0;
 }
 
+/* Could the socket be bound, whoever has the port now? It gets any port of the address. What is
+ * bound cannot be bound again, but before the kernel says so it looks whether we may have that
+ * port at all. */
+static bool
+may_bind(int fd, const struct addrinfo *info)
+{
+    struct sockaddr_storage any = { 0 };
+
+    memcpy(&any, info->ai_addr, info->ai_addrlen);
+    set_port((struct sockaddr *)&any, 0);
+    if (bind(fd, (const struct sockaddr *)&any, info->ai_addrlen) != 0)
+        return false;
+    return bind(fd, info->ai_addr, info->ai_addrlen) == 0 || errno == EINVAL;
+}
+
+static bool
+take_address(const struct opening *opening, int fd, const struct addrinfo *info)
+{
+    if (opening->is_trial)
+        return may_bind(fd, info);
+    return bind(fd, info->ai_addr, info->ai_addrlen) == 0 &&
+           (opening->is_udp || listen(fd, (int)opening->o->backlog) == 0);
+}
+
 /* A socket bound to the address and, with TCP, listening; -1 and errno when one step
  * fails. */
 static int
 open_ip(const struct opening *opening, const struct addrinfo *info)
 {
-    const struct options *o = opening->o;
-    int                   saved, fd;
+    int saved, fd;
 
     fd = socket(info->ai_family, info->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
@@ -292,8 +315,7 @@ open_ip(const struct opening *opening, const struct addrinfo *info)
         set_flag(fd, SOL_SOCKET, SO_REUSEADDR);
         listen_tune_stream(fd); /* accepted sockets inherit it */
     }
-    if (!listen_mark(o, fd) || bind(fd, info->ai_addr, info->ai_addrlen) != 0 ||
-        (!opening->is_udp && listen(fd, (int)o->backlog) != 0))
+    if (!listen_mark(opening->o, fd) || !take_address(opening, fd, info))
         goto fail;
     return fd;
 
@@ -546,21 +568,35 @@ bind_unix(int fd, const struct sockaddr_un *address, mode_t mode)
                  mode); /* a default ACL of the folder beats the umask */
 }
 
+/* Could there be a socket of this name? There may be one. */
+static enum listen_status
+name_unix(const struct opening *opening, const char *path, struct sockaddr_un *address,
+          bool *is_there)
+{
+    struct stat there;
+
+    *address = (struct sockaddr_un){ .sun_family = AF_UNIX };
+    if (strlen(path) >= sizeof(address->sun_path))
+        return listen_fail(opening, "cannot listen on %s: the path is longer than %zu",
+                           path, sizeof(address->sun_path) - 1);
+    memcpy(address->sun_path, path, strlen(path) + 1);
+    *is_there = lstat(path, &there) == 0;
+    if (*is_there && !S_ISSOCK(there.st_mode))
+        return listen_fail(opening, "cannot listen on %s: what is there is no socket",
+                           path);
+    return LISTEN_OK;
+}
+
 static enum listen_status
 open_unix(struct opening *opening, const char *path)
 {
-    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    struct sockaddr_un address;
     struct listener    listener = { .family = LISTEN_UNIX,
                                     .protocol = opening->o->protocol };
-    struct stat        there;
+    bool               is_there;
 
-    if (strlen(path) >= sizeof(address.sun_path))
-        return listen_fail(opening, "cannot listen on %s: the path is longer than %zu",
-                           path, sizeof(address.sun_path) - 1);
-    memcpy(address.sun_path, path, strlen(path) + 1);
-
-    if (lstat(path, &there) == 0 && S_ISSOCK(there.st_mode) &&
-        remove_stale(opening, &address) != LISTEN_OK)
+    if (name_unix(opening, path, &address, &is_there) != LISTEN_OK ||
+        (is_there && remove_stale(opening, &address) != LISTEN_OK))
         return LISTEN_FAILED;
     listener.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (listener.fd < 0)
@@ -597,6 +633,45 @@ listen_check(const struct options *o, char *text, size_t text_bytes)
 
     return wants_tcp(o) || wants_udp(o) ? for_each_element(&opening, check_element)
                                         : LISTEN_OK;
+}
+
+/* All that is asked for with TCP or UDP is tried and closed again. */
+static enum listen_status
+try_elements(const struct opening *trial, bool is_udp, unsigned *count)
+{
+    struct listeners   l = { 0 };
+    struct opening     opening = *trial;
+    enum listen_status status;
+
+    opening.l = &l;
+    opening.is_udp = is_udp;
+    status = for_each_element(&opening, open_element);
+    *count += (unsigned)l.count;
+    listen_close(&l);
+    return status;
+}
+
+enum listen_status
+listen_try(const struct options *o, bool *is_udp, unsigned *count, char *text,
+           size_t text_bytes)
+{
+    const struct opening opening = {
+        .o = o, .text = text, .text_bytes = text_bytes, .is_trial = true
+    };
+    struct sockaddr_un address;
+    bool               is_there;
+    enum listen_status status = LISTEN_OK;
+
+    *is_udp = false;
+    *count = o->unix_path != NULL;
+    if (o->unix_path != NULL)
+        return name_unix(&opening, o->unix_path, &address, &is_there);
+    if (wants_tcp(o))
+        status = try_elements(&opening, false, count);
+    if (status != LISTEN_OK || !wants_udp(o))
+        return status;
+    *is_udp = true;
+    return try_elements(&opening, true, count);
 }
 
 enum listen_status

@@ -74,6 +74,16 @@ enum listen_status listen_open_udp(struct listeners *l, const struct options *o,
                                    char *text, size_t text_bytes)
     __attribute__((warn_unused_result));
 
+/*
+ * Could listen_open() and listen_open_udp() open it all, were it not for a server that has it
+ * open now? Addresses, rights to ports, and the path of -s are tried; no port and no path is
+ * taken, and nobody can connect. `count` is how many listeners there would be, and on failure
+ * `is_udp` whether -U is what goes wrong. Names are resolved.
+ */
+enum listen_status listen_try(const struct options *o, bool *is_udp, unsigned *count,
+                              char *text, size_t text_bytes)
+    __attribute__((warn_unused_result));
+
 /* Close all and free the list. The file of a unix socket stays, as memcached's does. */
 void listen_close(struct listeners *l);
 

@@ -13,6 +13,7 @@ struct opening {
     char                 *text; /* for what is wrong */
     size_t                text_bytes;
     bool                  is_udp;
+    bool                  is_trial; /* no port is taken, and nobody can connect */
     uint16_t any_port; /* the first that the system chose: others follow it */
 };
 

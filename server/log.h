@@ -60,10 +60,13 @@ enum { LOG_BURST = 10, LOG_WINDOW_S = 10 };
     X(LOG_PASSWORDS_REFUSED, "passwords_refused", LOG_ERR, true)                         \
     X(LOG_PASSWORDS_READ, "passwords_read", LOG_INFO, false)                             \
     X(LOG_SETTINGS_REFUSED, "settings_refused", LOG_ERR, false)                          \
+    X(LOG_SETTINGS_WARNING, "settings_warning", LOG_WARNING, false)                      \
+    X(LOG_SETTINGS_NOTE, "settings_note", LOG_NOTICE, false)                             \
     X(LOG_SETTING_CHANGED, "setting_changed", LOG_NOTICE, false)                         \
     X(LOG_SETTINGS_SAME, "settings_same", LOG_INFO, false)                               \
     X(LOG_MANAGER_DEAF, "manager_deaf", LOG_ERR, false)                                  \
     X(LOG_WORKER_SILENT, "worker_silent", LOG_CRIT, true)                                \
+    X(LOG_THREAD_SILENT, "thread_silent", LOG_CRIT, true)                                \
     X(LOG_ACCEPT_PAUSED, "accept_paused", LOG_INFO, true)                                \
     X(LOG_CONNECTION_REJECTED, "connection_rejected", LOG_INFO, true)                    \
     X(LOG_STOPPING_GRACEFULLY, "stopping", LOG_NOTICE, false)                            \

@@ -13,12 +13,11 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "server/descriptors.h"
 #include "server/options.h"
 #include "server/process.h"
 #include "server/server.h"
 #include "server/trace.h"
-
-enum { LOOP_DESCRIPTORS = 3 }; /* of an event base: epoll's, libevent's signal pipe */
 
 /* What main() has to undo or remember. */
 struct start {
@@ -58,38 +57,17 @@ on_event_fatal(int code)
     _exit(EX_OSERR);
 }
 
-/* Elements of -l, with TCP and with UDP; each may turn out to be more than one listener, or
- * none. Those of a service manager are open already. */
+/* Those of a service manager are open already; it may have one itself, and the journal. */
 static unsigned
-count_listeners(const struct server *server)
+count_descriptors(const struct start *start)
 {
+    const struct server  *server = &start->server;
     const struct options *options = &server->options;
-    unsigned              count = 1;
+    unsigned              listeners =
+        server->activation.count > 0 ? 0 : descriptors_of_listeners(options);
 
-    if (server->activation.count > 0)
-        return 0;
-    if (options->unix_path != NULL)
-        return 1;
-    if (options->listen == NULL)
-        return 0;
-    for (const char *at = options->listen; *at != '\0'; at++)
-        count += *at == ',' || *at == ';';
-    return count * ((options->tcp_port != 0) + (options->udp_port != 0));
-}
-
-/* Of main's and each worker's event base, the wakers of workers and of the watch thread,
- * of listeners, of one client, with -d of the wire to the parent, with -e of the file, with
- * -Z of the waker for refresh_certs, of a service manager, and of the journal. */
-static unsigned
-descriptors_needed(const struct start *start)
-{
-    const struct options *options = &start->server.options;
-
-    return LOOP_DESCRIPTORS + options->threads * (LOOP_DESCRIPTORS + 1) + 1 +
-           count_listeners(&start->server) + 1 + (options->daemon ? 1 : 0) +
-           (options->memory_file != NULL ? 1 : 0) + (options->tls ? 1 : 0) +
-           (start->server.systemd.fd >= 0 ? 1 : 0) +
-           (start->server.log.to_journal ? 1 : 0);
+    return descriptors_needed(options, listeners,
+                              (server->systemd.fd >= 0) + server->log.to_journal);
 }
 
 /* Limits and user, while the process may still be root. */
@@ -107,7 +85,7 @@ prepare_process(struct start *start)
         status = process_limit_descriptors(options->connections_max, text, bytes);
     if (status == PROCESS_OK)
         status = process_check_descriptors(options->connections_max,
-                                           descriptors_needed(start), text, bytes);
+                                           count_descriptors(start), text, bytes);
     if (options->lock_memory)
         process_raise_lock_limit();
     if (status == PROCESS_OK)
@@ -211,13 +189,9 @@ say_where(struct start *start)
 static bool
 read_passwords(struct start *start)
 {
-    struct passwords *passwords = &start->server.passwords;
-
     if (!server_read_passwords(&start->server, start->text, sizeof(start->text)))
         return false;
-    if (passwords->list != NULL && passwords_are_exposed(passwords))
-        log_say(&start->server.log, LOG_SECRET_EXPOSED, NULL,
-                "everybody can read the passwords in %s", passwords->path);
+    server_warn_of_passwords(&start->server);
     return true;
 }
 

@@ -1,8 +1,8 @@
-/* server/options_inspect.c - --check-config: the files that options name, looked at as the start
- * would, without starting.
+/* server/options_inspect.c - --check-config: what the start would find wrong, without starting.
  *
  * First what is read as who starts the server, then, as the user who serves, what he opens or
- * has to read again when HUP comes. Nothing is made, written or locked.
+ * has to read again when HUP comes. Nothing is made, written or locked, and no port is taken:
+ * the server may be running, and be about to be told of these options.
  */
 #include "server/options_priv.h"
 
@@ -10,10 +10,13 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "server/certificates.h"
+#include "server/descriptors.h"
+#include "server/listen.h"
 #include "server/passwords.h"
 #include "server/process.h"
 
@@ -26,10 +29,16 @@ struct finding {
 };
 
 static void
+find_either(struct finding *finding, size_t field, size_t other, const char *text)
+{
+    options_complain_of(finding->p, field, other, text);
+    finding->status = OPTIONS_BAD_VALUE;
+}
+
+static void
 find(struct finding *finding, size_t field, const char *text)
 {
-    options_complain_of(finding->p, field, field, text);
-    finding->status = OPTIONS_BAD_VALUE;
+    find_either(finding, field, field, text);
 }
 
 static void
@@ -113,20 +122,60 @@ inspect_passwords(struct finding *finding)
     passwords_close(&passwords);
 }
 
-/* ---- who serves ------------------------------------------------------------------ */
+/* ---- limits ---------------------------------------------------------------------- */
 
-/* Without -u there is nobody else to become: a service manager sees to it. */
+/* May as many descriptors be open as -c says, and would so many of them be left? The limit is
+ * then as it was before, so that it stands in nobody's way who looks at something else. */
+static enum process_status
+try_descriptors(const struct options *o, unsigned wanted, char *text, size_t text_bytes)
+{
+    struct rlimit       before, after;
+    bool                known = getrlimit(RLIMIT_NOFILE, &before) == 0;
+    enum process_status status =
+        process_limit_descriptors(o->connections_max, text, text_bytes);
+
+    if (status == PROCESS_OK)
+        status = process_check_descriptors(o->connections_max, wanted, text, text_bytes);
+    if (known && getrlimit(RLIMIT_NOFILE, &after) == 0) {
+        after.rlim_cur = before.rlim_cur;
+        (void)setrlimit(RLIMIT_NOFILE, &after); /* it has been possible before */
+    }
+    return status;
+}
+
+/* While we may still be root, who can raise them. */
 static bool
-become_user(struct finding *finding)
+inspect_limits(struct finding *finding)
 {
     const struct options *o = finding->p->o;
     char                  text[TEXT_BYTES];
 
-    if (o->user == NULL ||
-        process_drop_privileges(o->user, false, text, sizeof(text)) == PROCESS_OK)
+    if (o->core_dumps && process_raise_core_limit(text, sizeof(text)) != PROCESS_OK)
+        find(finding, offsetof(struct options, core_dumps), text);
+    if (try_descriptors(o, 0, text, sizeof(text)) == PROCESS_OK)
         return true;
-    find(finding, offsetof(struct options, user), text);
+    find(finding, offsetof(struct options, connections_max), text);
     return false;
+}
+
+/* ---- who serves ------------------------------------------------------------------ */
+
+/* Where root says no -u, a service manager has to see to it. */
+static bool
+become_user(struct finding *finding)
+{
+    const size_t        field = offsetof(struct options, user);
+    char                text[TEXT_BYTES];
+    enum process_status status =
+        process_drop_privileges(finding->p->o->user, false, text, sizeof(text));
+
+    if (status == PROCESS_USAGE)
+        warn(finding, field,
+             "root is refused at the start without -u; what another user may is not "
+             "looked at");
+    else if (status != PROCESS_OK)
+        find(finding, field, text);
+    return status == PROCESS_OK || status == PROCESS_USAGE;
 }
 
 static void
@@ -217,6 +266,35 @@ inspect_places(struct finding *finding)
                  why);
         warn(finding, offsetof(struct options, pid_file), text);
     }
+    why = o->port_file != NULL ? cannot_make(o->port_file) : NULL;
+    if (why != NULL) {
+        snprintf(text, sizeof(text), "cannot write the ports to %s: %s", o->port_file,
+                 why);
+        find(finding, offsetof(struct options, port_file), text);
+    }
+}
+
+static void
+inspect_listeners(struct finding *finding, bool limit_is_good)
+{
+    const struct options *o = finding->p->o;
+    char                  text[TEXT_BYTES];
+    unsigned              count;
+    bool                  is_udp;
+
+    if (listen_try(o, &is_udp, &count, text, sizeof(text)) != LISTEN_OK) {
+        find_either(finding,
+                    o->unix_path != NULL ? offsetof(struct options, unix_path)
+                                         : offsetof(struct options, listen),
+                    is_udp ? offsetof(struct options, udp_port)
+                           : offsetof(struct options, tcp_port),
+                    text);
+        count = descriptors_of_listeners(o);
+    }
+    if (limit_is_good && try_descriptors(o, descriptors_needed(o, count, 0), text,
+                                         sizeof(text)) != PROCESS_OK)
+        find_either(finding, offsetof(struct options, connections_max),
+                    offsetof(struct options, threads), text);
 }
 
 enum options_status
@@ -224,11 +302,15 @@ options_inspect(const struct parser *p)
 {
     struct finding        finding = { .p = p, .status = OPTIONS_OK };
     const struct options *o = p->o;
+    bool                  limit_is_good;
 
     inspect_certificates(&finding);
     inspect_passwords(&finding);
-    if (become_user(&finding))
+    limit_is_good = inspect_limits(&finding);
+    if (become_user(&finding)) {
         inspect_places(&finding);
+        inspect_listeners(&finding, limit_is_good);
+    }
     if (finding.status != OPTIONS_OK)
         return finding.status;
     inspect_again(&finding, offsetof(struct options, config_file), o->config_file);

@@ -75,7 +75,7 @@ void options_complain_of(const struct parser *p, size_t first, size_t second,
 /* Say all that is wrong with the options together, and with where to listen. */
 enum options_status options_check_together(const struct parser *p);
 enum options_status options_check_listeners(const struct parser *p);
-/* For --check-config: say all that is wrong with the files that are named. It becomes the user who
+/* For --check-config: say all that the start would find wrong with the options. It becomes the user who
  * would serve, so this is the last that the process does. */
 enum options_status options_inspect(const struct parser *p);
 

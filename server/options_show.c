@@ -8,6 +8,7 @@
 
 #include "config.h"
 #include "server/options.h"
+#include "slabs/must.h"
 
 enum {
     HELP_COLUMN = 30,    /* where explanations begin in -h */
@@ -269,6 +270,39 @@ options_agree(const struct options *a, const struct options *b,
     default:
         return true; /* there is no value */
     }
+}
+
+/* Of the fields that are no text. */
+static size_t
+size_of(enum option_type type)
+{
+    switch (type) {
+    case TYPE_ON:
+    case TYPE_OFF:
+        return sizeof(bool);
+    case TYPE_COUNTED:
+    case TYPE_NUMBER:
+    case TYPE_SIGNED:
+    case TYPE_OCTAL:
+    case TYPE_CHOICE:
+        return sizeof(unsigned);
+    case TYPE_BYTES:
+        return sizeof(uint64_t);
+    case TYPE_RATIO:
+        return sizeof(double);
+    case TYPE_LETTER:
+        return sizeof(((struct options *)NULL)->prefix_delimiter);
+    default:
+        return 0;
+    }
+}
+
+void
+options_copy(struct options *to, const struct options *from, const struct option_row *row)
+{
+    must(size_of(row->type) > 0);
+    memcpy((char *)to + row->offset, (const char *)from + row->offset,
+           size_of(row->type));
 }
 
 void

@@ -364,6 +364,28 @@ static const struct option_row rows[] = {
       .help = "keep memory in this file, on tmpfs best: the next start has it "
               "again, after a kill too" },
     { SETTING, .preset = "4", .setting = "client_flags_size" },
+    /* Limits that memcached does not have. */
+    { EXTENDED("header_timeout"), .argument = "<s>", .section = SECTION_CONNECTIONS,
+      NUMBER(header_timeout_s, 0, 100000000), .preset = "60", .setting = "header_timeout",
+      .help = "close connections that take longer to send a command; 0: never" },
+    { EXTENDED("body_timeout"), .argument = "<s>", .section = SECTION_CONNECTIONS,
+      NUMBER(body_timeout_s, 0, 100000000), .preset = "60", .setting = "body_timeout",
+      .help = "close connections that in so many seconds send neither the rest of a value "
+              "nor a kilobyte of it a second; 0: never" },
+    { EXTENDED("write_timeout"), .argument = "<s>", .section = SECTION_CONNECTIONS,
+      NUMBER(write_timeout_s, 0, 100000000), .preset = "60", .setting = "write_timeout",
+      .help = "the same of those that do not take what they have asked for" },
+    { EXTENDED("conn_mem_limit"), .argument = "<mb>", .section = SECTION_CONNECTIONS,
+      BYTES(conn_memory_bytes, 0, 16 * TIB, MIB), .preset = "256", .setting = "conn_mem_limit",
+      .help = "memory for what connections have not sent or taken as a whole; beyond it those "
+              "that keep most are closed; 0: no limit" },
+    { EXTENDED("ssl_handshake_timeout"), .argument = "<s>", .section = SECTION_TLS,
+      NUMBER(tls_handshake_s, 1, 100000000), .preset = "10", .setting = "ssl_handshake_timeout",
+      .help = "close connections whose handshake takes longer" },
+    { EXTENDED("udp_amplification"), .argument = "<num>", .section = SECTION_CLIENTS,
+      NUMBER(udp_amplification, 0, 1000000), .preset = "10", .setting = "udp_amplification",
+      .help = "an answer by UDP has at most so many times the bytes of its "
+              "request, so that nobody is hit by it who did not ask; 0: any" },
 
     /* What it does not show. */
     { COMMAND('d', "daemon"), .section = SECTION_PROCESS,
@@ -411,27 +433,6 @@ static const struct option_row rows[] = {
       .section = SECTION_LISTEN,
       NUMBER(socket_mark, 0, UINT_MAX), .preset = "0",
       .help = "mark sockets for packet filters (SO_MARK; needs CAP_NET_ADMIN)" },
-    { EXTENDED("udp_amplification"), .argument = "<num>", .section = SECTION_CLIENTS,
-      NUMBER(udp_amplification, 0, 1000000), .preset = "10",
-      .help = "an answer by UDP has at most so many times the bytes of its "
-              "request, so that nobody is hit by it who did not ask; 0: any" },
-    { EXTENDED("header_timeout"), .argument = "<s>", .section = SECTION_CONNECTIONS,
-      NUMBER(header_timeout_s, 0, 100000000), .preset = "60",
-      .help = "close connections that take longer to send a command; 0: never" },
-    { EXTENDED("body_timeout"), .argument = "<s>", .section = SECTION_CONNECTIONS,
-      NUMBER(body_timeout_s, 0, 100000000), .preset = "60",
-      .help = "close connections that in so many seconds send neither the rest of a value "
-              "nor a kilobyte of it a second; 0: never" },
-    { EXTENDED("write_timeout"), .argument = "<s>", .section = SECTION_CONNECTIONS,
-      NUMBER(write_timeout_s, 0, 100000000), .preset = "60",
-      .help = "the same of those that do not take what they have asked for" },
-    { EXTENDED("conn_mem_limit"), .argument = "<mb>", .section = SECTION_CONNECTIONS,
-      BYTES(conn_memory_bytes, 0, 16 * TIB, MIB), .preset = "256",
-      .help = "memory for what connections have not sent or taken as a whole; beyond it those "
-              "that keep most are closed; 0: no limit" },
-    { EXTENDED("ssl_handshake_timeout"), .argument = "<s>", .section = SECTION_TLS,
-      NUMBER(tls_handshake_s, 1, 100000000), .preset = "10",
-      .help = "close connections whose handshake takes longer" },
     { EXTENDED("log_format"), .argument = "<text|json>", .section = SECTION_PROCESS,
       CHOICE(enum options_log_format, log_format, log_formats), .preset = "text",
       .help = "what the lines on standard error are" },

@@ -100,6 +100,9 @@ void options_print_version(FILE *out);
 /* The value of an option, as `stats settings` writes it; in `text` where it has to be made. */
 const char *options_value(const struct options *o, const struct option_row *row,
                           char *text, size_t text_bytes);
+/* Let it have the value that it has in `from`; it is no text. */
+void options_copy(struct options *to, const struct options *from,
+                  const struct option_row *row);
 /* Is it the same in both? */
 bool options_agree(const struct options *a, const struct options *b,
                    const struct option_row *row);

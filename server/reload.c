@@ -44,7 +44,9 @@ apply_automove_ratio(struct server *server, const struct options *o)
 static bool
 apply_crawler(struct server *server, const struct options *o)
 {
-    return crawler_enable(&server->upkeep.crawler, o->lru_crawler);
+    crawler_enable(&server->upkeep.crawler,
+                   o->lru_crawler); /* a client may have done so */
+    return true;
 }
 
 static bool
@@ -180,10 +182,11 @@ say(struct server *server, const struct option_row *row, const struct options *w
             value_in_words(is, row, to, sizeof(to)), what);
 }
 
-/* What differs from the last reading is carried out. What no running server can change is
- * said each time, as long as it is not what the server was started with. */
+/* What differs from the last reading is carried out. Where that cannot be, `fresh` keeps the value
+ * of before: it is tried and said again each time, as long as the file says so. What no running
+ * server can change is said each time that it is not what the server was started with. */
 static unsigned
-take_over(struct server *server, const struct options *last, const struct options *fresh)
+take_over(struct server *server, const struct options *last, struct options *fresh)
 {
     static const char        restart[] = ", which needs a restart";
     size_t                   count;
@@ -193,14 +196,17 @@ take_over(struct server *server, const struct options *last, const struct option
     for (size_t i = 0; i < count; i++) {
         apply_option         *apply = find_apply(&rows[i]);
         const struct options *was = apply != NULL ? last : &server->options;
+        bool                  done;
 
         if (apply == NULL &&
             (rows[i].place == PLACE_SETTING || rows[i].state != OPTION_WORKS))
             continue;
         if (options_agree(was, fresh, &rows[i]))
             continue;
-        say(server, &rows[i], was, fresh,
-            apply != NULL && apply(server, fresh) ? "" : restart);
+        done = apply != NULL && apply(server, fresh);
+        say(server, &rows[i], was, fresh, done ? "" : restart);
+        if (apply != NULL && !done)
+            options_copy(fresh, last, &rows[i]);
         changes++;
     }
     return changes;
@@ -216,6 +222,26 @@ refuse(struct server *server, char *text)
         log_say(&server->log, LOG_SETTINGS_REFUSED, NULL, "%s", line);
     log_say(&server->log, LOG_SETTINGS_REFUSED, NULL,
             "%s: the old settings stay in force", server->options.config_file);
+}
+
+/* What was said of options that are good. The log says itself who says it, and what is a
+ * warning. */
+static void
+pass_on(struct server *server, char *text)
+{
+    static const char program[] = "larder: ", mark[] = "warning: ";
+    char             *line, *warning;
+
+    while ((line = strsep(&text, "\n")) != NULL && text != NULL) {
+        if (strncmp(line, program, strlen(program)) == 0)
+            line += strlen(program);
+        warning = strstr(line, mark);
+        if (warning == NULL)
+            log_say(&server->log, LOG_SETTINGS_NOTE, NULL, "%s", line);
+        else
+            log_say(&server->log, LOG_SETTINGS_WARNING, NULL, "%.*s%s",
+                    (int)(warning - line), line, warning + strlen(mark));
+    }
 }
 
 /* Read it all; NULL if it is not good, which has been said then. */
@@ -234,7 +260,9 @@ read_again(struct server *server)
             options_parse_again(fresh, &server->options, reload->argc, reload->argv, err);
     if (err != NULL)
         fclose(err);
-    if (status != OPTIONS_OK) {
+    if (status == OPTIONS_OK) {
+        pass_on(server, text);
+    } else {
         refuse(server, text);
         if (fresh != NULL)
             options_fini(fresh);

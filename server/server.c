@@ -196,9 +196,20 @@ server_reload_certificates(struct server *server)
     atomic_store(&server->certificates_read_at_s, clock_seconds(&server->clock));
     log_say(&server->log, LOG_CERTIFICATES_READ, NULL,
             "the certificates were read again");
+    if (certificates_warn(&server->certificates, CERTIFICATES_EXPOSED, text,
+                          sizeof(text)))
+        log_say(&server->log, LOG_SECRET_EXPOSED, NULL, "%s", text);
     if (certificates_warn(&server->certificates, CERTIFICATES_DATED, text, sizeof(text)))
         log_say(&server->log, LOG_CERTIFICATES_DATED, NULL, "%s", text);
     return status;
+}
+
+void
+server_warn_of_passwords(struct server *server)
+{
+    if (server->passwords.list != NULL && passwords_are_exposed(&server->passwords))
+        log_say(&server->log, LOG_SECRET_EXPOSED, NULL,
+                "everybody can read the passwords in %s", server->passwords.path);
 }
 
 static void
@@ -206,11 +217,13 @@ reload_passwords(struct server *server)
 {
     char text[256];
 
-    if (!passwords_reload(&server->passwords, text, sizeof(text)))
+    if (!passwords_reload(&server->passwords, text, sizeof(text))) {
         log_say(&server->log, LOG_PASSWORDS_REFUSED, NULL,
                 "%s; the old passwords stay in force", text);
-    else
-        log_say(&server->log, LOG_PASSWORDS_READ, NULL, "the passwords were read again");
+        return;
+    }
+    log_say(&server->log, LOG_PASSWORDS_READ, NULL, "the passwords were read again");
+    server_warn_of_passwords(server);
 }
 
 /* Reload what can be; and a HUP must not end a server that has nothing of the kind. */

@@ -101,6 +101,8 @@ struct server {
  * is who it was started as. False, with one line in `text`, if that is not possible. Who
  * called it closes server->passwords after server_stop(). */
 bool server_read_passwords(struct server *server, char *text, size_t text_bytes);
+/* Log it if everybody can read them. */
+void server_warn_of_passwords(struct server *server);
 /* The same for what TLS needs, with -Z, and server->certificates. */
 bool server_read_certificates(struct server *server, char *text, size_t text_bytes);
 /* Read it again; what is wrong is logged. The main thread alone: others ask it,

@@ -129,6 +129,8 @@
     X(MAINTAINER, direct_reclaims, "evictions by who needed memory")                     \
     X(MAINTAINER, lru_bumps_dropped, "always 0: reads queue nothing")                    \
     X(SECURE, handshake_kicks, "connections closed because of ssl_handshake_timeout")    \
+    X(SECURE, handshakes_waiting, "TLS: handshakes that wait for room now")              \
+    X(SECURE, handshakes_deferred, "TLS: handshakes that had to wait for room")          \
     X(SECURE, server_cert_not_before, "TLS: Unix time when the certificate begins")      \
     X(SECURE, server_cert_not_after, "TLS: Unix time when it ends")                      \
     X(NUMBER, header_kicks, "connections closed because of header_timeout")              \
@@ -290,8 +292,11 @@ fill_connections(struct server *server, const struct worker_counters *w,
     f->body_kicks.number = w->body_kicks;
     f->write_kicks.number = w->write_kicks;
     f->conn_mem_kicks.number = w->conn_mem_kicks;
-    for (unsigned i = 0; i < server->options.threads; i++)
+    f->handshakes_deferred.number = w->handshakes_deferred;
+    for (unsigned i = 0; i < server->options.threads; i++) {
         f->conn_mem_bytes.number += counter_read(&server->workers[i].kept_bytes);
+        f->handshakes_waiting.number += counter_read(&server->workers[i].waiting_count);
+    }
     f->bytes_read.number = w->bytes_read;
     f->bytes_written.number = w->bytes_written;
     f->conn_yields.number = w->conn_yields;
@@ -471,7 +476,7 @@ stats_settings(struct server *server, host_emit *emit, void *ctx)
     struct cache_lru lru = cache_lru(server->cache);
 
     now.verbosity = atomic_load(&server->verbosity);
-    now.idle_timeout_s = atomic_load(&server->limits.idle_s);
+    limits_show(&server->limits, &now);
     now.memory_bytes = cache_memory_limit(server->cache);
     now.prefix_stats = atomic_load(&server->prefixes.counts);
     now.lru_segmented = lru.segmented;

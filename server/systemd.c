@@ -157,14 +157,34 @@ workers_answer(struct server *server)
     return all;
 }
 
+static bool
+say_unless(bool answers, struct server *server, const char *thread)
+{
+    if (!answers)
+        log_say(&server->log, LOG_THREAD_SILENT, LOG_FIELDS(LOG_STRING("thread", thread)),
+                "the thread %s does not answer", thread);
+    return answers;
+}
+
+/* The same of those that work in the background; all are called. */
+static bool
+others_answer(struct server *server)
+{
+    bool watch = say_unless(watch_answers(&server->watch), server, "watch");
+    bool upkeep = say_unless(upkeep_answers(&server->upkeep), server, "upkeep");
+
+    return watch && upkeep;
+}
+
 /* Otherwise be silent: the manager will act when it has not heard of us for long enough. */
 static void
 on_watchdog(evutil_socket_t fd, short what, void *arg)
 {
     struct server *server = arg;
+    bool           workers = workers_answer(server), others = others_answer(server);
 
     (void)fd, (void)what;
-    if (workers_answer(server))
+    if (workers && others)
         tell(&server->systemd, "WATCHDOG=1");
 }
 

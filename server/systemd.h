@@ -2,14 +2,14 @@
  *
  * Where NOTIFY_SOCKET names a socket, as systemd does it for units of Type=notify, it is told
  * when the server serves, reloads and stops, and now and then in a line what it has got to
- * do. With WATCHDOG_USEC it is told often enough that all threads which serve are alive: each
- * worker has to answer a call first, so one that hangs is restarted, and not just a main
- * thread that does.
+ * do. With WATCHDOG_USEC it is told often enough that all threads are alive: each worker
+ * and each thread in the background has to answer a call first, so one that hangs is restarted,
+ * and not just a main thread that does.
  *
  * Source: sd_notify(3), "Notes", and systemd.service(5). The manager may be any that speaks
  * so; without NOTIFY_SOCKET nothing here does anything.
  *
- * Threads: main's. systemd_answer() is for workers.
+ * Threads: main's.
  */
 #ifndef LARDER_SERVER_SYSTEMD_H
 #define LARDER_SERVER_SYSTEMD_H

@@ -24,6 +24,7 @@ lists_turn(struct upkeep *upkeep, uint64_t now_us)
     if (!upkeep->keeps_lists)
         return UINT64_MAX;
     for (unsigned size_class = 1; size_class <= count; size_class++) {
+        pulse_beat(&upkeep->pulse);
         for (unsigned i = 0; i < STEPS_A_CLASS; i++) {
             if (!cache_upkeep_step(upkeep->cache_thread, size_class))
                 break;
@@ -45,7 +46,7 @@ static uint64_t
 table_turn(struct upkeep *upkeep, uint64_t now_us)
 {
     while (cache_populate_step(upkeep->cache_thread))
-        continue;
+        pulse_beat(&upkeep->pulse);
     return now_us + POPULATE_US;
 }
 
@@ -104,6 +105,7 @@ run(void *arg)
         uint64_t next_us = earlier(earlier(due.lists_us, due.table_us),
                                    earlier(due.crawler_us, due.mover_us));
 
+        pulse_beat(&upkeep->pulse);
         if (upkeep->crawls)
             due.crawler_us = now_us;
         if (upkeep->moves)
@@ -213,6 +215,12 @@ upkeep_move(struct upkeep *upkeep, int64_t from, int64_t to)
 
     upkeep_look(upkeep);
     return answer;
+}
+
+bool
+upkeep_answers(struct upkeep *upkeep)
+{
+    return pulse_call(&upkeep->pulse);
 }
 
 void

@@ -16,6 +16,7 @@
 #include "server/crawler.h"
 #include "server/mover.h"
 #include "server/options.h"
+#include "server/pulse.h"
 #include "server/watch.h"
 #include "slabs/cache.h"
 
@@ -31,6 +32,7 @@ struct upkeep {
     struct sandbox      *sandbox;     /* for the thread to enter */
     uint64_t             lists_pause_us;
     _Atomic uint64_t     juggles; /* times that it looked at all lists */
+    struct pulse         pulse;   /* by which the thread is known to go on */
     pthread_t            thread;
     bool                 started;
 
@@ -58,6 +60,9 @@ void upkeep_look(struct upkeep *upkeep);
 enum cache_move_answer upkeep_move(struct upkeep *upkeep, int64_t from, int64_t to);
 /* Crawl these classes now; false while the crawler is at work. Any thread. */
 bool upkeep_crawl(struct upkeep *upkeep, const bool classes[CACHE_CLASS_MAX + 1]);
+/* Call the thread, which wakes up ten times a second anyway; has it answered the last call? Any
+ * thread, but one at a time. */
+bool upkeep_answers(struct upkeep *upkeep);
 /* Any thread. */
 void upkeep_count(const struct upkeep *upkeep, struct upkeep_counters *counters);
 

@@ -77,6 +77,15 @@ watch_wake(struct watch *watch)
         wake_up(watch->wake_fd);
 }
 
+bool
+watch_answers(struct watch *watch)
+{
+    bool answered = pulse_call(&watch->pulse);
+
+    wake_up(watch->wake_fd);
+    return answered;
+}
+
 void
 watch_tell(struct watch_ring *ring, uint32_t kind, struct span text)
 {
@@ -430,6 +439,7 @@ run(void *arg)
     while (!atomic_load(&watch->stopping)) {
         bool busy;
 
+        pulse_beat(&watch->pulse);
         atomic_store(&watch->sleeping, true);
         for (unsigned i = 0; i < watch->ring_count; i++)
             note_losses(watch, &watch->rings[i]);

@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "server/peer.h"
+#include "server/pulse.h"
 #include "slabs/lock.h"
 #include "slabs/span.h"
 
@@ -60,6 +61,7 @@ struct watch {
     int                wake_fd;
     pthread_t          thread;
     bool               started;
+    struct pulse       pulse; /* by which the thread is known to go on */
     _Atomic bool       sleeping;
     _Atomic bool       stopping;
     _Atomic uint64_t   skipped; /* lines not sent to a watcher that was slow */
@@ -104,6 +106,9 @@ void watch_tell(struct watch_ring *ring, uint32_t kind, struct span text);
 void watch_tell_eviction(void *ring, struct span key, const struct cache_reading *item);
 
 void watch_wake(struct watch *watch);
+
+/* Call the thread; has it answered the last call? Any thread, but one at a time. */
+bool watch_answers(struct watch *watch);
 
 /* What has become of lines so far. Any thread. */
 struct watch_counters {

@@ -64,7 +64,7 @@ worker_give(struct worker *worker, struct conn *conn)
 bool
 worker_answers(struct worker *worker)
 {
-    bool answered = !atomic_exchange(&worker->called, true);
+    bool answered = pulse_call(&worker->pulse);
 
     wake_up(worker->wake_fd);
     return answered;
@@ -86,7 +86,7 @@ on_wake(evutil_socket_t fd, short what, void *arg)
     ssize_t        n = read(fd, &times, sizeof(times));
 
     (void)what, (void)n; /* nothing to read is as good as something: look and see */
-    atomic_store(&worker->called, false);
+    pulse_beat(&worker->pulse);
     lock_take(&worker->queue_lock);
     given = worker->queue;
     worker->queue = NULL;

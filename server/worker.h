@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "protocol/session.h"
+#include "server/pulse.h"
 #include "slabs/lock.h"
 
 struct conn;
@@ -31,6 +32,7 @@ enum { WORKER_INPUT_BYTES = 16 << 10 };
     X(conn_yields, "times a client with more to do had to let others go first")          \
     X(idle_kicks, "connections closed for idleness")                                     \
     X(handshake_kicks, "connections closed because of ssl_handshake_timeout")            \
+    X(handshakes_deferred, "TLS handshakes that had to wait for room")                   \
     X(header_kicks, "connections closed because of header_timeout")                      \
     X(body_kicks, "connections closed because of body_timeout")                          \
     X(write_kicks, "connections closed because of write_timeout")                        \
@@ -55,7 +57,7 @@ struct worker {
     struct event      *again_event; /* fires at once while `again` is not empty    */
     int                wake_fd;     /* eventfd: there is something to be done          */
     _Atomic bool       stopping;
-    _Atomic bool       called;     /* and has not answered yet                          */
+    struct pulse       pulse;      /* by which it is known to go on                     */
     _Atomic bool       is_to_look; /* at its connections, as worker_look() tells      */
     _Atomic unsigned   connections; /* given to it and not closed yet                 */
 
@@ -65,16 +67,18 @@ struct worker {
     struct lock conns_lock; /* RANK_LEAF; guards the list of `conns`, for who looks on */
 
     /* The worker's own. */
-    struct conn           *conns;     /* all of them; others look under conns_lock */
-    struct conn           *again;     /* that have used up their turn              */
-    struct conn          **again_end; /* where the next of them is put             */
-    struct conn           *waiting;   /* for room to begin their handshakes        */
-    struct conn          **waiting_end;
-    uint32_t               relieved_at; /* clock: limits_end_stale()                */
-    struct reply          *reply;       /* of the connection that is served          */
-    char                  *input;       /* WORKER_INPUT_BYTES                        */
-    struct udp            *udp;         /* NULL without -U                           */
-    uint64_t               kept_bytes;  /* sum of conn_keeps(); others look, too    */
+    struct conn  *conns;     /* all of them; others look under conns_lock */
+    struct conn  *again;     /* that have used up their turn              */
+    struct conn **again_end; /* where the next of them is put             */
+    struct conn  *waiting;   /* for room to begin their handshakes        */
+    struct conn **waiting_end;
+    uint64_t      waiting_count; /* of these; others look, too              */
+    uint32_t      relieved_at;   /* clock: limits_end_stale()                */
+    struct reply *reply;         /* of the connection that is served          */
+    char         *input;         /* WORKER_INPUT_BYTES                        */
+    struct udp   *udp;           /* NULL without -U                           */
+    uint64_t      kept_bytes;    /* sum of conn_keeps(); others look, too    */
+    uint64_t      shaking; /* of its handshakes, so many have begun and are under way */
     struct session_worker  session_worker;
     struct worker_counters counters;
 };

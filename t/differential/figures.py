@@ -24,8 +24,8 @@ LOOSE = {b"pid", b"uptime", b"time", b"rusage_user", b"rusage_system", b"tcpport
 # Shown by a memcached that was built with flash storage.
 FLASH = re.compile(rb"ext_|slab_automove_freeratio\Z")
 # Of Larder's own limits.
-OWN = re.compile(rb"(?:handshake|header|body|write|conn_mem)_kicks\Z|conn_mem_bytes\Z|(?:log_watchers|prefixes)_rejected\Z|"
-                 rb"log_messages_")
+OWN = re.compile(rb"(?:handshake|header|body|write|conn_mem)_kicks\Z|conn_mem_bytes\Z|handshakes_|(?:log_watchers|prefixes)_rejected\Z|"
+                 rb"log_messages_|(?:header|body|write|ssl_handshake)_timeout\Z|conn_mem_limit\Z|udp_amplification\Z")
 OF_ITEMS = re.compile(rb"items:(\d+):(\w+)\Z")
 OF_NUMBER = re.compile(rb"(\d+):(\w+)\Z")     # a size class, or the descriptor of a connection
 OF_CONNECTIONS = {b"addr", b"listen_addr", b"state", b"secs_since_last_cmd", b"UDP", b"resps_waiting"}

@@ -145,6 +145,12 @@ for my $way (
         is(answer($d, 'foo', 'new'),   $granted, 'and the old passwords stay');
         is(answer($d, 'foo', 'third'), $refused, 'and no other is right');
     }
+    for my $turn (1, 2) {
+        write_file("foo:new\n", 0644);
+        kill HUP => $d->pid;
+        ok(eventually(sub { $turn == (() = $d->said =~ /^warning: everybody can read the passwords in \Q$file\E$/mg) }),
+            'a file that everybody can read is warned of, each time');
+    }
     unlink $file;
     kill HUP => $d->pid;
     ok(eventually(sub { $d->said =~ /No such file or directory; the old passwords/ }),

@@ -44,6 +44,21 @@ for my $option (sort keys %files) {
     }
 }
 
+# A key that everybody can read is warned of each time that it is read.
+{
+    my $d = serves_with('it serves', 'idle_timeout=0');
+
+    chmod 0644, "$at/server.key";
+    for my $turn (1, 2) {
+        kill HUP => $d->pid;
+        ok(eventually(sub { $turn == (() = $d->said
+                =~ m{^warning: everybody can read the key in \Q$at\E/server\.key$}mg) }),
+            'HUP says that everybody can read the key');
+    }
+    chmod 0600, "$at/server.key";
+    $d->stop_clean;
+}
+
 # Nor does one hang that is put there later.
 {
     my $d = serves_with('it serves', 'idle_timeout=0');

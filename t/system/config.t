@@ -39,6 +39,9 @@ larder: $conf:1: -c, --conn-limit takes a whole number from 1 to 2147483647, not
 larder: $conf:2: unknown option "nosuch"
 END
 
+# What is looked at is what this user may, who would be refused at the start without a word.
+my @root = $> == 0 ? ('-u' => 'root') : ();
+
 # Who can write to the file decides what the server does.
 write_conf("conn-limit = 100\n");
 SKIP: {
@@ -53,17 +56,17 @@ SKIP: {
 
         chown 0, $group, "$conf" or die "$conf: $!\n";
         chmod $mode, "$conf";
-        my $run = run_program('--config' => "$conf", '--check-config');
+        my $run = run_program('--config' => "$conf", '--check-config', @root);
         is($run->{status}, 0, sprintf 'a file of mode %o and group %d can be read', $mode, $group);
         is($run->{stderr}, $warning && "larder: $conf: warning: $warning\n", "and said: '$warning'");
     }
     chown scalar(getpwnam 'nobody'), 0, "$conf" or die "$conf: $!\n";
-    is(run_program('--config' => "$conf", '--check-config')->{stderr},
+    is(run_program('--config' => "$conf", '--check-config', @root)->{stderr},
         "larder: $conf: warning: this file belongs to another user\n", q{nor is it another one's});
     chown 0, 0, "$conf";
 }
 
-my $run = run_program('--config' => "$conf", '--check-config');
+my $run = run_program('--config' => "$conf", '--check-config', @root);
 is($run->{status}, 0,                "a good one is none");
 is($run->{stdout}, "$conf: good\n", "and that is said");
 
@@ -78,9 +81,11 @@ sub write_file ($name, $mode, $text) {
 
 sub check_says ($text, $status, $wanted, $name) {
     write_conf($text);
-    my $run = run_program('--config' => "$conf", '--check-config');
+    my $run = run_program('--config' => "$conf", '--check-config',
+        $text =~ /^user/m ? () : @root);
     is($run->{status}, $status, $name);
-    is($run->{stderr}, join('', map { "larder: $conf:$_\n" } @$wanted), 'and why is said');
+    my $lines = join '', map { "larder: \Q$conf\E:" . (ref ? $_ : quotemeta) . '\n' } @$wanted;
+    like($run->{stderr}, qr/\A$lines\z/, 'and why is said');
 }
 
 mkfifo("$dir/fifo", 0600) or die "mkfifo: $!\n";
@@ -134,5 +139,54 @@ SKIP: {
     check_says("user = nosuchuser\n", 1, ["1: can't find the user nosuchuser to switch to"],
         'and that he exists');
 }
+
+# And at what the start asks the system for, too.
+my $long = "$dir/" . 'x' x (108 - length "$dir/");
+check_says("conn-limit = 20\nthreads = 2\nconn-limit = 10\n", 1,
+    ["3: Maxconns setting is too low, use -c to increase."], 'too few descriptors');
+check_says("conn-limit = 2147483647\n", 1, ["1: cannot raise the limit of open files to 2147483647: "
+    . 'start as root, raise it from outside, or ask for fewer connections (-c)'], 'too many');
+check_says("port = 0\nunix-socket = $long\n", 1,
+    ["2: cannot listen on $long: the path is longer than 107"], 'a socket whose name is too long');
+chop $long;
+check_says("port = 0\nunix-socket = $long\n", 0, [], 'one that just fits');
+check_says("port = 0\nunix-socket = $dir/users\n", 1,
+    ["2: cannot listen on $dir/users: what is there is no socket"], 'a file that is none');
+check_says("listen = 127.0.0.1,192.0.2.1:11300\n", 1, ['1: cannot listen on 192.0.2.1 port 11300: '
+    . 'Cannot assign requested address'], 'an address that is not here');
+check_says("port = 0\nlisten = 192.0.2.1\nudp-port = 11300\n", 1,
+    ['3: cannot listen on 192.0.2.1 UDP port 11300: Cannot assign requested address'], 'for UDP');
+open my $first, '<', '/proc/sys/net/ipv4/ip_unprivileged_port_start';
+SKIP: {
+    skip 'not root', 9 if $> != 0;
+    check_says("user = root\nport = 80\n", 0, [], 'root may have any port');
+    write_conf("port = 11300\n");
+    $run = run_program('--config' => "$conf", '--check-config');
+    is($run->{status}, 0, 'root without -u may look');
+    is($run->{stderr}, "larder: warning: root is refused at the start without -u; "
+        . "what another user may is not looked at\n", 'but is told that he may not start');
+    skip 'everybody may have any port here', 5 if !$first || readline($first) < 1024;
+    check_says("user = nobody\nport = 80\n", 1,
+        ['2: cannot listen on 127.0.0.1 port 80: Permission denied'], 'others may not');
+    check_says("user = nobody\nport = 0\nudp-port = 53\n", 1,
+        ['3: cannot listen on 127.0.0.1 UDP port 53: Permission denied'], 'nor with UDP');
+    $run = run_program({ as => 'nobody' }, '--config' => "$conf", '--check-config', '-p' => 80);
+    is($run->{stderr}, "larder: cannot listen on 127.0.0.1 port 80: Permission denied\n",
+        'which is the same for who is that user already');
+}
+
+# A server that runs already does not stand in the way, nor notice anything.
+$d = Daemon->start('-p' => 'PORT', '-U' => 'PORT2', '-t' => 2);
+my $before = $d->stat('total_connections');
+check_says("port = @{[ $d->port ]}\nudp-port = @{[ $d->port('PORT2') ]}\n", 0, [],
+    'ports that are in use by the server that is to read it');
+is($d->stat('total_connections'), $before, 'nobody has come by');
+$d->stop_clean;
+$d = Daemon->start('-s' => "$dir/socket");
+$before = $d->stat('total_connections');
+check_says("port = 0\nunix-socket = $dir/socket\n", 0, [], 'nor does its socket');
+is($d->stat('total_connections'), $before, 'which nobody has come by');
+ok($d->connect->is_in_step, 'and which is still there');
+$d->stop_clean;
 
 done_testing;

@@ -121,6 +121,7 @@ $d = Daemon->start({ verbose => 1 }, '--config' => $conf, '-t' => 2);
 write_conf("conn-limit = 300\nslab_reassign = no\nlisten-backlog = 5\nslab_automove = 2\n"
     . "memory-limit = 16000000\nlisten = 127.0.0.1\npidfile = /run/x\nverbose = 2\nhashpower = 20\n");
 my $told = <<"END";
+-o hashpower has no effect: the table grows by itself, without a stop
 $conf: memory-limit was 67108864 and is 16777216000000, which needs a restart
 $conf: conn-limit was 200 and is 300, which needs a restart
 $conf: verbose was 0 and is 2
@@ -137,8 +138,36 @@ is("$s->{maxconns} $s->{tcp_backlog} $s->{maxbytes} $s->{slab_automove}", "200 1
 is($s->{verbosity}, 2, "what does not need one is");
 $d->connect->expect("verbosity 0\r\n", "OK\r\n", "silence, please");
 $heard = length $d->said;
-reload_says($d, join('', grep { /conn-limit|backlog|pidfile/ } split /^/, $told),
+reload_says($d, join('', grep { !/verbose/ } split /^/, $told),
     "it is said again, as long as it is so");
+write_conf("conn-limit = 201\nslab_reassign = no\nverbose = 2\n");
+reload_says($d, "$conf: conn-limit was 200 and is 201, which needs a restart\n",
+    'until the file says again what is so');
+$d->stop_clean;
+
+# What a client has done already is no matter for a restart.
+$heard = 0;
+write_conf("verbose = 1\n");
+$d = Daemon->start({ verbose => 1 }, '--config' => $conf, '-t' => 2);
+$d->connect->expect("lru_crawler disable\r\n", "OK\r\n", "a client stops the crawler");
+write_conf("verbose = 1\nlru_crawler = no\n");
+reload_says($d, "$conf: lru_crawler was yes and is no\n", "and so does the file");
+$d->stop_clean;
+
+# Warnings are given each time, too.
+$heard = 0;
+write_conf("verbose = 1\nthreads = 2\n");
+$d = Daemon->start({ verbose => 1 }, '--config' => $conf);
+write_conf("verbose = 1\nthreads = 65\n");
+chmod 0666, $conf;
+$told = <<"END";
+warning: $conf: everybody can write to this file
+warning: 65 threads (-t) are more than most machines have use for
+$conf: threads was 2 and is 65, which needs a restart
+END
+reload_says($d, $told, "a file is warned of when it is read again");
+reload_says($d, $told, "and once more");
+chmod 0644, $conf;
 $d->stop_clean;
 
 # What is allowed to connections changes for those that are there, too.
@@ -175,7 +204,7 @@ for my $case (
     is($d->stat($counter) // 0, 0, "$option = $before is not over after 50 seconds");
     write_conf("$option = 40\n");
     reload_says($d, "$conf: $option was $before and is 40\n", 'it is 40 now');
-    is($d->stats('settings')->{idle_timeout}, 40, 'and shown so') if $option eq 'idle_timeout';
+    is($d->stats('settings')->{$option}, 40, 'and shown so');
     has_looked($d);
     $d->advance_clock(50) if $option =~ /body|write/;   # they are looked at twice
     ok(eventually(sub { ($d->stat($counter) // 0) > 0 }), 'and over for who has been there before');
@@ -203,6 +232,7 @@ ok(eventually(sub { $d->stat('conn_mem_bytes') > 1 << 20 }), 'more than a megaby
 is($d->stat('conn_mem_kicks'), 0, 'which is allowed');
 write_conf("conn_mem_limit = 1\n");
 reload_says($d, "$conf: conn_mem_limit was 268435456 and is 1048576\n", 'until it is not any more');
+is($d->stats('settings')->{conn_mem_limit}, 1 << 20, 'which is shown');
 ok(eventually(sub { $d->stat('conn_mem_bytes') <= 1 << 20 }), 'then there is less');
 cmp_ok($d->stat('conn_mem_kicks'), '>', 0, 'because some had to go');
 $_->close for @slow;

@@ -77,30 +77,51 @@ $d->stop_clean;
 my $all = told(qr/STOPPING|WATCHDOG/);
 like($all, qr/STOPPING/, "none for another process's watchdog");
 
-# None as long as a worker hangs, be it in whatever: it is stopped here as debuggers do it.
+# A thread that has much to do goes on: the crawler and the lists, and one who watches all of it and
+# does not read.
+$d = started(NOTIFY_SOCKET => $address, WATCHDOG_USEC => 4_000_000);
+told(qr/READY/);
+$c = $d->connect(window => 4096);
+$c->ask("watch mutations evictions fetchers\r\n");
+$c = $d->connect;
+for my $sign (1 .. 3) {
+    for my $lot (1 .. 100) {
+        $c->ask(join('', map { set("key-$sign-$lot-$_", 'v' x 1000) } 1 .. 200),
+            qr/(?:STORED\r\n){200}\z/);
+    }
+    $d->connect->ask("lru_crawler crawl all\r\n");
+    is(told(qr/WATCHDOG/), "WATCHDOG=1", "a sign of life of a busy server");
+}
+$d->stop_clean('it has nothing to say against itself');
+
+# None as long as a thread hangs, be it in whatever: it is stopped here as debuggers do it.
+my %hanging = ('worker 3' => 'worker 3', watch => 'the thread watch', upkeep => 'the thread upkeep');
 SKIP: {
     my %numbers = (x86_64 => 101, aarch64 => 117);      # of the call ptrace(2)
-    my $ptrace  = $numbers{ (POSIX::uname())[4] } or skip 'what is the number of ptrace here?', 5;
+    my $ptrace  = $numbers{ (POSIX::uname())[4] }
+        or skip 'what is the number of ptrace here?', 4 * keys(%hanging) + 1;
     my ($seize, $interrupt, $detach) = (0x4206, 0x4207, 17);
 
     $d = started(NOTIFY_SOCKET => $address, WATCHDOG_USEC => 1_000_000);
     told(qr/WATCHDOG/);
-    my $worker = thread_named($d, 'worker 3');
-    if (syscall($ptrace, $seize, $worker, 0, 0) != 0) {
-        my $why = $!;
-        $d->stop_clean;
-        skip "a thread may not be stopped here: $why", 4;
+    for my $name (sort keys %hanging) {
+        my $thread = thread_named($d, $name);
+        if (syscall($ptrace, $seize, $thread, 0, 0) != 0) {
+            my $why = $!;
+            $d->stop_clean;
+            skip "a thread may not be stopped here: $why", 4 * keys %hanging;
+        }
+        my $silent = qr/^$hanging{$name} does not answer$/m;
+        syscall($ptrace, $interrupt, $thread, 0, 0) == 0 or die "ptrace: $!\n";
+        ok(eventually(sub { $d->said =~ $silent }, 60), "$name: if it hangs it is noticed");
+        untold();
+        my $before = () = $d->said =~ /$silent/g;
+        ok(eventually(sub { $before + 3 <= (() = $d->said =~ /$silent/g) }, 60), "and again");
+        is(join(' ', grep { /WATCHDOG/ } untold()), '', "and there is no sign of life");
+        waitpid $thread, 0x40000000;                    # __WALL: it is no child
+        syscall($ptrace, $detach, $thread, 0, 0) == 0 or die "ptrace: $!\n";
+        is(told(qr/WATCHDOG/), "WATCHDOG=1", "but when it goes on");
     }
-    my $silent = qr/^worker 3 does not answer$/m;
-    syscall($ptrace, $interrupt, $worker, 0, 0) == 0 or die "ptrace: $!\n";
-    ok(eventually(sub { $d->said =~ $silent }, 60), "a worker that hangs is noticed");
-    untold();
-    my $before = () = $d->said =~ /$silent/g;
-    ok(eventually(sub { $before + 3 <= (() = $d->said =~ /$silent/g) }, 60), "and again");
-    is(join(' ', grep { /WATCHDOG/ } untold()), '', "and there is no sign of life");
-    waitpid $worker, 0x40000000;                        # __WALL: it is no child
-    syscall($ptrace, $detach, $worker, 0, 0) == 0 or die "ptrace: $!\n";
-    is(told(qr/WATCHDOG/), "WATCHDOG=1", "but when it goes on");
     $d->{verbose} = 1;
     $d->stop_clean;
 }

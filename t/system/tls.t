@@ -503,7 +503,8 @@ sub relay ($d, $bytes, $file) {
     is($settings->{$_}, $expected{$_}, "$_ is shown") for sort keys %expected;
     my @names = grep { /^ssl_|server_cert|handshake/ } map { $_->[0] } $d->stat_pairs;
     is("@names", 'ssl_new_sessions ssl_handshake_errors ssl_proto_errors '
-        . 'time_since_server_cert_refresh handshake_kicks server_cert_not_before '
+        . 'time_since_server_cert_refresh handshake_kicks handshakes_waiting '
+        . 'handshakes_deferred server_cert_not_before '
         . 'server_cert_not_after', 'the figures stand in memcached\'s order');
     $d->stop_clean;
 }

@@ -564,7 +564,7 @@ START_TEST(a_file_that_is_no_socket_is_not_touched)
     fputs("precious", file);
     fclose(file);
     f.o.unix_path = f.path;
-    assert_refused(&f, LISTEN_FAILED, "Address already in use");
+    assert_refused(&f, LISTEN_FAILED, "what is there is no socket");
     ck_assert_int_eq(stat(f.path, &there), 0);
     ck_assert_int_eq(there.st_size, 8);
     fixture_drop(&f);
@@ -590,6 +590,64 @@ START_TEST(a_path_that_does_not_fit_is_refused)
 
     f.o.unix_path = (char *)(uintptr_t) "/nonexistent/folder/socket";
     assert_refused(&f, LISTEN_FAILED, "No such file or directory");
+    fixture_drop(&f);
+}
+END_TEST
+
+/* ---- A trial ------------------------------------------------------------------------- */
+
+static enum listen_status
+try_all(struct fixture *f, bool *is_udp, unsigned *count)
+{
+    enum listen_status status =
+        listen_try(&f->o, is_udp, count, f->text, sizeof(f->text));
+
+    ck_assert_uint_eq(count_descriptors(), f->open);
+    return status;
+}
+
+START_TEST(a_trial_takes_nothing_that_is_in_use)
+{
+    struct fixture f = fixture_make("127.0.0.1");
+    struct fixture trial;
+    unsigned       count;
+    bool           is_udp;
+
+    open_all(&f);
+    trial = fixture_make("127.0.0.1,127.0.0.2");
+    trial.o.tcp_port = f.l.list[0].port;
+    trial.o.udp_port = f.l.list[0].port;
+    ck_assert_int_eq(try_all(&trial, &is_udp, &count), LISTEN_OK);
+    ck_assert_uint_eq(count, 4);
+    fixture_drop(&trial);
+    fixture_drop(&f);
+}
+END_TEST
+
+START_TEST(a_trial_finds_what_opening_would)
+{
+    struct fixture f = fixture_make("192.0.2.1");
+    unsigned       count;
+    bool           is_udp;
+
+    f.o.tcp_port = 11300;
+    ck_assert_int_eq(try_all(&f, &is_udp, &count), LISTEN_FAILED);
+    ck_assert(!is_udp);
+    ck_assert_str_eq(f.text, "cannot listen on 192.0.2.1 port 11300: Cannot assign "
+                             "requested address");
+    f.o.tcp_port = 0;
+    f.o.udp_port = 11300;
+    ck_assert_int_eq(try_all(&f, &is_udp, &count), LISTEN_FAILED);
+    ck_assert(is_udp);
+    f.o.listen = (char *)(uintptr_t) "127.0.0.1";
+    ck_assert_int_eq(try_all(&f, &is_udp, &count), LISTEN_OK);
+    ck_assert_uint_eq(count, 1);
+    f.o.unix_path = f.path;
+    ck_assert_int_eq(try_all(&f, &is_udp, &count), LISTEN_OK);
+    ck_assert_int_eq(access(f.path, F_OK), -1); /* it is not made */
+    f.o.unix_path = f.folder;
+    ck_assert_int_eq(try_all(&f, &is_udp, &count), LISTEN_FAILED);
+    ck_assert_uint_eq(count, 1);
     fixture_drop(&f);
 }
 END_TEST
@@ -691,6 +749,8 @@ make_suite(void)
     tcase_add_test(local, a_socket_in_use_is_not_taken_away);
     tcase_add_test(local, a_file_that_is_no_socket_is_not_touched);
     tcase_add_test(local, a_path_that_does_not_fit_is_refused);
+    tcase_add_test(local, a_trial_takes_nothing_that_is_in_use);
+    tcase_add_test(local, a_trial_finds_what_opening_would);
     suite_add_tcase(suite, local);
 
     tcase_add_test(ports, the_port_file_has_a_line_for_each_port);

@@ -724,9 +724,9 @@ START_TEST(tls_says_what_it_lacks)
     assert_refused(RUN("-Z", "-o", "ssl_key=/k"), 64, "needs the server's certificate");
     assert_refused(RUN("-Z", "-o", "ssl_chain_cert=/c,ssl_verify_mode=1"), 64,
                    "-o ssl_verify_mode needs -o ssl_ca_cert");
-    assert_refused(RUN("-Z", "-o", "ssl_chain_cert=/c,conn_mem_limit=1", "-t", "5"), 64,
+    assert_refused(RUN("-Z", "-o", "ssl_chain_cert=/c,conn_mem_limit=1", "-t", "3"), 64,
                    "no room for the handshakes of TLS");
-    run = RUN("-Z", "-o", "ssl_chain_cert=/c,conn_mem_limit=1", "-t", "4");
+    run = RUN("-Z", "-o", "ssl_chain_cert=/c,conn_mem_limit=1", "-t", "2");
     ck_assert_int_eq(run.status, OPTIONS_OK);
     drop(&run);
     run = RUN("-o", "conn_mem_limit=1", "-t", "5");
@@ -1040,6 +1040,13 @@ static const struct {
     { "num_napi_ids", "0" },
     { "memory_file", "(null)" },
     { "client_flags_size", "4" },
+    /* Not memcached's. */
+    { "header_timeout", "60" },
+    { "body_timeout", "60" },
+    { "write_timeout", "60" },
+    { "conn_mem_limit", "268435456" },
+    { "ssl_handshake_timeout", "10" },
+    { "udp_amplification", "10" },
 };
 
 /* All rows, "name value\n". */
@@ -1061,7 +1068,7 @@ show_settings(const struct options *o)
     return text;
 }
 
-START_TEST(settings_have_memcacheds_rows_in_its_order)
+START_TEST(settings_have_memcacheds_rows_in_its_order_and_then_ours)
 {
     struct run run = run_words((const char *const[]){ NULL });
     char      *text = show_settings(&run.o), *expected;
@@ -1137,6 +1144,10 @@ static const struct {
     { { "-o", "read_buf_mem_limit=16" }, { "read_buf_mem_limit 16777216" } },
     { { "-o", "track_sizes" }, { "track_sizes yes" } },
     { { "-o", "inline_ascii_resp" }, { NULL } },
+    { { "-o", "header_timeout=1,body_timeout=2,write_timeout=3" },
+      { "header_timeout 1", "body_timeout 2", "write_timeout 3" } },
+    { { "-o", "conn_mem_limit=5,ssl_handshake_timeout=6,udp_amplification=7" },
+      { "conn_mem_limit 5242880", "ssl_handshake_timeout 6", "udp_amplification 7" } },
     { { "-o", "modern" }, { NULL } },
     { { "-o", "no_modern" },
       { "maxconns_fast no", "slab_reassign no", "slab_automove 0",
@@ -1500,7 +1511,7 @@ make_suite(void)
     tcase_add_test(written, fini_may_be_called_after_any_outcome_and_twice);
     suite_add_tcase(suite, written);
 
-    tcase_add_test(shown, settings_have_memcacheds_rows_in_its_order);
+    tcase_add_test(shown, settings_have_memcacheds_rows_in_its_order_and_then_ours);
     tcase_add_loop_test(shown, an_option_shows_in_its_row_and_in_no_other, 0,
                         (int)LENGTH(changes));
     tcase_add_test(shown, a_running_server_shows_what_has_changed_since);

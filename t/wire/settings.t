@@ -28,12 +28,16 @@ my @DEFAULTS = (
     memory_file => '(null)', client_flags_size => 4);
 my @NAMES = @DEFAULTS[ grep { $_ % 2 == 0 } 0 .. $#DEFAULTS ];
 my %DEFAULT = @DEFAULTS;
+# Limits that memcached does not have, with what they are when nothing is said.
+my @LIMITS = (header_timeout => 60, body_timeout => 60, write_timeout => 60,
+    conn_mem_limit => 268435456, ssl_handshake_timeout => 10, udp_amplification => 10);
 
 # --- told nothing ------------------------------------------------------------
 
 my $d = Daemon->start;
-my @names = grep { !/^(?:ext_|ssl_|proxy_|slab_automove_freeratio)/ }
-    map { $_->[0] } $d->stat_pairs('settings');
+my %is_limit = @LIMITS;
+my @all = map { $_->[0] } $d->stat_pairs('settings');
+my @names = grep { !/^(?:ext_|ssl_|proxy_|slab_automove_freeratio)/ && !$is_limit{$_} } @all;
 same("@names", "@NAMES", "the names are those of memcached 1.6.45, in its order");
 my %known = map { $_ => 1 } @NAMES;
 is("@{[ grep { $known{$_} && $_ ne 'client_flags_size' } @names ]}",
@@ -43,6 +47,12 @@ my $settings = $d->stats('settings');
 for my $name (@NAMES) {
     same($settings->{$name}, $DEFAULT{$name}, "by default, $name is $DEFAULT{$name}")
         if $DEFAULT{$name} ne '*';
+}
+SKIP: {
+    skip 'memcached has no such limits', @LIMITS / 2 + 1 if is_reference();
+    is("@all[ -@LIMITS / 2 .. -1 ]", "@LIMITS[ grep { $_ % 2 == 0 } 0 .. $#LIMITS ]",
+        "limits of larder's own come last");
+    is($settings->{$_}, $is_limit{$_}, "by default, $_ is $is_limit{$_}") for sort keys %is_limit;
 }
 is($settings->{tcpport}, $d->port, "tcpport is the port");
 verdict($d->connect->ask("stats s\r\n", qr/(?:END|ERROR)\r\n\z/) =~ /\ASTAT maxbytes /,
