@@ -191,16 +191,14 @@ ENTRIES := $(wildcard t/fuzz/fuzz_*.c)
 WIRE    := $(wildcard t/wire/*.t t/regress/*.t)
 FAULTS  := $(wildcard t/faults/*.t) # where sanitizers look on
 
-TESTS_release := $(UNIT) $(ENTRIES) $(WIRE) $(wildcard t/clients/*.t t/system/*.t) \
+# Those that take longest come first, so that nobody waits for them alone.
+TESTS_release := $(UNIT) $(ENTRIES) $(wildcard t/system/*.t t/clients/*.t) $(WIRE) \
                  t/system/kills t/golden/check t/differential/check t/stress/run \
                  t/linear/run
 # This one watches every write, as sanitizers do.
 WATCHES       := t/unit/test_slabs_shared.c
-ONE_THREAD    := t/unit/test_protocol_% t/unit/test_bench_% %/test_slabs_model.c \
-                 %/test_server_crawler.c
-TESTS_thread  := $(filter-out $(ONE_THREAD) $(WATCHES),$(UNIT)) \
-                 t/system/tls.t t/stress/run
-TESTS_other   := $(filter-out $(WATCHES),$(UNIT)) $(ENTRIES) $(WIRE) $(FAULTS) t/system/tls.t t/golden/check \
+TESTS_thread  := $(shell grep -l pthread_create $(UNIT)) t/system/tls.t t/stress/run
+TESTS_other   := $(filter-out $(WATCHES),$(UNIT)) $(ENTRIES) $(FAULTS) t/system/tls.t $(WIRE) t/golden/check \
                  t/stress/run
 TESTS          = $(or $(TESTS_$(VARIANT)),$(TESTS_other))
 
@@ -238,8 +236,8 @@ export SERVER FAULTY BENCH FLOOR
 export UBSAN_OPTIONS = print_stacktrace=1
 # What hangs is killed. Check would do it after four seconds, be the machine busy or not.
 export CK_DEFAULT_TIMEOUT = 300
-# Where there is but one thread there is nothing to see for this sanitizer; nor is there in what
-# TESTS_thread leaves out.
+# Where there is but one thread there is nothing to see for this sanitizer: programs without a second
+# one are no tests of its variant, and cases of others have a tag.
 export CK_EXCLUDE_TAGS = $(if $(filter thread,$(VARIANT)),one-thread)
 
 # The stress is there for threads; elsewhere it is a short one.

@@ -921,8 +921,8 @@ END_TEST
 static void
 add_tests_of_values(Suite *suite)
 {
-    TCase *borders = fixture_case(suite, "borders");
-    TCase *arriving = fixture_case(suite, "arriving");
+    TCase *borders = fixture_case_of_one(suite, "borders");
+    TCase *arriving = fixture_case_of_one(suite, "arriving");
     TCase *joining = fixture_case(suite, "joining");
 
     tcase_add_test(borders, values_around_every_border_come_back);
@@ -956,8 +956,8 @@ static Suite *
 make_suite(void)
 {
     Suite *suite = suite_create("slabs/chain");
-    TCase *others = fixture_case(suite, "others");
-    TCase *evicting = fixture_case(suite, "evicting");
+    TCase *others = fixture_case_of_one(suite, "others");
+    TCase *evicting = fixture_case_of_one(suite, "evicting");
 
     add_tests_of_values(suite);
     tcase_add_test(others, a_chain_is_no_number);

@@ -1722,7 +1722,8 @@ int
 main(void)
 {
     Suite *suite = suite_create("slabs/restore");
-    TCase *back = fixture_case(suite, "what comes back");
+    TCase *threads = fixture_case(suite, "threads");
+    TCase *back = fixture_case_of_one(suite, "what comes back");
     TCase *others = fixture_case_of_one(suite, "other files");
     TCase *chains = fixture_case_of_one(suite, "chains");
     TCase *damaged = fixture_case_of_one(suite, "damage");
@@ -1737,7 +1738,7 @@ main(void)
     tcase_add_test(back, nobody_waits_for_a_reader_of_the_process_before);
     tcase_add_test(back, lists_are_in_order_of_use);
     tcase_add_test(back, segments_stay_as_they_are);
-    tcase_add_test(back, threads_share_the_work);
+    tcase_add_test(threads, threads_share_the_work);
     tcase_add_test(back, a_cache_lives_through_many_restarts);
     tcase_add_test(others, what_is_not_a_cache_is_left_alone);
     tcase_add_test(others, a_start_that_was_killed_at_once_is_begun_anew);
