@@ -277,8 +277,8 @@ main(int argc, char **argv)
     run.reader = connect_to((uint16_t)port);
     run.writer = connect_to((uint16_t)port);
     printf("%-7s %6s %9s %9s %7s %7s %8s %7s %7s %9s %7s %7s %8s %7s %7s\n", "phase", "s",
-           "sets", "reads", "p50us", "p99.9us", "p99.99us", "maxus", ">1ms/M", "pipelines",
-           "p50us", "p99.9us", "p99.99us", "maxus", ">1ms/M");
+           "sets", "reads", "p50us", "p99.9us", "p99.99us", "maxus", ">1ms/M",
+           "pipelines", "p50us", "p99.9us", "p99.99us", "maxus", ">1ms/M");
     fill(&run);
     for (unsigned i = 0; i < sizeof(phases) / sizeof(phases[0]); i++) {
         play(&run, &phases[i]);

@@ -270,23 +270,27 @@ cache_item_weight(size_t key_length, uint32_t client_flags, size_t value_length)
     return MEMCACHED_OVERHEAD + key_length + item_flags_room(client_flags) + value_length;
 }
 
+bool
+item_takes_chain(const struct cache *cache, const struct item_shape *shape)
+{
+    size_t bytes =
+        item_size_of(shape->key.length, shape->client_flags, true, shape->value_length);
+
+    return bytes + cache->sum_bytes > cache->chunk_bytes_max;
+}
+
 /* A chain always has room for an era, so that its id can be anything without a copy. */
 unsigned
 item_class_for(const struct cache *cache, struct item_shape *shape)
 {
     const struct classes *classes = &cache->pages.classes;
-    size_t                bytes;
 
     if (cache_item_weight(shape->key.length, shape->client_flags, shape->value_length) >
         cache->item_bytes_max)
         return 0;
-    shape->chained = false;
-    bytes = item_room_of(cache, shape);
-    if (bytes > cache->chunk_bytes_max) {
-        shape->chained = shape->own_era = true;
-        bytes = item_room_of(cache, shape);
-    }
-    return classes_find(classes, bytes);
+    shape->chained = item_takes_chain(cache, shape);
+    shape->own_era |= shape->chained;
+    return classes_find(classes, item_room_of(cache, shape));
 }
 
 unsigned

@@ -256,6 +256,9 @@ struct item_shape {
     size_t      value_length;
 };
 
+/* Is it one that no chunk holds, or not with an era? Were there items without room for one, a client
+ * that chooses the id of such an item would have to make a chain of it. */
+bool item_takes_chain(const struct cache *cache, const struct item_shape *shape);
 /* The class of the chunk that is to hold it, or to begin its chain; 0 where none may. */
 unsigned item_class_for(const struct cache *cache, struct item_shape *shape);
 /* Bytes of the chunk that an item of this shape uses, or one that is there. */

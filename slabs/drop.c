@@ -2,10 +2,12 @@
  *
  * An item can also be kept: as a stale value that somebody should refresh, or emptied.
  * An emptied item moves to a chunk of the right size, and one that gets an id of a
- * client's choice to a chunk with room for its era. A chain always has that room, so no
- * value is copied here that is larger than a chunk.
+ * client's choice to a chunk with room for its era. A chain always has that room, and with it
+ * no item becomes a chain (item_takes_chain()), so no value is copied here that is larger than
+ * a chunk.
  */
 #include "slabs/cache_priv.h"
+#include "slabs/must.h"
 
 struct dropping {
     struct cache_thread         *thread;
@@ -31,6 +33,7 @@ copy_locked(struct dropping *d, const struct item *old)
 
     if (!spare_has(&d->spare, item_class_for(d->thread->cache, &shape)))
         return NULL;
+    must(!shape.chained);
     item = d->spare.item;
     item_write_head(d->thread->cache, item, &shape);
     if (shape.value_length > 0)

@@ -16,7 +16,8 @@
  * the kernel from the start of a page, if nothing was on its way, and a large chunk often starts a
  * page as well. A request line is a little shorter than a header with its key is, so the value
  * would go to places that are a few bytes further in their page than those it comes from; with such
- * a distance, of 1 to 31 bytes, AMD's `rep movsb` copies at a quarter of its speed.
+ * a distance, of 1 to 31 bytes, AMD's `rep movsb` copies at a quarter of its speed. Smaller caches
+ * have smaller chunks, and no gaps. (An era stands next to the value, in the gap.)
  *
  * A value that no chunk holds is a chain. The item then ends with a struct item_chain in
  * place of the value, and always has an era; the value is in pieces: chunks with the same

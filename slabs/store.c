@@ -430,11 +430,10 @@ takes_chain(const struct cache *cache, const struct cache_store *store, size_t l
     struct item_shape shape = {
         .key = store->key.bytes,
         .client_flags = store->client_flags,
-        .own_era = store->new_cas != 0,
         .value_length = length,
     };
 
-    return item_room_of(cache, &shape) > cache->chunk_bytes_max;
+    return item_takes_chain(cache, &shape);
 }
 
 enum cache_status

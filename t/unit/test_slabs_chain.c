@@ -102,7 +102,7 @@ END_TEST
 START_TEST(an_item_is_a_chain_from_the_first_byte_on_that_its_chunk_has_no_room_for)
 {
     struct fixture f;
-    size_t         most = FULL - 3;
+    size_t         most = FULL - 3 - sizeof(uint32_t); /* with room for an era */
 
     begin_test(&f);
     ck_assert_int_eq(put_value(&f, "key", most, 1), CACHE_OK);
@@ -795,6 +795,35 @@ START_TEST(a_chain_can_be_touched_invalidated_and_emptied)
 }
 END_TEST
 
+START_TEST(an_id_that_is_chosen_makes_no_chain_of_what_is_none)
+{
+    struct fixture        f;
+    struct cache_result   result;
+    struct cache_reading  reading;
+    struct cache_read_how plainly = { 0 };
+    struct cache_drop_how how = { .invalidates = true, .new_cas = 1234 };
+
+    begin_test(&f);
+    for (size_t length = FULL - 16; length <= FULL + 4; length++) {
+        struct cache_key key = key_of(&f, "key");
+        struct span      value = value_of(length, length);
+        bool             chained;
+
+        ck_assert_int_eq(put_span(&f, "key", value, 0), CACHE_OK);
+        chained = item_is_chained(item_of(&f, "key"));
+        ck_assert_int_eq(cache_drop(f.thread, &key, &how, &result), CACHE_OK);
+        ck_assert(item_is_chained(item_of(&f, "key")) == chained);
+        ck_assert_int_eq(cache_read_as(f.thread, &key, &plainly, &reading), CACHE_OK);
+        ck_assert_uint_eq(reading.cas, 1234);
+        ck_assert(reading_holds(&reading, value));
+        cache_read_end(f.thread, &reading);
+        cache_check(f.cache, true);
+        forget(value);
+    }
+    fixture_fini(&f);
+}
+END_TEST
+
 START_TEST(a_walk_meets_chains)
 {
     struct fixture    f;
@@ -962,6 +991,7 @@ make_suite(void)
     add_tests_of_values(suite);
     tcase_add_test(others, a_chain_is_no_number);
     tcase_add_test(others, a_chain_can_be_touched_invalidated_and_emptied);
+    tcase_add_test(others, an_id_that_is_chosen_makes_no_chain_of_what_is_none);
     tcase_add_test(others, a_walk_meets_chains);
     tcase_add_test(evicting, chains_evict_chains_and_the_oldest_go);
     tcase_add_test(evicting, whatever_there_is_a_chain_finds_room);

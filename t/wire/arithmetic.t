@@ -155,5 +155,14 @@ $d->stats_move({}, sub { $c->ask("incr k 1\r\n") },
     "one that is no number counts nothing");
 $d->stats_move({}, sub { $c->ask("incr k x\r\n") }, "nor does a bad delta");
 
+# Spaces may follow the number; not so many that it is a chain.
+for my $size (100, 30_000, 100_000) {
+    $c->ask(set(padded => '5' . ' ' x ($size - 1)));
+    $c->expect("incr padded 1\r\n",
+        $size == 100_000 && !is_reference()
+            ? "CLIENT_ERROR cannot increment or decrement non-numeric value\r\n" : "6\r\n",
+        "a number among $size bytes");
+}
+
 $d->stop_clean;
 done_testing;

@@ -33,6 +33,23 @@ for my $size ($MB, $MB + 1, 2 * $MB, 10 * $MB) {
         "a value of $size bytes is too large");
 }
 
+# --- an id that the client chooses, where a value fills what holds it ---------
+
+# (1.6.18 knows no E there.)
+for my $d (is_reference() ? () : map { Daemon->start('-m' => $_) } 64, 1024) {
+    my $c = $d->connect;
+    my @wrong;
+
+    for my $size (map { my $full = $_; map { $full - $_ } 0 .. 120 } 32 * $KB, 64 * $KB, 512 * $KB) {
+        my $value = value_of_size($size);
+        my $got   = $c->ask(set(k => $value) . "md k I E77\r\nmg k c v\r\nmg k s\r\n",
+            qr/^HD(?: W)? s\d+(?: [WXZ])*\r\n\z/m);
+        push @wrong, $size if $got !~ /\ASTORED\r\nHD\r\nVA $size c77 [WX ]+\r\n\Q$value\E\r\nHD s$size /;
+    }
+    is("@wrong", '', 'a value of any size gets an id and stays as it is');
+    $d->stop_clean;
+}
+
 # --- change ------------------------------------------------------------------
 
 my $half = value_of_size(500_000);
