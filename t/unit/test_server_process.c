@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
+#include <malloc.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
@@ -289,6 +290,35 @@ count_resident(void *start, size_t bytes)
     free(there);
     return count;
 }
+
+#if !LARDER_DEBUG
+static void *
+allocate(size_t bytes)
+{
+    void *volatile memory = malloc(bytes);
+
+    ck_assert_ptr_nonnull(memory);
+    return memory;
+}
+
+START_TEST(a_large_allocation_returns_to_the_system_when_it_is_freed)
+{
+    void  *large[16];
+    size_t before, bytes = 64 << 10, count = sizeof(large) / sizeof(large[0]);
+
+    process_return_memory();
+    free(allocate(1 << 20)); /* after that malloc would keep what is smaller */
+    before = mallinfo2().hblkhd;
+    for (size_t i = 0; i < count; i++)
+        large[i] = allocate(bytes);
+    /* The first may have found a place. */
+    ck_assert_uint_ge(mallinfo2().hblkhd, before + count / 2 * bytes);
+    for (size_t i = 0; i < count; i++)
+        free(large[i]);
+    ck_assert_uint_eq(mallinfo2().hblkhd, before);
+}
+END_TEST
+#endif
 
 START_TEST(locking_does_not_populate_what_is_only_reserved)
 {
@@ -682,6 +712,9 @@ make_suite(void)
     tcase_add_test(user, with_core_dumps_they_stay_possible);
     suite_add_tcase(suite, user);
 
+#if !LARDER_DEBUG /* sanitizers have a malloc of their own */
+    tcase_add_test(memory, a_large_allocation_returns_to_the_system_when_it_is_freed);
+#endif
     tcase_add_test(memory, locking_does_not_populate_what_is_only_reserved);
     tcase_add_test(memory, what_is_locked_says_the_kernel);
     tcase_add_test(memory, locking_that_is_not_allowed_is_reported);
