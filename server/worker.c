@@ -43,6 +43,7 @@ on_again(evutil_socket_t fd, short what, void *arg)
     worker->again_end = &worker->again;
     for (; conn != NULL; conn = next) {
         next = conn->next_again;
+        pulse_beat(&worker->pulse);
         conn->in_again = false; /* until then it is not closed for others' sake */
         conn_continue(conn);
     }
