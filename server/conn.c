@@ -700,8 +700,8 @@ conn_on_event(evutil_socket_t fd, short what, void *arg)
     struct conn *conn = arg;
 
     (void)fd, (void)what;
-    pulse_beat(&conn->worker
-                    ->pulse); /* it may have thousands to serve in one turn of its loop */
+    /* Its worker may have thousands to serve in one turn of the loop. */
+    pulse_beat(&conn->worker->pulse);
     if (conn->tls != NULL && !tls_is_ready(conn->tls))
         shake_hands(conn);
     else if (conn->pending != NULL)

@@ -77,8 +77,8 @@ process_hear_hangup(bool hear)
 void
 process_return_memory(void)
 {
-    mallopt(M_MMAP_THRESHOLD,
-            LARGE_ALLOCATION); /* sanitizers have a malloc of their own */
+    /* Sanitizers have a malloc of their own, which may refuse. */
+    mallopt(M_MMAP_THRESHOLD, LARGE_ALLOCATION);
 }
 
 enum process_status

@@ -44,8 +44,8 @@ apply_automove_ratio(struct server *server, const struct options *o)
 static bool
 apply_crawler(struct server *server, const struct options *o)
 {
-    crawler_enable(&server->upkeep.crawler,
-                   o->lru_crawler); /* a client may have done so */
+    /* False is no failure: a client may have done so before. */
+    crawler_enable(&server->upkeep.crawler, o->lru_crawler);
     return true;
 }
 

@@ -209,8 +209,8 @@ systemd_start(struct systemd *systemd, struct server *server, struct event_base 
         return true;
     systemd->status_event =
         start_timer(base, STATUS_S * UINT64_C(1000000), on_status, server);
-    if (systemd->watchdog_us >
-        0) /* who misses one call has time until the third after it */
+    /* Who misses one call has time until the third after it. */
+    if (systemd->watchdog_us > 0)
         systemd->watchdog_event =
             start_timer(base, systemd->watchdog_us / 4, on_watchdog, server);
     return systemd->status_event != NULL &&

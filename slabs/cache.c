@@ -273,10 +273,11 @@ cache_item_weight(size_t key_length, uint32_t client_flags, size_t value_length)
 bool
 item_takes_chain(const struct cache *cache, const struct item_shape *shape)
 {
-    size_t bytes =
-        item_size_of(shape->key.length, shape->client_flags, true, shape->value_length);
+    struct item_shape whole = *shape;
 
-    return bytes + cache->sum_bytes > cache->chunk_bytes_max;
+    whole.own_era = true;
+    whole.chained = false;
+    return item_room_of(cache, &whole) > cache->chunk_bytes_max;
 }
 
 /* A chain always has room for an era, so that its id can be anything without a copy. */

@@ -34,7 +34,7 @@ set_first(struct item *item, handle_t first)
 static size_t
 piece_room(const struct cache *cache, size_t bytes)
 {
-    return item_size_of(0, 0, false, bytes) + cache->sum_bytes;
+    return item_room_of(cache, &(struct item_shape){ .value_length = bytes });
 }
 
 static void

@@ -159,7 +159,7 @@ item_gap(size_t value_length)
     return value_length >= ITEM_LARGE_VALUE ? ITEM_GAP : 0;
 }
 
-/* It depends on the value's length, too. */
+/* The third byte of the length tells whether there is a gap: from ITEM_LARGE_VALUE on. */
 static inline size_t
 item_value_offset(const struct item *item)
 {
@@ -272,7 +272,7 @@ item_flags_room(uint32_t client_flags)
     return client_flags != 0 ? sizeof(client_flags) : 0;
 }
 
-/* Bytes of the chunk that an item of this shape uses, or a piece: one without key and extra. */
+/* Bytes of the chunk that an item of this shape uses. */
 static inline size_t
 item_size_of(size_t key_length, uint32_t client_flags, bool own_era, size_t value_length)
 {
