@@ -21,6 +21,7 @@ use IO::Socket::IP;
 use IO::Socket::UNIX;
 use Scalar::Util 'weaken';
 use Socket qw(IPPROTO_TCP TCP_NODELAY);
+use Test::Builder;
 use Time::HiRes qw(sleep time);
 use Daemon::Connection;
 use Daemon::Program qw(contents is_reference launch_program run_program
@@ -30,7 +31,7 @@ use Daemon::Tls qw(secured tls_arguments);
 use Daemon::Verdict qw(note_lines same shown verdict);
 
 our @CARP_NOT = qw(Daemon::Connection);
-our @EXPORT   = qw(eventually hit is_reference run_program same set shown verdict);
+our @EXPORT   = qw(eventually hit is_reference need_open_files run_program same set shown verdict);
 
 my $TRIES         = 10;         # ports to try
 my $START_SECONDS = 20;         # a sanitizer build on a busy machine is slow
@@ -374,6 +375,14 @@ sub resident ($self) {
 sub is_sanitized ($self) {
     open my $in, '<:raw', server_program() or croak server_program(), ": $!";
     return join('', <$in>) =~ /lib[atu]b?san\.so/ ? 1 : 0;
+}
+
+# Skip the file where so many files may not be open, here or in a server that it starts.
+sub need_open_files ($count) {
+    my ($most) = `sh -c 'ulimit -n'` =~ /(\d+)/;
+
+    Test::Builder->new->skip_all("NOT TESTED: only $most files may be open")
+        if $most < $count;
 }
 
 # Ask until it is true; false if it is not after so many seconds.

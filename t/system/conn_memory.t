@@ -14,8 +14,7 @@ my $CLIENTS = 1000;
 my $IDLE    = 1 << 10;                  # bytes of a connection besides: larder(1)
 my $SLACK   = 4 * $MIB;                 # of the allocator, and of two reply buffers
 
-(my $open_files) = `sh -c 'ulimit -n'` =~ /(\d+)/;
-plan skip_all => "only $open_files files may be open" if $open_files < 2 * $CLIENTS;
+need_open_files(2 * $CLIENTS);
 
 my $d = Daemon->start('-m' => 64, '-c' => 2 * $CLIENTS, '-t' => $THREADS, '-R' => 1000,
     '-o' => "conn_mem_limit=$LIMIT");

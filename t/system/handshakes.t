@@ -17,8 +17,7 @@ my $CLIENTS   = 1000;
 my $SLACK     = 4 * $MIB;               # of the allocator
 my @KEYS      = map { "s$_" } 1 .. 9;
 
-(my $open_files) = `sh -c 'ulimit -n'` =~ /(\d+)/;
-plan skip_all => "only $open_files files may be open" if $open_files < 2 * $CLIENTS;
+need_open_files(2 * $CLIENTS);
 
 # What a client says first, in the newest or another version.
 sub hello ($version) {

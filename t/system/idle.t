@@ -10,9 +10,7 @@ plan skip_all => 'memcached keeps more' if is_reference();
 my $CLIENTS = $ENV{IDLE_CLIENTS} // 10_000;
 my $MOST    = 320;                      # bytes for each of them, with one thread
 
-(my $open_files) = `sh -c 'ulimit -n'` =~ /(\d+)/;
-plan skip_all => "NOT TESTED: only $open_files files may be open"
-    if $open_files < $CLIENTS + 200;
+need_open_files($CLIENTS + 200);
 
 # How many bytes each of so many clients is to a server, after it was given an answer.
 sub bytes_for_each ($d, $clients) {

@@ -28,8 +28,7 @@ my $LARGEST = 4 * $MIB;         # that values may take which arrive
 
 my $LITTLE = $MIB;              # what is not worth a word there
 
-(my $open_files) = `sh -c 'ulimit -n'` =~ /(\d+)/;
-plan skip_all => "only $open_files files may be open" if $open_files < 2 * $CLIENTS;
+need_open_files(2 * $CLIENTS);
 
 # The limit, the table, what the program takes, and what is asked for besides. A size class may
 # have a megabyte more, but only for a moment.

@@ -13,8 +13,7 @@ my $LIMIT     = 100;
 my $STEP      = 20;
 my $LARGE     = 300_000;
 
-(my $open_files) = `sh -c 'ulimit -n'` =~ /(\d+)/;
-plan skip_all => "only $open_files files may be open" if $open_files < 2 * $TRICKLERS;
+need_open_files(2 * $TRICKLERS);
 
 my $options = join ',', 'debug_commands', map { "${_}_timeout=$LIMIT" } qw(header body write);
 my $d = Daemon->start('-m' => 64, '-c' => 2 * $TRICKLERS, '-t' => 2, '-R' => 1000,

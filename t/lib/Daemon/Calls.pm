@@ -4,6 +4,7 @@ package Daemon::Calls;
 use v5.36;
 use Carp 'croak';
 use Daemon ();
+use Daemon::Program 'contents';
 use Exporter 'import';
 use File::Temp ();
 use POSIX ();
@@ -30,20 +31,14 @@ sub traced ($d, $calls, $code) {
     }
     my $attached;
     Daemon::eventually(sub {
-            $attached = contents_of("$said") =~ / attached/;
+            $attached = contents($said) =~ / attached/;
             return $attached || waitpid($tracer, POSIX::WNOHANG()) != 0;
         }, $ATTACH_SECONDS);
     return if !$attached;
     $code->();
     kill INT => $tracer;
     waitpid $tracer, 0;
-    return split /^/m, contents_of("$log");
-}
-
-sub contents_of ($file) {
-    open my $in, '<', $file or die "$file: $!\n";
-    local $/;
-    return scalar <$in> // '';
+    return split /^/m, contents($log);
 }
 
 # The number that a connection has in the server.
