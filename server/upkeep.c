@@ -11,7 +11,7 @@ enum {
     STEPS_A_CLASS = 8, /* of cache_upkeep_step() before it is another class's turn  */
     PAUSE_LEAST_US = 1000,
     PAUSE_MOST_US = 1000000, /* where there is nothing to do                         */
-    POPULATE_US = 100000,    /* between two looks at the table                       */
+    POPULATE_US = 100000,    /* between two looks at table and pages                  */
 };
 
 /* Look at the lists of all classes; when they are to be looked at again. */
@@ -41,9 +41,9 @@ lists_turn(struct upkeep *upkeep, uint64_t now_us)
     return now_us + upkeep->lists_pause_us;
 }
 
-/* See to it that the table has memory to grow into; when to do so again. */
+/* See to it that table and pages have memory to grow into; when to do so again. */
 static uint64_t
-table_turn(struct upkeep *upkeep, uint64_t now_us)
+memory_turn(struct upkeep *upkeep, uint64_t now_us)
 {
     while (cache_populate_step(upkeep->cache_thread))
         pulse_beat(&upkeep->pulse);
@@ -64,7 +64,7 @@ struct due {
     uint64_t lists_us;
     uint64_t crawler_us;
     uint64_t mover_us;
-    uint64_t table_us;
+    uint64_t memory_us;
 };
 
 static uint64_t
@@ -85,8 +85,8 @@ take_turns(struct upkeep *upkeep, struct due *due, uint64_t now_us)
         due->crawler_us = crawler_turn(&upkeep->crawler, upkeep->cache_thread, now_us);
     if (now_us >= due->mover_us)
         due->mover_us = mover_turn(&upkeep->mover, upkeep->cache_thread, now_us);
-    if (now_us >= due->table_us)
-        due->table_us = table_turn(upkeep, now_us);
+    if (now_us >= due->memory_us)
+        due->memory_us = memory_turn(upkeep, now_us);
     if (upkeep->ring->lines != lines)
         watch_wake(upkeep->ring->watch);
 }
@@ -102,7 +102,7 @@ run(void *arg)
     pthread_mutex_lock(&upkeep->mutex);
     while (!upkeep->stopping) {
         uint64_t now_us = monotonic_us();
-        uint64_t next_us = earlier(earlier(due.lists_us, due.table_us),
+        uint64_t next_us = earlier(earlier(due.lists_us, due.memory_us),
                                    earlier(due.crawler_us, due.mover_us));
 
         pulse_beat(&upkeep->pulse);

@@ -574,7 +574,8 @@ cache_populate_step(struct cache_thread *thread)
     uint64_t ahead = (uint64_t)rows + (rows < AHEAD ? rows : AHEAD) + rows / AHEAD_PART;
     uint64_t most = rows_of_full(cache, rows);
 
-    return table_populate(&cache->table, (uint32_t)(ahead < most ? ahead : most));
+    return table_populate(&cache->table, (uint32_t)(ahead < most ? ahead : most)) ||
+           pages_populate(&cache->pages);
 }
 
 size_t

@@ -231,7 +231,8 @@ enum cache_status cache_read_as(struct cache_thread *thread, const struct cache_
 /* The next piece of the value, from offset `from` on; its length is 0 at the end. Going
  * on from where the last call was costs little; going back begins at the start. */
 struct span cache_read_value(struct cache_reading *reading, size_t from);
-void        cache_read_end(struct cache_thread *thread, struct cache_reading *reading);
+/* Let the item go; the reading has none afterwards. */
+void cache_read_end(struct cache_thread *thread, struct cache_reading *reading);
 
 /* ---- writing --------------------------------------------------------------------- */
 
@@ -404,8 +405,9 @@ void             cache_set_lru(struct cache *cache, const struct cache_lru *lru)
  * where there was nothing to do. */
 bool cache_upkeep_step(struct cache_thread *thread, unsigned size_class);
 /* Get memory for the table before a store has to wait for it: as much again as it has, up to some
- * megabytes, but no more than a full cache would need if its items stay as they are. A bounded piece at a time;
- * false where there was nothing to do. One thread at a time. */
+ * megabytes, but no more than a full cache would need if its items stay as they are. And for
+ * pages: an eighth of what is in use, within the limit. A bounded piece at a time; false where
+ * there was nothing to do. One thread at a time. */
 bool cache_populate_step(struct cache_thread *thread);
 
 /* ---- the whole ------------------------------------------------------------------- */

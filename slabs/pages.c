@@ -24,6 +24,10 @@ enum { MAGAZINE_BYTES = 8 << 10 };
  * MiB. */
 enum { CHUNKS_GRANTED = 4, NEEDED = 1 << 20, LARGEST_NEEDED = 4 << 20 };
 
+/* Memory that is asked for before it is needed: a huge page at a time, and as much as a part of
+ * what is in use, but no more than the kernel clears in some ten milliseconds. */
+enum { HUGE_BYTES = 2 << 20, AHEAD_PART = 8, AHEAD_MOST = 64 << 20 };
+
 /* Chunks of a draining page that are met while a lock is held once. */
 enum { KEEP_BACK_MOST = 64 };
 
@@ -124,6 +128,25 @@ map_region(struct pages *pages)
     return false;
 }
 
+/* Where the pages end that are within the limit. */
+static size_t
+bytes_in_limit(const struct pages *pages)
+{
+    return ((size_t)atomic_load(&pages->limit) + 1) << pages->page_shift;
+}
+
+/* Walks through items miss fewer translations of addresses in huge pages. A cache that holds little
+ * does without, and so do pages beyond the limit: they are used in part, and huge ones would be
+ * used as a whole. */
+static bool
+want_huge(struct pages *pages)
+{
+    size_t end = bytes_in_limit(pages);
+
+    return pages->file.head != NULL || end <= HUGE_BYTES ||
+           madvise(pages->base + HUGE_BYTES, end - HUGE_BYTES, MADV_HUGEPAGE) == 0;
+}
+
 void
 pages_own_locked(struct pages *pages, uint32_t page, unsigned size_class)
 {
@@ -195,6 +218,7 @@ pages_init(struct pages *pages, const struct cache_config *config,
         return false;
     }
     lock_init(&pages->lock, RANK_PAGES);
+    (void)want_huge(pages); /* nothing depends on it */
     keep_pages(pages);
     poison_lay(pages->base, pages->page_bytes); /* where handle 0 would lead */
     for (unsigned size_class = 1; size_class <= pages->classes.count; size_class++)
@@ -205,13 +229,36 @@ pages_init(struct pages *pages, const struct cache_config *config,
 bool
 pages_take_memory(struct pages *pages)
 {
-    size_t limit = (size_t)atomic_load(&pages->limit) << pages->page_shift;
+    size_t end = bytes_in_limit(pages);
 
     if (pages->file.head != NULL)
         return true;
-    /* Pages beyond the limit are used in part; huge ones would be used as a whole. */
-    return (madvise(pages->base, pages->page_bytes + limit, MADV_HUGEPAGE) == 0) &
-           (madvise(pages->base + pages->page_bytes, limit, MADV_POPULATE_WRITE) == 0);
+    pages->populated = end;
+    return want_huge(pages) &
+           (madvise(pages->base + pages->page_bytes, end - pages->page_bytes,
+                    MADV_POPULATE_WRITE) == 0);
+}
+
+bool
+pages_populate(struct pages *pages)
+{
+    size_t end = bytes_in_limit(pages), used, wanted;
+
+    lock_take(&pages->lock);
+    used = (size_t)pages->numbered << pages->page_shift;
+    lock_drop(&pages->lock);
+    if (pages->file.head != NULL || used < HUGE_BYTES)
+        return false;
+    wanted = used / AHEAD_PART < AHEAD_MOST ? used / AHEAD_PART : AHEAD_MOST;
+    wanted += used;
+    if (pages->populated < used) /* whose memory is there, or is not needed yet */
+        pages->populated = used / HUGE_BYTES * HUGE_BYTES;
+    if (pages->populated >= wanted || pages->populated + HUGE_BYTES > end)
+        return false;
+    /* As for the table, it may not be known: table_populate(). */
+    (void)madvise(pages->base + pages->populated, HUGE_BYTES, MADV_POPULATE_WRITE);
+    pages->populated += HUGE_BYTES;
+    return true;
 }
 
 void
@@ -236,6 +283,7 @@ pages_set_limit(struct pages *pages, size_t limit_bytes)
     if (limit > pages->capacity - 1 - spare_pages(pages))
         return false;
     atomic_store(&pages->limit, (uint32_t)limit);
+    (void)want_huge(pages);
     lock_take(&pages->lock);
     atomic_store(&pages->room, UINT32_MAX); /* somebody may have made room */
     lock_drop(&pages->lock);

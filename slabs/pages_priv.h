@@ -86,6 +86,9 @@ struct pages {
     uint32_t   *next; /* by page number: what links the list                    */
     struct file file; /* of the memory; its head is NULL: none                 */
 
+    size_t
+        populated; /* bytes from base on that have memory; of the thread that populates */
+
     uint32_t drained; /* chunks of the draining page that are kept back; under the lock
                          of its class                                                   */
     uint32_t unused;  /* those of them, at its end, that were never used: of who drains */
@@ -102,6 +105,9 @@ bool pages_init(struct pages *pages, const struct cache_config *config,
 bool pages_set_limit(struct pages *pages, size_t limit_bytes);
 /* As cache_take_memory(). */
 bool pages_take_memory(struct pages *pages);
+/* Get memory for a part of the pages that are needed next, from where the last call has ended.
+ * False where all that is wanted is there. One thread at a time. */
+bool pages_populate(struct pages *pages);
 void pages_fini(struct pages *pages);
 
 void magazine_init(struct magazine *magazine, const struct pages *pages,

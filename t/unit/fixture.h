@@ -14,6 +14,8 @@
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "slabs/cache.h"
 #include "slabs/clock.h"
@@ -303,6 +305,21 @@ cas_of(struct fixture *f, const char *name)
     cas = reading.cas;
     cache_read_end(f->thread, &reading);
     return cas;
+}
+
+/* How many bytes from there on, of whole pages of the system's, are in memory. */
+static inline size_t
+fixture_resident(const void *from, size_t bytes)
+{
+    size_t         page_bytes = (size_t)sysconf(_SC_PAGESIZE), count = 0;
+    unsigned char *there = malloc(bytes / page_bytes);
+
+    ck_assert_ptr_nonnull(there);
+    ck_assert_int_eq(mincore((void *)(uintptr_t)from, bytes, there), 0);
+    for (size_t i = 0; i < bytes / page_bytes; i++)
+        count += there[i] & 1;
+    free(there);
+    return count * page_bytes;
 }
 
 #endif

@@ -187,6 +187,38 @@ START_TEST(magazines_keep_a_small_share_of_a_page_and_no_large_chunks)
 }
 END_TEST
 
+/* ---- memory ahead of need --------------------------------------------------------- */
+
+static void
+populate(struct pages *pages)
+{
+    while (pages_populate(pages))
+        continue;
+}
+
+START_TEST(pages_that_are_needed_next_have_memory_and_those_beyond_the_limit_have_not)
+{
+    enum { LIMIT = 64, FIRST = 16 };
+    struct pages    pages;
+    struct magazine magazine;
+
+    ck_assert(init_pages(&pages, LIMIT * MIB));
+    magazine_init(&magazine, &pages, pages.classes.count);
+    populate(&pages);
+    ck_assert_uint_eq(fixture_resident(pages.base, LIMIT * MIB), 0);
+    for (unsigned i = 0; i < FIRST; i++)
+        ck_assert_ptr_nonnull(pages_take_chunk(&pages, &magazine, pages.classes.count));
+    populate(&pages);
+    ck_assert_uint_ge(fixture_resident(pages.base + (FIRST + 1) * MIB, MIB), MIB);
+    ck_assert_uint_le(fixture_resident(pages.base, LIMIT * MIB), 6 * MIB);
+    for (unsigned i = FIRST; i < LIMIT; i++)
+        ck_assert_ptr_nonnull(pages_take_chunk(&pages, &magazine, pages.classes.count));
+    populate(&pages);
+    ck_assert_uint_eq(fixture_resident(pages.base + (LIMIT + 2) * MIB, 2 * MIB), 0);
+    pages_fini(&pages);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -200,5 +232,8 @@ main(void)
     tcase_add_test(tcase, a_limit_above_the_floor_stays);
     tcase_add_test(tcase, what_one_thread_gives_back_another_can_have);
     tcase_add_test(tcase, magazines_keep_a_small_share_of_a_page_and_no_large_chunks);
+    tcase_add_test(
+        tcase,
+        pages_that_are_needed_next_have_memory_and_those_beyond_the_limit_have_not);
     return fixture_run(suite);
 }

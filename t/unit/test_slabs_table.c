@@ -2,8 +2,6 @@
 #include "slabs/table_priv.h"
 
 #include <stdio.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "slabs/cache_priv.h"
 
@@ -335,17 +333,8 @@ enum { ROW_BYTES = sizeof(struct bucket) << STRIPE_BITS };
 static size_t
 resident(const struct table *table, uint32_t from, uint32_t to)
 {
-    size_t         page_bytes = (size_t)sysconf(_SC_PAGESIZE), count = 0;
-    size_t         bytes = (size_t)(to - from) * ROW_BYTES;
-    unsigned char *there = malloc(bytes / page_bytes);
-
-    ck_assert_ptr_nonnull(there);
-    quick_assert(
-        mincore((char *)table->buckets + (size_t)from * ROW_BYTES, bytes, there) == 0);
-    for (size_t i = 0; i < bytes / page_bytes; i++)
-        count += there[i] & 1;
-    free(there);
-    return count * page_bytes;
+    return fixture_resident((char *)table->buckets + (size_t)from * ROW_BYTES,
+                            (size_t)(to - from) * ROW_BYTES);
 }
 
 START_TEST(rows_that_were_asked_for_have_memory)
