@@ -3,16 +3,23 @@
 
 #include "slabs/decimal.h"
 
+/* The number with this digit after it; false where it is none, or does not fit. */
+static inline bool
+add_digit(char c, uint64_t *number)
+{
+    unsigned digit = (unsigned)(unsigned char)c - '0';
+
+    return digit <= 9 && !__builtin_mul_overflow(*number, 10, number) &&
+           !__builtin_add_overflow(*number, digit, number);
+}
+
 /* Digits to the end of the span. */
 static bool
 digits(struct span text, uint64_t *number)
 {
     *number = 0;
     for (size_t i = 0; i < text.length; i++) {
-        unsigned digit = (unsigned)(unsigned char)text.at[i] - '0';
-
-        if (digit > 9 || __builtin_mul_overflow(*number, 10, number) ||
-            __builtin_add_overflow(*number, digit, number))
+        if (!add_digit(text.at[i], number))
             return false;
     }
     return true;
@@ -67,13 +74,11 @@ lenient(struct span text, bool *minus, uint64_t *number)
     if (*minus || (at < text.length && text.at[at] == '+'))
         at++;
     first = at;
-    while (at < text.length && text.at[at] >= '0' && text.at[at] <= '9')
+    *number = 0;
+    while (at < text.length && add_digit(text.at[at], number))
         at++;
-    if (at == first)
-        return false;
-    if (at < text.length && !decimal_is_space(text.at[at]) && text.at[at] != '\0')
-        return false;
-    return digits((struct span){ text.at + first, at - first }, number);
+    return at > first &&
+           (at == text.length || decimal_is_space(text.at[at]) || text.at[at] == '\0');
 }
 
 bool

@@ -67,6 +67,15 @@ reply_left(const struct reply *reply)
     return reply->total - reply->sent;
 }
 
+/* What is still to be sent where all of it lies in a row, as it nearly always does; else nothing. */
+static inline struct span
+reply_left_in_a_row(const struct reply *reply)
+{
+    if (reply->count > 0 || reply->tail != NULL)
+        return SPAN("");
+    return (struct span){ reply->flat + reply->sent, reply_left(reply) };
+}
+
 static inline bool
 reply_is_full(const struct reply *reply)
 {

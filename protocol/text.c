@@ -26,25 +26,63 @@ static const struct span bad_expiry = SPAN("CLIENT_ERROR invalid exptime argumen
 
 /* ---- lines ----------------------------------------------------------------------- */
 
+#ifdef __SSE2__
+enum { WIDTH = 16 };
+
+/* A bit for each of these bytes that is a space or a line feed. */
+static unsigned
+match_word_ends(const char *at)
+{
+    __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
+    __m128i space = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(' '));
+    __m128i feed = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\n'));
+
+    return (unsigned)_mm_movemask_epi8(_mm_or_si128(space, feed));
+}
+#endif
+
+/* The first space or line feed from `at` on, or `end`; what lies before, from `begin` on, may
+ * be looked at as well. */
+static const char *
+find_word_end(const char *begin, const char *at, const char *end)
+{
+#ifdef __SSE2__
+    unsigned bits;
+
+    for (; end - at >= WIDTH; at += WIDTH) {
+        bits = match_word_ends(at);
+        if (bits != 0)
+            return at + __builtin_ctz(bits);
+    }
+    if (end - begin >= WIDTH && at < end) {
+        bits = match_word_ends(end - WIDTH) >> (WIDTH - (end - at));
+        return bits != 0 ? at + __builtin_ctz(bits) : end;
+    }
+#else
+    (void)begin;
+#endif
+    while (at < end && *at != ' ' && *at != '\n')
+        at++;
+    return at;
+}
+
 static void
 split(struct span text, struct line *line)
 {
-    size_t at = 0;
+    const char *at = text.at, *end = at + text.length;
 
     line->count = 0;
     line->indented = text.length > 0 && text.at[0] == ' ';
     while (line->count < TOKENS_MAX) {
-        const char *end;
-        size_t      start;
+        const char *start;
 
-        while (at < text.length && text.at[at] == ' ')
+        while (at < end && *at == ' ')
             at++;
-        if (at == text.length)
+        if (at == end)
             break;
         start = at;
-        end = memchr(text.at + at, ' ', text.length - at);
-        at = end != NULL ? (size_t)(end - text.at) : text.length;
-        line->token[line->count++] = (struct span){ text.at + start, at - start };
+        at = find_word_end(text.at, at, end);
+        line->token[line->count++] = (struct span){ start, (size_t)(at - start) };
     }
     line->silent =
         line->count > 0 && span_equal(line->token[line->count - 1], SPAN("noreply"));
@@ -270,46 +308,6 @@ parse_command(const struct line *line, struct request *request)
 
 /* ---- keys of a multi-get --------------------------------------------------------- */
 
-#ifdef __SSE2__
-enum { WIDTH = 16 };
-
-/* A bit for each of these bytes that is a space or a line feed. */
-static unsigned
-match_key_ends(const char *at)
-{
-    __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
-    __m128i space = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(' '));
-    __m128i feed = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\n'));
-
-    return (unsigned)_mm_movemask_epi8(_mm_or_si128(space, feed));
-}
-#endif
-
-/* The first space or line feed from `at` on, or `end`; what lies before, from `begin` on, may
- * be looked at as well. */
-static const char *
-find_key_end(const char *begin, const char *at, const char *end)
-{
-#ifdef __SSE2__
-    unsigned bits;
-
-    for (; end - at >= WIDTH; at += WIDTH) {
-        bits = match_key_ends(at);
-        if (bits != 0)
-            return at + __builtin_ctz(bits);
-    }
-    if (end - begin >= WIDTH && at < end) {
-        bits = match_key_ends(end - WIDTH) >> (WIDTH - (end - at));
-        return bits != 0 ? at + __builtin_ctz(bits) : end;
-    }
-#else
-    (void)begin;
-#endif
-    while (at < end && *at != ' ' && *at != '\n')
-        at++;
-    return at;
-}
-
 /* A key in the middle of a line may not be longer than this; one at the end has a CR. */
 static bool
 is_too_long(const char *start, const char *end)
@@ -336,7 +334,7 @@ parse_key_of_line(struct span input, const char *at, struct request *request)
     while (at < end && *at == ' ')
         at++;
     start = at;
-    at = find_key_end(input.at, at, end);
+    at = find_word_end(input.at, at, end);
     request->length = (uint32_t)(start - input.at);
     if (is_too_long(start, at))
         return refuse_long_key(request);

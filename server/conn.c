@@ -304,30 +304,39 @@ count_to_send(const struct iovec *vectors, unsigned count)
 }
 
 static ssize_t
-send_vectors(const struct conn *conn, struct iovec *vectors, unsigned count)
+send_gathered(const struct conn *conn, const struct reply *reply)
 {
-    struct msghdr message = { .msg_iov = vectors, .msg_iovlen = count };
+    struct iovec  vectors[VECTORS];
+    unsigned      count = reply_vectors(reply, vectors, VECTORS);
+    struct msghdr message = { .msg_iov = vectors };
 
+    count = count_to_send(vectors, count);
     if (conn->tls != NULL)
         return tls_send(conn->tls, vectors, count);
-    if (count == 1)
-        return direct_send(conn->fd, vectors[0].iov_base, vectors[0].iov_len,
-                           MSG_NOSIGNAL);
+    message.msg_iovlen = count;
     return sendmsg(conn->fd, &message, MSG_NOSIGNAL);
+}
+
+static ssize_t
+send_once(const struct conn *conn, const struct reply *reply)
+{
+    struct span left = reply_left_in_a_row(reply);
+
+    if (left.length == 0 || conn->tls != NULL)
+        return send_gathered(conn, reply);
+    return direct_send(conn->fd, left.at, left.length, MSG_NOSIGNAL);
 }
 
 static enum sent
 send_some(struct conn *conn, struct reply *reply)
 {
-    struct iovec vectors[VECTORS];
-    size_t       sent = 0;
-    ssize_t      n;
+    size_t  sent = 0;
+    ssize_t n;
 
     while (reply_left(reply) > 0) {
         if (sent >= SEND_BYTES)
             return SENT_PART; /* as if the socket took no more: it is asked again */
-        n = send_vectors(conn, vectors,
-                         count_to_send(vectors, reply_vectors(reply, vectors, VECTORS)));
+        n = send_once(conn, reply);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))

@@ -14,10 +14,11 @@ item_pin_locked(struct item *item)
 }
 
 /* What every reader wants to know. */
-static struct cache_reading
-describe_value_locked(const struct cache *cache, struct item *item)
+static inline void
+describe_value_locked(const struct cache *cache, struct item *item,
+                      struct cache_reading *reading)
 {
-    return (struct cache_reading){
+    *reading = (struct cache_reading){
         .cas = item_cas(item),
         .client_flags = item_client_flags(item),
         .size_class = item_class(cache, item),
@@ -32,9 +33,10 @@ describe_value_locked(const struct cache *cache, struct item *item)
 struct cache_reading
 item_describe_locked(const struct cache *cache, struct item *item)
 {
-    struct cache_reading reading = describe_value_locked(cache, item);
+    struct cache_reading reading;
     uint8_t              marks = item_marks(item);
 
+    describe_value_locked(cache, item, &reading);
     reading.ttl_s = item_ttl_s(cache, item);
     reading.idle_s = item_idle_s(item, clock_now(cache->clock));
     reading.fetched = marks & ITEM_FETCHED;
@@ -83,7 +85,7 @@ cache_read(struct cache_thread *thread, const struct cache_key *key,
     lock_take(&stripe->lock);
     item = item_find_live_locked(thread, key);
     if (item != NULL)
-        *reading = describe_value_locked(cache, item);
+        describe_value_locked(cache, item, reading);
     if (item == NULL || !begin_locked(reading)) {
         lock_drop(&stripe->lock);
         return CACHE_MISS;
@@ -213,7 +215,9 @@ cache_read_end(struct cache_thread *thread, struct cache_reading *reading)
         lock_drop(&reading->stripe->lock);
     if (reading->pinned)
         item_unref(thread, reading->item);
-    *reading = (struct cache_reading){ 0 };
+    reading->item = NULL;
+    reading->stripe = NULL;
+    reading->pinned = false;
 }
 
 enum cache_status

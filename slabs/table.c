@@ -56,6 +56,7 @@ table_init(struct table *table, size_t items_max, uint64_t seed)
     *table = (struct table){
         .seed = seed,
         .stripe_bits = STRIPE_BITS,
+        .lane_mask = (1u << STRIPE_BITS) - 1,
         .rows = 1,
         .populated = SMALL_BYTES,
     };
@@ -67,14 +68,17 @@ table_init(struct table *table, size_t items_max, uint64_t seed)
     overflow = items_max / BUCKET_SLOTS + stripes;
     table->overflow_max = overflow < UINT32_MAX ? (uint32_t)overflow : UINT32_MAX - 1;
     table->stripes = aligned_alloc(64, stripes * sizeof(*table->stripes));
+    table->sizes = malloc(stripes * sizeof(*table->sizes));
     table->buckets = reserve(main_bytes(table), SMALL_BYTES);
     table->overflow = reserve(overflow_bytes(table), overflow_bytes(table));
-    if (table->stripes == NULL || table->buckets == NULL || table->overflow == NULL) {
+    if (table->stripes == NULL || table->sizes == NULL || table->buckets == NULL ||
+        table->overflow == NULL) {
         table_fini(table);
         return false;
     }
     for (size_t i = 0; i < stripes; i++) {
-        table->stripes[i] = (struct stripe){ .buckets = 1 };
+        table->stripes[i] = (struct stripe){ 0 };
+        atomic_init(&table->sizes[i], 1);
         lock_init(&table->stripes[i].lock, RANK_STRIPE);
     }
     return true;
@@ -87,6 +91,7 @@ table_fini(struct table *table)
         munmap(table->buckets, main_bytes(table));
     if (table->overflow != NULL)
         munmap(table->overflow, overflow_bytes(table));
+    free(table->sizes);
     free(table->stripes);
 }
 
@@ -99,8 +104,7 @@ table_expect(struct table *table, size_t items)
         buckets = table->buckets_max;
     atomic_store(&table->rows, (uint32_t)buckets);
     for (size_t i = 0; i < (size_t)1 << table->stripe_bits; i++)
-        atomic_store_explicit(&table->stripes[i].buckets, (uint32_t)buckets,
-                              memory_order_relaxed);
+        atomic_store_explicit(&table->sizes[i], (uint32_t)buckets, memory_order_relaxed);
 }
 
 bool
@@ -148,24 +152,21 @@ power_below(uint32_t n)
 static struct bucket *
 bucket_of(const struct table *table, uint64_t hash, uint32_t buckets)
 {
-    uint64_t stripe = hash & ((1u << table->stripe_bits) - 1);
+    size_t   lane = table_lane(table, hash);
     uint32_t bits = (uint32_t)(hash >> STRIPE_BITS_MAX);
     uint32_t power = power_below(buckets);
     uint32_t at = bits & (2 * power - 1);
 
     if (at >= buckets)
         at -= power;
-    return &table->buckets[((size_t)at << table->stripe_bits) | stripe];
+    return &table->buckets[((size_t)at << table->stripe_bits) | lane];
 }
 
 static struct bucket *
 home_bucket(const struct table *table, uint64_t hash)
 {
-    const struct stripe *stripe = table_stripe(table, hash);
-
-    lock_must_be_held(&stripe->lock);
-    return bucket_of(table, hash,
-                     atomic_load_explicit(&stripe->buckets, memory_order_relaxed));
+    lock_must_be_held(&table_stripe(table, hash)->lock);
+    return bucket_of(table, hash, table_size(table, table_lane(table, hash)));
 }
 
 static struct bucket *
@@ -382,8 +383,8 @@ static void
 stripe_grow(struct table *table, const struct pages *pages, struct stripe *stripe,
             uint64_t hash)
 {
-    uint32_t       buckets = stripe->buckets;
-    uint64_t       lane = hash & ((1u << table->stripe_bits) - 1);
+    size_t         lane = table_lane(table, hash);
+    uint32_t       buckets = table_size(table, lane);
     uint32_t       from = buckets - power_below(buckets);
     struct bucket *source = &table->buckets[((size_t)from << table->stripe_bits) | lane];
     struct bucket *bucket, *next;
@@ -396,7 +397,7 @@ stripe_grow(struct table *table, const struct pages *pages, struct stripe *strip
             __builtin_prefetch(
                 pages_item(pages, bucket->slot[__builtin_ctz(bits)])->bytes);
     }
-    atomic_store_explicit(&stripe->buckets, buckets + 1, memory_order_relaxed);
+    atomic_store_explicit(&table->sizes[lane], buckets + 1, memory_order_relaxed);
     note_row(table, buckets + 1);
     for (bucket = source; bucket != NULL; bucket = next) {
         struct bucket old = *bucket;
@@ -467,7 +468,7 @@ table_any(const struct table *table, const struct pages *pages,
     size_t lane = (size_t)(stripe - table->stripes);
 
     lock_must_be_held(&stripe->lock);
-    for (; *bucket < stripe->buckets; ++*bucket) {
+    for (; *bucket < table_size(table, lane); ++*bucket) {
         const struct bucket *at =
             &table->buckets[((size_t)*bucket << table->stripe_bits) | lane];
 
@@ -502,17 +503,16 @@ table_list(const struct table *table, const struct pages *pages,
 void
 table_prefetch_bucket(const struct table *table, uint64_t hash)
 {
-    const struct stripe *stripe = table_stripe(table, hash);
-    uint32_t buckets = atomic_load_explicit(&stripe->buckets, memory_order_relaxed);
+    size_t lane = table_lane(table, hash);
 
-    __builtin_prefetch(bucket_of(table, hash, buckets));
+    __builtin_prefetch(bucket_of(table, hash, table_size(table, lane)));
+    __builtin_prefetch(&table->stripes[lane], 1); /* its lock is to be taken */
 }
 
 void
 table_prefetch_item(const struct table *table, const struct pages *pages, uint64_t hash)
 {
-    const struct stripe *stripe = table_stripe(table, hash);
-    uint32_t buckets = atomic_load_explicit(&stripe->buckets, memory_order_relaxed);
+    uint32_t             buckets = table_size(table, table_lane(table, hash));
     const struct bucket *bucket = bucket_of(table, hash, buckets);
 
     for (unsigned bits = matches(bucket, tag_of(hash)); bits != 0; bits &= bits - 1) {
@@ -532,6 +532,6 @@ table_bytes(const struct table *table)
     size_t buckets = atomic_load(&table->overflow_used);
 
     for (size_t i = 0; i < (size_t)1 << table->stripe_bits; i++)
-        buckets += atomic_load_explicit(&table->stripes[i].buckets, memory_order_relaxed);
+        buckets += table_size(table, i);
     return buckets * sizeof(struct bucket);
 }

@@ -51,11 +51,10 @@ _Static_assert(sizeof(struct bucket) == 64, "a bucket is one cache line");
 
 struct stripe {
     _Alignas(64) struct lock lock;
-    uint32_t         items;
-    _Atomic uint32_t buckets;       /* written under the lock, read by prefetches too */
-    uint32_t         cas_counter;   /* of the era below                               */
-    uint32_t         cas_era;       /* in which its latest operation took place */
-    uint32_t         free_overflow; /* list of overflow buckets given back          */
+    uint32_t items;
+    uint32_t cas_counter;   /* of the era below                               */
+    uint32_t cas_era;       /* in which its latest operation took place */
+    uint32_t free_overflow; /* list of overflow buckets given back          */
 };
 
 #if !LARDER_DEBUG
@@ -63,16 +62,20 @@ _Static_assert(sizeof(struct stripe) == 64, "a stripe is one cache line");
 #endif
 
 struct table {
-    struct stripe   *stripes; /* frozen */
-    struct bucket   *buckets; /* frozen: the reservation          */
-    struct bucket   *overflow;
-    uint64_t         seed; /* of the hash; frozen              */
-    unsigned         stripe_bits;
-    uint32_t         buckets_max; /* a stripe                         */
-    uint32_t         overflow_max;
-    _Atomic uint32_t overflow_used; /* buckets ever taken from overflow */
-    _Atomic uint32_t rows;          /* that any stripe has a bucket in  */
-    size_t           populated; /* bytes of main memory; of the thread that populates */
+    struct stripe *stripes; /* frozen */
+    /* How many buckets each stripe has: written under its lock, read by prefetches too, and
+     * apart from it, for these few lines stay in the nearest cache. */
+    _Atomic uint32_t *sizes;
+    struct bucket    *buckets; /* frozen: the reservation          */
+    struct bucket    *overflow;
+    uint64_t          seed; /* of the hash; frozen              */
+    unsigned          stripe_bits;
+    uint32_t          lane_mask;   /* of a hash: its stripe             */
+    uint32_t          buckets_max; /* a stripe                         */
+    uint32_t          overflow_max;
+    _Atomic uint32_t  overflow_used; /* buckets ever taken from overflow */
+    _Atomic uint32_t  rows;          /* that any stripe has a bucket in  */
+    size_t            populated; /* bytes of main memory; of the thread that populates */
 };
 
 /* Room for `items_max` items. False where memory is not to be had. */
@@ -85,10 +88,23 @@ void table_expect(struct table *table, size_t items);
  * where they have all they can get. One thread at a time. */
 bool table_populate(struct table *table, uint32_t rows);
 
+static inline size_t
+table_lane(const struct table *table, uint64_t hash)
+{
+    return hash & table->lane_mask;
+}
+
 static inline struct stripe *
 table_stripe(const struct table *table, uint64_t hash)
 {
-    return &table->stripes[hash & ((1u << table->stripe_bits) - 1)];
+    return &table->stripes[table_lane(table, hash)];
+}
+
+/* How many buckets a stripe has. */
+static inline uint32_t
+table_size(const struct table *table, size_t lane)
+{
+    return atomic_load_explicit(&table->sizes[lane], memory_order_relaxed);
 }
 
 /* The item under the key, or NULL. The stripe is held. */

@@ -26,7 +26,7 @@ next_items(struct cache *cache, struct cache_walk *walk, struct stripe **held,
     stripe = *held = &table->stripes[walk->stripe];
     lock_take(&stripe->lock);
     for (unsigned i = 0; i < EMPTY_MOST && *count == 0; i++) {
-        if (walk->bucket == stripe->buckets) {
+        if (walk->bucket == table_size(table, walk->stripe)) {
             walk->stripe++;
             walk->bucket = 0;
             break;
