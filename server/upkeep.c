@@ -2,6 +2,7 @@
 #include "server/upkeep.h"
 
 #include <signal.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include "server/monotonic.h"
@@ -11,6 +12,7 @@ enum {
     STEPS_A_CLASS = 8, /* of cache_upkeep_step() before it is another class's turn  */
     PAUSE_LEAST_US = 1000,
     PAUSE_MOST_US = 1000000, /* where there is nothing to do                         */
+    NICE = 10,               /* where there are not cores enough, workers go first */
     POPULATE_US = 100000,    /* between two looks at table and pages                  */
 };
 
@@ -98,6 +100,8 @@ run(void *arg)
     struct due     due = { 0 };
 
     pthread_setname_np(pthread_self(), "upkeep");
+    /* Of this thread alone; to ask for less is never refused. */
+    setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + NICE);
     sandbox_enter(upkeep->sandbox, SANDBOX_UPKEEP);
     pthread_mutex_lock(&upkeep->mutex);
     while (!upkeep->stopping) {

