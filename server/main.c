@@ -17,6 +17,7 @@
 #include "server/options.h"
 #include "server/process.h"
 #include "server/server.h"
+#include "server/tls_buffers.h"
 #include "server/trace.h"
 
 /* What main() has to undo or remember. */
@@ -324,6 +325,7 @@ main(int argc, char **argv)
 
     process_hear_hangup(false);
     process_return_memory();
+    tls_buffers_keep();
     start = have_standard_files() ? calloc(1, sizeof(*start)) : NULL;
     if (start == NULL) {
         fprintf(stderr, "larder: out of memory\n");

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 #include "server/certificates.h"
+#include "server/direct.h"
 
 enum { RECORD_BYTES = SSL3_RT_MAX_PLAIN_LENGTH };
 
@@ -34,7 +35,7 @@ static int
 socket_read(BIO *bio, char *to, int bytes)
 {
     struct tls *tls = BIO_get_data(bio);
-    ssize_t     n = recv(tls->fd, to, (size_t)bytes, 0);
+    ssize_t     n = direct_recv(tls->fd, to, (size_t)bytes);
 
     BIO_clear_retry_flags(bio);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -47,8 +48,8 @@ static int
 socket_write(BIO *bio, const char *from, int bytes)
 {
     struct tls *tls = BIO_get_data(bio);
-    ssize_t     n =
-        send(tls->fd, from, (size_t)bytes, MSG_NOSIGNAL | (tls->more ? MSG_MORE : 0));
+    ssize_t     n = direct_send(tls->fd, from, (size_t)bytes,
+                                MSG_NOSIGNAL | (tls->more ? MSG_MORE : 0));
 
     BIO_clear_retry_flags(bio);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
