@@ -100,6 +100,12 @@ note_heard(struct conn *conn)
 }
 
 static void
+note_began(struct conn *conn)
+{
+    conn->began_at = clock_now(&conn->worker->server->clock);
+}
+
+static void
 set_state(struct conn *conn, enum conn_state state)
 {
     atomic_store_explicit(&conn->state, state, memory_order_relaxed);
@@ -400,7 +406,7 @@ end_turn(struct conn *conn, enum conn_state before, bool ran)
     if (now == CONN_WAITING)
         return;
     if (now != before || ran)
-        conn->began_at = clock_now(&conn->worker->server->clock);
+        note_began(conn);
     if (limits_is_over(conn->worker))
         limits_relieve(conn->worker, conn);
 }
@@ -639,7 +645,7 @@ count_handshake(struct conn *conn)
     counter_add(&conn->worker->kept_bytes, LIMITS_HANDSHAKE_BYTES);
     conn->shaking = true;
     conn->worker->shaking++;
-    conn->began_at = clock_now(&conn->worker->server->clock);
+    note_began(conn);
 }
 
 /* The room is theirs from here on, so that nobody who has waited waits twice. Nothing is closed:
@@ -667,12 +673,17 @@ may_begin(struct worker *worker)
     return worker->waiting == NULL && limits_let_shake_hands(worker);
 }
 
-/* It goes on when the client does. */
+/* It goes on when the client does. Who says a byte now and then, which cannot be answered yet,
+ * gains nothing by it. */
 static void
-await_handshake(struct conn *conn)
+await_handshake(struct conn *conn, bool answered)
 {
     count_handshake(conn);
-    if (!wait_to_read(conn))
+    if (answered)
+        note_began(conn);
+    if (conn->worker->waiting != NULL && limits_is_stale(conn))
+        limits_end_handshake(conn);
+    else if (!wait_to_read(conn))
         conn_close(conn, EVENTS_CLOSED_BY_ERROR);
 }
 
@@ -691,8 +702,11 @@ shake_hands(struct conn *conn)
         note_heard(conn);
         conn_read(conn); /* a request may have come along with it */
         break;
+    case TLS_ANSWERED:
+        await_handshake(conn, true);
+        break;
     case TLS_WAITS:
-        await_handshake(conn);
+        await_handshake(conn, false);
         break;
     case TLS_LEFT:
         conn_close(conn, EVENTS_CLOSED_NORMALLY);

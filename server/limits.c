@@ -11,7 +11,7 @@
 #include "server/worker.h"
 
 enum {
-    STALE_S = 1,       /* a handshake, where there is no room for more      */
+    STALE_S = 1,       /* a client's turn in one, where there is no room    */
     HANDSHAKES_IN = 2, /* of so many parts of the memory they may have one  */
 };
 
@@ -180,6 +180,29 @@ limits_let_shake_hands(const struct worker *worker)
             (worker->shaking + 1) * LIMITS_HANDSHAKE_BYTES <= allowed / HANDSHAKES_IN);
 }
 
+/* Has it said something that is not read yet? Then it is the worker's turn. */
+static bool
+has_said_more(const struct conn *conn)
+{
+    int unread = 0;
+
+    return ioctl(conn->fd, SIOCINQ, &unread) == 0 && unread > 0;
+}
+
+bool
+limits_is_stale(const struct conn *conn)
+{
+    return conn->shaking &&
+           is_over(conn->began_at, clock_now(&conn->worker->server->clock), STALE_S) &&
+           !has_said_more(conn);
+}
+
+void
+limits_end_handshake(struct conn *conn)
+{
+    end(conn, &conn->worker->counters.conn_mem_kicks, EVENTS_CLOSED_BY_MEMORY_LIMIT);
+}
+
 void
 limits_end_stale(struct worker *worker)
 {
@@ -191,8 +214,8 @@ limits_end_stale(struct worker *worker)
     worker->relieved_at = now;
     for (struct conn *conn = worker->conns; conn != NULL; conn = next) {
         next = conn->next;
-        if (conn->shaking && is_over(conn->began_at, now, STALE_S))
-            end(conn, &worker->counters.conn_mem_kicks, EVENTS_CLOSED_BY_MEMORY_LIMIT);
+        if (limits_is_stale(conn))
+            limits_end_handshake(conn);
     }
 }
 

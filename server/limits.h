@@ -68,8 +68,13 @@ void limits_look(struct worker *worker);
 bool limits_is_over(const struct worker *worker);
 /* Is there room for one more handshake? */
 bool limits_let_shake_hands(const struct worker *worker);
-/* There is no room for a handshake: close those that have gone on for more than a second. Clients
- * that mean it are through by then, however many begin at once, for the others wait. */
+/* Has a client that shakes hands had its turn for more than a second? What it has said is heard,
+ * so the time that the worker takes, with as many as there are, is not the client's. */
+bool limits_is_stale(const struct conn *conn);
+/* Close such a one, because there is no room for others. */
+void limits_end_handshake(struct conn *conn);
+/* There is no room for a handshake: close all that are stale. Clients that mean it are through by
+ * then, however many begin at once, for the others wait. */
 void limits_end_stale(struct worker *worker);
 /* The same where it keeps too much, and if that does not help close those that keep most and are
  * through with their handshakes, until it is less by an eighth. The one that is served may be

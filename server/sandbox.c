@@ -83,6 +83,7 @@ static const struct rule rules[] = {
     { CALL(ppoll, ALL) },
     { CALL(getsockname, WORKER) },
     { CALL(ioctl, WORKER), IF(1, EQ, SIOCOUTQ) }, /* has a client taken what it was sent? */
+    { CALL(ioctl, WORKER), IF(1, EQ, SIOCINQ) },  /* has it said what is not read yet?    */
     { CALL(setsockopt, WORKER), .needs = NEED_KERNEL_TLS, IF(1, EQ, LEVEL_OF_TLS) },
     { CALL(setsockopt, WORKER), .needs = NEED_KERNEL_TLS,
       .arguments = { TO_BE(1, EQ, IPPROTO_TCP), TO_BE(2, EQ, TCP_ULP) }, .compares = 2 },

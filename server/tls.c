@@ -200,10 +200,12 @@ begin(struct tls *tls)
 enum tls_handshake
 tls_shake_hands(struct tls *tls)
 {
-    int result;
+    uint64_t written;
+    int      result;
 
     if (tls->ssl == NULL && !begin(tls))
         return TLS_REFUSED;
+    written = BIO_number_written(SSL_get_wbio(tls->ssl));
     forget_errors();
     result = SSL_do_handshake(tls->ssl);
     if (result == 1) {
@@ -211,7 +213,8 @@ tls_shake_hands(struct tls *tls)
         return TLS_READY;
     }
     if (look_into(tls, result) == EAGAIN)
-        return TLS_WAITS;
+        return BIO_number_written(SSL_get_wbio(tls->ssl)) > written ? TLS_ANSWERED
+                                                                    : TLS_WAITS;
     return BIO_number_read(SSL_get_rbio(tls->ssl)) == 0 ? TLS_LEFT : TLS_REFUSED;
 }
 

@@ -25,10 +25,11 @@ struct certificates;
 struct tls;
 
 enum tls_handshake {
-    TLS_READY,   /* it is done                                                     */
-    TLS_WAITS,   /* for the client                                                 */
-    TLS_LEFT,    /* the client went before it said a word                          */
-    TLS_REFUSED, /* no handshake comes about: tls_trouble() says why               */
+    TLS_READY,    /* it is done                                                     */
+    TLS_ANSWERED, /* the client has been told something, and it is its turn         */
+    TLS_WAITS,    /* for the client, whose turn it was already                      */
+    TLS_LEFT,     /* the client went before it said a word                          */
+    TLS_REFUSED,  /* no handshake comes about: tls_trouble() says why               */
 };
 
 /* How TLS reads from its sockets, for all of them; NULL: out of memory. */

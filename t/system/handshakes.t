@@ -207,6 +207,84 @@ sub slow_down ($d, $bytes, $idle) {
     $d->stop_clean;
 }
 
+# A client of TLS whose words go by hand.
+sub by_hand ($d) {
+    my $context = Net::SSLeay::CTX_new_with_method(Net::SSLeay::TLS_client_method());
+    my $ssl     = Net::SSLeay::new($context);
+    my $client  = { ssl => $ssl, socket => $d->socket_to(tls => 0),
+        map { $_ => Net::SSLeay::BIO_new(Net::SSLeay::BIO_s_mem()) } qw(in out) };
+
+    Net::SSLeay::set_bio($ssl, $client->{in}, $client->{out});
+    Net::SSLeay::connect($ssl);
+    return $client;
+}
+
+# So many bytes of what it has to say next, or all.
+sub speak ($client, $bytes = 1 << 16) {
+    syswrite $client->{socket}, Net::SSLeay::BIO_read($client->{out}, $bytes);
+}
+
+# Let it hear the server's answer, until it has something to say itself.
+sub hear ($client) {
+    while (Net::SSLeay::BIO_pending($client->{out}) == 0) {
+        eventually(sub { has_answer($client->{socket}) }) or die "no answer\n";
+        sysread $client->{socket}, my $answer, 1 << 16 or die "it is closed\n";
+        Net::SSLeay::BIO_write($client->{in}, $answer);
+        Net::SSLeay::connect($client->{ssl});
+    }
+}
+
+sub is_stopped ($pid) {
+    open my $in, '<', "/proc/$pid/stat" or return 0;
+    return readline($in) =~ /\) T /;
+}
+
+# What happens while the server sleeps, and a second too many goes by, it finds all at once.
+sub while_asleep ($d, $control, $what) {
+    kill STOP => $d->pid;
+    eventually(sub { is_stopped($d->pid) }) or die "it does not stop\n";
+    $control->push_out("debugtime 2\r\n", 0);
+    $what->();
+    kill CONT => $d->pid;
+    $control->receive(4) eq "OK\r\n" or die "the clock has not moved\n";
+}
+
+# A second is a client's time, not the worker's.
+{
+    my $d = Daemon->start({ tls => {} }, tls_arguments('conn_mem_limit=1', 'debug_commands'),
+        '-t' => 1);
+    my $control = $d->connect;
+    $control->expect("debugtime p\r\n", "OK\r\n", 'the clock stands');
+
+    my $slow = by_hand($d);
+    speak($slow, 20);
+    ok(eventually(sub { $d->stat('conn_mem_bytes') == $HANDSHAKE }), 'who has said half a hello');
+    $d->advance_clock(1);
+    my @clients = ($slow, map { by_hand($d) } 2 .. int $MIB / 2 / $HANDSHAKE);
+    speak($_), hear($_) for @clients;
+    $d->advance_clock(1);
+    my ($late, @idle) = map { by_hand($d) } 1 .. 2;
+    speak($late);
+    ok(eventually(sub { $d->stat('handshakes_waiting') == 1 }), 'has a second from the answer on');
+    is($d->stat('conn_mem_kicks'), 0, 'so it does not have to go');
+
+    while_asleep($d, $control, sub { speak($_) for @idle, @clients });
+    hear($_) for $late, @idle;
+    is($d->stat('conn_mem_kicks'), 0, 'nor who has said what nobody has read yet');
+
+    speak($_) for $late, @idle;
+    ok(eventually(sub { $d->stat('conn_mem_bytes') == 0 }), 'all are through');
+    my @tricklers = map { by_hand($d) } 1 .. @clients;
+    speak($_, 20) for @tricklers;
+    ok(eventually(sub { $d->stat('conn_mem_bytes') == @tricklers * $HANDSHAKE }), 'others trickle');
+    $late = by_hand($d);
+    $d->barrier;
+    while_asleep($d, $control, sub { speak($late); speak($_, 1) for @tricklers });
+    hear($late);
+    cmp_ok($d->stat('conn_mem_kicks'), '>', 0, 'and have to go, though they say a byte');
+    $d->stop_clean;
+}
+
 # Nobody who waits is passed by, neither by who comes later nor by who begins.
 {
     my $d = Daemon->start({ tls => {} }, tls_arguments('conn_mem_limit=1', 'debug_commands'),

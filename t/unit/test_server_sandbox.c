@@ -120,6 +120,7 @@ assert_allowed(struct trial trial, const char *what)
     X(recvmsg, WORKER, recvmsg, -1, NULL, 0)                                             \
     X(getsockname, WORKER, getsockname, -1, NULL, NULL)                                  \
     X(ask_what_is_unsent, WORKER, ioctl, -1, SIOCOUTQ, NULL)                             \
+    X(ask_what_is_unread, WORKER, ioctl, -1, SIOCINQ, NULL)                              \
     X(type_into_a_terminal, 0, ioctl, -1, TIOCSTI, NULL)                                 \
     X(sendmsg, WORKER | WATCH, sendmsg, -1, NULL, 0)                                     \
     X(fallocate, WORKER | UPKEEP, fallocate, -1, 0, 0, 1)                                \
