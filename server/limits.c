@@ -162,12 +162,16 @@ limits_leave_room_for_tls(uint64_t bytes, unsigned threads)
                              LIMITS_HANDSHAKES_LEAST * LIMITS_HANDSHAKE_BYTES;
 }
 
+static bool
+keeps_more(const struct worker *worker, uint64_t allowed)
+{
+    return worker->kept_bytes > allowed && allowed > 0;
+}
+
 bool
 limits_is_over(const struct worker *worker)
 {
-    uint64_t allowed = share(worker);
-
-    return worker->kept_bytes > allowed && allowed > 0;
+    return keeps_more(worker, share(worker));
 }
 
 bool
@@ -270,9 +274,12 @@ relieve(struct worker *worker, uint64_t enough, const struct conn *served)
 void
 limits_relieve(struct worker *worker, const struct conn *served)
 {
+    /* Asked once: HUP may say meanwhile that there is no limit, which is 0. */
+    uint64_t allowed = share(worker);
+
     limits_end_stale(worker);
-    if (limits_is_over(worker))
-        relieve(worker, share(worker) / 8 * 7, served);
+    if (keeps_more(worker, allowed))
+        relieve(worker, allowed / 8 * 7, served);
 }
 
 /* What clients do not take must not keep others from beginning, a few at a time. */
