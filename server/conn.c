@@ -669,7 +669,7 @@ static bool
 may_begin(struct worker *worker)
 {
     if (!limits_let_shake_hands(worker))
-        limits_end_stale(worker);
+        limits_make_room(worker);
     return worker->waiting == NULL && limits_let_shake_hands(worker);
 }
 

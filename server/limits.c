@@ -13,6 +13,7 @@
 enum {
     STALE_S = 1,       /* a client's turn in one, where there is no room    */
     HANDSHAKES_IN = 2, /* of so many parts of the memory they may have one  */
+    LEAST_IN = 8,      /* of so many they may always have one               */
 };
 
 void
@@ -114,6 +115,10 @@ look_at(struct conn *conn, uint32_t now)
 
     if (conn->tls != NULL && !tls_is_ready(conn->tls)) {
         if (is_over(conn->heard_at, now, limits->handshake_s)) {
+            if (conn->deferred) { /* it is not the client that is slow */
+                limits_end_handshake(conn);
+                return;
+            }
             counter_add(&counters->handshake_kicks, 1);
             conn_refuse(conn, "the handshake takes too long");
         }
@@ -174,14 +179,18 @@ limits_is_over(const struct worker *worker)
     return keeps_more(worker, share(worker));
 }
 
-bool
-limits_let_shake_hands(const struct worker *worker)
+static bool
+has_room(const struct worker *worker, uint64_t allowed)
 {
-    uint64_t allowed = share(worker);
-
     return allowed == 0 ||
            (worker->kept_bytes + LIMITS_HANDSHAKE_BYTES <= allowed &&
             (worker->shaking + 1) * LIMITS_HANDSHAKE_BYTES <= allowed / HANDSHAKES_IN);
+}
+
+bool
+limits_let_shake_hands(const struct worker *worker)
+{
+    return has_room(worker, share(worker));
 }
 
 /* Has it said something that is not read yet? Then it is the worker's turn. */
@@ -207,15 +216,21 @@ limits_end_handshake(struct conn *conn)
     end(conn, &conn->worker->counters.conn_mem_kicks, EVENTS_CLOSED_BY_MEMORY_LIMIT);
 }
 
-void
-limits_end_stale(struct worker *worker)
+/* For the first time in this tick? */
+static bool
+may_walk(struct worker *worker)
 {
-    uint32_t     now = clock_now(&worker->server->clock);
+    uint32_t now = clock_now(&worker->server->clock), before = worker->relieved_at;
+
+    worker->relieved_at = now;
+    return now != before;
+}
+
+static void
+end_stale(struct worker *worker)
+{
     struct conn *next;
 
-    if (now == worker->relieved_at) /* it is a walk through all of them */
-        return;
-    worker->relieved_at = now;
     for (struct conn *conn = worker->conns; conn != NULL; conn = next) {
         next = conn->next;
         if (limits_is_stale(conn))
@@ -277,20 +292,31 @@ limits_relieve(struct worker *worker, const struct conn *served)
     /* Asked once: HUP may say meanwhile that there is no limit, which is 0. */
     uint64_t allowed = share(worker);
 
-    limits_end_stale(worker);
+    if (may_walk(worker))
+        end_stale(worker);
     if (keeps_more(worker, allowed))
         relieve(worker, allowed / 8 * 7, served);
 }
 
-/* What clients do not take must not keep others from beginning, a few at a time. */
-static void
-make_room_for_handshakes(struct worker *worker)
+static uint64_t
+least_handshakes(uint64_t allowed)
 {
-    limits_end_stale(worker);
-    if (worker->shaking < LIMITS_HANDSHAKES_LEAST && !limits_let_shake_hands(worker))
-        relieve(worker,
-                share(worker) -
-                    (LIMITS_HANDSHAKES_LEAST - worker->shaking) * LIMITS_HANDSHAKE_BYTES,
+    uint64_t part = allowed / LEAST_IN / LIMITS_HANDSHAKE_BYTES;
+
+    return part > LIMITS_HANDSHAKES_LEAST ? part : LIMITS_HANDSHAKES_LEAST;
+}
+
+/* What clients do not take must not keep others from beginning. */
+void
+limits_make_room(struct worker *worker)
+{
+    uint64_t allowed = share(worker), least = least_handshakes(allowed);
+
+    if (!may_walk(worker))
+        return;
+    end_stale(worker);
+    if (worker->shaking < least && !has_room(worker, allowed))
+        relieve(worker, allowed - (least - worker->shaking) * LIMITS_HANDSHAKE_BYTES,
                 NULL);
 }
 
@@ -308,8 +334,4 @@ limits_look(struct worker *worker)
     }
     if (limits_is_over(worker))
         limits_relieve(worker, NULL);
-    if (worker->waiting != NULL) {
-        make_room_for_handshakes(worker);
-        conn_begin_waiting(worker);
-    }
 }

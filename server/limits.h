@@ -15,10 +15,12 @@
  * Memory that connections keep is counted by their worker. When it has more than its share of
  * conn_mem_limit, those of its connections that keep most are closed (limits_relieve). A
  * handshake that has begun counts like input that is kept; one that there is no room for waits
- * (conn_begin_waiting). Anybody can begin one, so handshakes have at most half of the share, and
- * nobody who is through has to go for their sake, but for a few at a time
- * (LIMITS_HANDSHAKES_LEAST). They are closed for the time that they take alone, and then before
- * anybody else.
+ * (conn_begin_waiting), for handshake_s at most. Anybody can begin one, so handshakes have at most
+ * half of the share, and nobody who is through has to go for their sake, but for an eighth. They
+ * are closed for the time that they take alone, and then before anybody else.
+ *
+ * Room is made at most once a tick of the clock, for it is a walk through all connections: when
+ * somebody wants to begin, and at each tick while somebody waits.
  *
  * Threads: the worker's own; limits are read by workers and set by main.
  */
@@ -51,7 +53,8 @@ void limits_show(const struct limits *limits, struct options *options);
  * 40 KB were measured with a short chain on an elliptic curve, 58 KB with RSA. */
 enum { LIMITS_HANDSHAKE_BYTES = 60 << 10 };
 
-/* So many may be under way in each thread, whatever its other connections keep. */
+/* So many may be under way in each thread, or as many as an eighth of its share holds, whatever
+ * its other connections keep. */
 enum { LIMITS_HANDSHAKES_LEAST = 4 };
 
 /* With a memory limit of so many bytes for connections, 0: none, each thread has to have room for
@@ -71,12 +74,13 @@ bool limits_let_shake_hands(const struct worker *worker);
 /* Has a client that shakes hands had its turn for more than a second? What it has said is heard,
  * so the time that the worker takes, with as many as there are, is not the client's. */
 bool limits_is_stale(const struct conn *conn);
-/* Close such a one, because there is no room for others. */
+/* Close one, because there is no room for others, or for itself. */
 void limits_end_handshake(struct conn *conn);
-/* There is no room for a handshake: close all that are stale. Clients that mean it are through by
- * then, however many begin at once, for the others wait. */
-void limits_end_stale(struct worker *worker);
-/* The same where it keeps too much, and if that does not help close those that keep most and are
+/* There may be no room for a handshake: close all that are stale. Clients that mean it are through
+ * by then, however many begin at once, for the others wait. If there are few, close those that
+ * keep most and are through, until there is room for as many as there may be at least. */
+void limits_make_room(struct worker *worker);
+/* It keeps too much: close who is stale, and if that does not help those that keep most and are
  * through with their handshakes, until it is less by an eighth. The one that is served may be
  * among them: its caller must not touch it after this. */
 void limits_relieve(struct worker *worker, const struct conn *served);

@@ -161,10 +161,13 @@ on_tick(evutil_socket_t fd, short what, void *arg)
     timekeeper_tick(&server->timekeeper);
     cache_tick(server->cache_thread);
     log_tick(&server->log);
-    if (++server->ticks % CLOCK_HZ != 0)
-        return;
-    for (unsigned i = 0; i < server->workers_started; i++)
-        worker_look(&server->workers[i]);
+    server->ticks++;
+    for (unsigned i = 0; i < server->workers_started; i++) {
+        if (server->ticks % CLOCK_HZ == 0)
+            worker_look(&server->workers[i]);
+        else
+            worker_help_waiting(&server->workers[i]);
+    }
 }
 
 static void

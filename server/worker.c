@@ -78,6 +78,13 @@ worker_look(struct worker *worker)
     wake_up(worker->wake_fd);
 }
 
+void
+worker_help_waiting(struct worker *worker)
+{
+    if (counter_read(&worker->waiting_count) > 0)
+        wake_up(worker->wake_fd);
+}
+
 static void
 on_wake(evutil_socket_t fd, short what, void *arg)
 {
@@ -99,6 +106,10 @@ on_wake(evutil_socket_t fd, short what, void *arg)
     }
     if (atomic_exchange(&worker->is_to_look, false))
         limits_look(worker);
+    if (worker->waiting != NULL) {
+        limits_make_room(worker);
+        conn_begin_waiting(worker);
+    }
     if (atomic_load(&worker->stopping))
         event_base_loopbreak(worker->base);
 }

@@ -73,7 +73,7 @@ struct worker {
     struct conn  *waiting;   /* for room to begin their handshakes        */
     struct conn **waiting_end;
     uint64_t      waiting_count; /* of these; others look, too              */
-    uint32_t      relieved_at;   /* clock: limits_end_stale()                */
+    uint32_t      relieved_at;   /* clock: limits_make_room()                */
     struct reply *reply;         /* of the connection that is served          */
     char         *input;         /* WORKER_INPUT_BYTES                        */
     struct udp   *udp;           /* NULL without -U                           */
@@ -98,6 +98,8 @@ bool worker_answers(struct worker *worker);
 /* Let it look which of its connections have run into a limit; any thread may do this. A timer
  * of its own would make each turn of its loop ask what time it is. */
 void worker_look(struct worker *worker);
+/* Let it begin handshakes that wait, if there are any and it has room; any thread may do this. */
+void worker_help_waiting(struct worker *worker);
 
 /* For connections: come back to this one after the others had their turn. False: that
  * cannot be, and the connection would wait forever. */

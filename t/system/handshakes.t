@@ -47,7 +47,7 @@ sub ask_for_handshake ($d, $bytes) {
 sub begin_handshake ($d, $bytes) {
     my $socket = ask_for_handshake($d, $bytes);
 
-    sysread($socket, my $answer, 1);
+    has_answer($socket, 60) or die "no answer\n";
     return $socket;
 }
 
@@ -227,7 +227,7 @@ sub speak ($client, $bytes = 1 << 16) {
 # Let it hear the server's answer, until it has something to say itself.
 sub hear ($client) {
     while (Net::SSLeay::BIO_pending($client->{out}) == 0) {
-        eventually(sub { has_answer($client->{socket}) }) or die "no answer\n";
+        has_answer($client->{socket}, 60) or die "no answer\n";
         sysread $client->{socket}, my $answer, 1 << 16 or die "it is closed\n";
         Net::SSLeay::BIO_write($client->{in}, $answer);
         Net::SSLeay::connect($client->{ssl});
@@ -285,6 +285,73 @@ sub while_asleep ($d, $control, $what) {
     $d->stop_clean;
 }
 
+# What is kept when nothing more is to come of what has been asked for.
+sub settled ($d) {
+    my ($kept, $times) = (-1, 0);
+
+    while ($times < 5) {
+        my $before = $kept;
+        $kept  = $d->stat('conn_mem_bytes');
+        $times = $kept == $before ? $times + 1 : 0;
+    }
+    return $kept;
+}
+
+# So many may begin at once, whatever others keep. They do when they come, or when the clock moves:
+# it stands, so what is in the way is in the way until then.
+{
+    my $limit = 4 * $MIB;
+    my $d = Daemon->start({ tls => {} }, tls_arguments('conn_mem_limit=4', 'debug_commands'),
+        '-t' => 1);
+    my $bytes = hello(Net::SSLeay::TLS1_3_VERSION());
+    $d->connect->ask(set($_ => 'x' x 1000)) for @KEYS;
+    my @clients = map { $d->connect(window => 4096) } 1 .. 200;
+    $clients[-1]->expect("debugtime p\r\n", "OK\r\n", 'the clock stands');
+    my @idle = @clients[ 0 .. 198 ];
+    while (@idle && settled($d) <= $limit - $HANDSHAKE) {
+        (shift @idle)->push_out("get @KEYS\r\n" x 500, 0);
+    }
+    cmp_ok($d->stat('conn_mem_bytes'), '>', $limit - $HANDSHAKE, 'others keep all that there is');
+    my $kicks = $d->stat('conn_mem_kicks');
+
+    $d->advance_clock(1);
+    my $first = begin_handshake($d, $bytes);
+    is($d->stat('handshakes_deferred'), 0, 'who comes need not wait');
+    cmp_ok($d->stat('conn_mem_kicks'), '>', $kicks, 'some have to go for him');
+    my $part = int $limit / 8 / $HANDSHAKE;
+    my @more = map { begin_handshake($d, $bytes) } 2 .. $part;
+    is($d->stat('handshakes_deferred'), 0, 'nor who comes while an eighth is enough');
+    my @late = map { ask_for_handshake($d, $bytes) } 1 .. $part;
+    ok(eventually(sub { $d->stat('handshakes_waiting') == @late }), 'the others wait');
+    $kicks = $d->stat('conn_mem_kicks');
+    $d->advance_clock(2);
+    ok(eventually(sub { @late == grep { has_answer($_) } @late }), 'until those have taken too long');
+    is($d->stat('conn_mem_kicks'), $kicks + $part, 'who go alone');
+    @clients = ();
+    $d->stop_clean;
+}
+
+# Who waits for room does not wait forever, and does not count as one who is slow.
+{
+    my $d = Daemon->start({ tls => {} },
+        tls_arguments('conn_mem_limit=1', 'ssl_handshake_timeout=2', 'debug_commands'), '-t' => 1);
+    $d->connect->expect("debugtime p\r\n", "OK\r\n", 'the clock stands');
+    my $late = by_hand($d);
+    $d->advance_clock(1);
+    my @clients = map { by_hand($d) } 1 .. int $MIB / 2 / $HANDSHAKE;
+    speak($_, 20) for @clients;
+    ok(eventually(sub { $d->stat('conn_mem_bytes') == @clients * $HANDSHAKE }), 'there is no room');
+    speak($late);
+    $d->advance_clock(1);
+    speak($_), hear($_) for @clients;
+    is($d->stat('handshakes_waiting'), 1, 'so that one waits');
+    $d->advance_clock(1);
+    ok(eventually(sub { $d->stat('handshakes_waiting') == 0 }), 'until its time is over');
+    is($d->stat('handshake_kicks'), 0, 'which does not count as a handshake that takes too long');
+    is($d->stat('conn_mem_kicks'), 1, 'but as one that there was no room for');
+    $d->stop_clean;
+}
+
 # Nobody who waits is passed by, neither by who comes later nor by who begins.
 {
     my $d = Daemon->start({ tls => {} }, tls_arguments('conn_mem_limit=1', 'debug_commands'),
@@ -319,11 +386,11 @@ sub while_asleep ($d, $control, $what) {
     $d->stop_clean;
 }
 
-sub has_answer ($socket) {
+sub has_answer ($socket, $seconds = 0) {
     my $set = '';
 
     vec($set, fileno $socket, 1) = 1;
-    return select($set, undef, undef, 0) == 1;
+    return select($set, undef, undef, $seconds) == 1;
 }
 
 done_testing;
