@@ -16,10 +16,11 @@ enum {
 
 void
 crawler_init(struct crawler *crawler, struct cache *cache, struct watch_ring *ring,
-             const struct options *options, uint64_t now_us)
+             struct pulse *pulse, const struct options *options, uint64_t now_us)
 {
     crawler->cache = cache;
     crawler->ring = ring;
+    crawler->pulse = pulse;
     atomic_init(&crawler->enabled, options->lru_crawler);
     atomic_init(&crawler->sleep_us, options->lru_crawler_sleep_us);
     atomic_init(&crawler->most, options->lru_crawler_tocrawl);
@@ -66,6 +67,15 @@ is_worth_it(struct cache *cache, const struct crawler_sums *before,
     return dead * 100 > all * WORTH_PERCENT;
 }
 
+/* Reap some items more. What is not in memory has to be read first, which may take long. */
+static bool
+step(struct crawler *crawler, struct cache_thread *cache_thread, struct cache_walk *walk,
+     uint64_t left[CACHE_CLASS_MAX + 1])
+{
+    pulse_beat(crawler->pulse);
+    return cache_reap_step(cache_thread, walk, left);
+}
+
 /* Reap a part of the table, the next one each time. Keys are spread evenly, so it tells what
  * a round would find. */
 static bool
@@ -78,7 +88,7 @@ sample_is_worth_it(struct crawler *crawler, struct cache_thread *cache_thread)
         left[i] = UINT64_MAX;
     cache_counters_sum(crawler->cache, &before.all, before.of_class);
     for (unsigned i = 0; i < SAMPLE_BUCKETS; i++) {
-        if (!cache_reap_step(cache_thread, &crawler->sample, left))
+        if (!step(crawler, cache_thread, &crawler->sample, left))
             crawler->sample = (struct cache_walk){ 0 };
     }
     cache_counters_sum(crawler->cache, &after.all, after.of_class);
@@ -177,7 +187,7 @@ crawler_turn(struct crawler *crawler, struct cache_thread *cache_thread, uint64_
         begin(crawler, now_us);
     }
     for (unsigned i = 0; i < BUCKETS_A_TURN && goes_on; i++)
-        goes_on = cache_reap_step(cache_thread, &crawler->walk, crawler->left);
+        goes_on = step(crawler, cache_thread, &crawler->walk, crawler->left);
     if (goes_on && atomic_load(&crawler->enabled))
         return now_us + atomic_load(&crawler->sleep_us);
     end(crawler, now_us);

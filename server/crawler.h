@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "server/options.h"
+#include "server/pulse.h"
 #include "server/watch.h"
 #include "slabs/cache.h"
 #include "slabs/counters.h"
@@ -27,7 +28,8 @@ struct crawler_sums {
 
 struct crawler {
     struct cache      *cache;
-    struct watch_ring *ring; /* for `watch sysevents`    */
+    struct watch_ring *ring;  /* for `watch sysevents`    */
+    struct pulse      *pulse; /* of its thread, beaten at each step  */
     _Atomic bool       enabled;
     _Atomic bool       running;  /* ...or was asked for       */
     _Atomic uint64_t   starts;   /* rounds that have begun    */
@@ -49,8 +51,9 @@ struct crawler {
     bool        classes[CACHE_CLASS_MAX + 1];
 };
 
+/* It borrows all but the options. */
 void crawler_init(struct crawler *crawler, struct cache *cache, struct watch_ring *ring,
-                  const struct options *options, uint64_t now_us);
+                  struct pulse *pulse, const struct options *options, uint64_t now_us);
 void crawler_fini(struct crawler *crawler);
 /* Do what there is to do now; when to call it again. */
 uint64_t crawler_turn(struct crawler *crawler, struct cache_thread *cache_thread,

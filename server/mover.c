@@ -14,10 +14,11 @@ enum {
 
 void
 mover_init(struct mover *mover, struct cache *cache, struct watch_ring *ring,
-           const struct options *options)
+           struct pulse *pulse, const struct options *options)
 {
     mover->cache = cache;
     mover->ring = ring;
+    mover->pulse = pulse;
     mover->pause_us = LOOK_LEAST_US;
     mover->moves = options->slab_reassign;
     atomic_init(&mover->automove, options->slab_automove);
@@ -64,6 +65,7 @@ mover_turn(struct mover *mover, struct cache_thread *thread, uint64_t now_us)
     for (unsigned i = 0; i < STEPS_A_TURN; i++) {
         enum cache_move_state state = cache_move_step(thread);
 
+        pulse_beat(mover->pulse);
         switch (state) {
         case CACHE_MOVE_MORE:
             break;

@@ -13,12 +13,14 @@
 #include <stdint.h>
 
 #include "server/options.h"
+#include "server/pulse.h"
 #include "server/watch.h"
 #include "slabs/cache.h"
 
 struct mover {
     struct cache      *cache;
     struct watch_ring *ring;     /* to tell watchers of pages         */
+    struct pulse      *pulse;    /* of its thread, beaten at each step */
     bool               moves;    /* slab_reassign; frozen             */
     uint64_t           look_us;  /* when to look again what to move   */
     uint64_t           pause_us; /* between two looks                 */
@@ -29,8 +31,9 @@ struct mover {
     _Atomic unsigned window_s;
 };
 
+/* It borrows all but the options. */
 void mover_init(struct mover *mover, struct cache *cache, struct watch_ring *ring,
-                const struct options *options);
+                struct pulse *pulse, const struct options *options);
 /* Move for a while; when to go on. For the upkeep thread. */
 uint64_t mover_turn(struct mover *mover, struct cache_thread *thread, uint64_t now_us);
 

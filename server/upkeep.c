@@ -26,8 +26,8 @@ lists_turn(struct upkeep *upkeep, uint64_t now_us)
     if (!upkeep->keeps_lists)
         return UINT64_MAX;
     for (unsigned size_class = 1; size_class <= count; size_class++) {
-        pulse_beat(&upkeep->pulse);
         for (unsigned i = 0; i < STEPS_A_CLASS; i++) {
+            pulse_beat(&upkeep->pulse);
             if (!cache_upkeep_step(upkeep->cache_thread, size_class))
                 break;
             worked = true;
@@ -153,8 +153,8 @@ upkeep_start(struct upkeep *upkeep, struct cache *cache, struct watch_ring *ring
     upkeep->keeps_lists = options->lru_maintainer;
     upkeep->sandbox = sandbox;
     upkeep->lists_pause_us = PAUSE_LEAST_US;
-    crawler_init(&upkeep->crawler, cache, ring, options, monotonic_us());
-    mover_init(&upkeep->mover, cache, ring, options);
+    crawler_init(&upkeep->crawler, cache, ring, &upkeep->pulse, options, monotonic_us());
+    mover_init(&upkeep->mover, cache, ring, &upkeep->pulse, options);
     upkeep->cache_thread = cache_thread_create(cache);
     if (upkeep->cache_thread == NULL || !init_told(&upkeep->told))
         goto fail;

@@ -8,6 +8,7 @@ struct crawling {
     struct fixture    f;
     struct watch      watch;
     struct watch_ring ring;
+    struct pulse      pulse;
     struct crawler    crawler;
     uint64_t          now_us;
 };
@@ -40,7 +41,7 @@ begin(struct crawling *c, unsigned items, unsigned ttl_s)
         put_numbered(c, "", i, VALUE_BYTES, i % 2 ? ttl_s : 0);
     ck_assert_uint_eq(items_in(&c->f), items);
     ck_assert(cache_memory_is_short(c->f.cache) == (items == ITEMS));
-    crawler_init(&c->crawler, c->f.cache, &c->ring, &options, c->now_us);
+    crawler_init(&c->crawler, c->f.cache, &c->ring, &c->pulse, &options, c->now_us);
 }
 
 static void
@@ -144,6 +145,24 @@ START_TEST(it_rests_ten_times_as_long_as_it_has_worked)
 }
 END_TEST
 
+/* Of a slow disk a sample, or a turn, may take longer than anybody waits for a sign of life. */
+START_TEST(it_answers_within_a_sample_and_within_a_turn)
+{
+    struct crawling c;
+
+    begin(&c, ITEMS, 10);
+    for (unsigned i = 0; i < 2; i++) {
+        ck_assert(pulse_call(&c.pulse));
+        crawl(&c, 1);
+        ck_assert_uint_eq(atomic_load(&c.crawler.starts), i);
+        ck_assert(pulse_call(&c.pulse));
+        pulse_beat(&c.pulse);
+        advance(&c.f, 11);
+    }
+    end(&c);
+}
+END_TEST
+
 START_TEST(who_is_switched_off_does_not_even_look)
 {
     struct crawling c;
@@ -168,6 +187,7 @@ main(void)
     tcase_add_test(when, where_memory_is_short_they_go_at_once);
     tcase_add_test(when, it_is_bytes_that_count);
     tcase_add_test(when, it_rests_ten_times_as_long_as_it_has_worked);
+    tcase_add_test(when, it_answers_within_a_sample_and_within_a_turn);
     tcase_add_test(when, who_is_switched_off_does_not_even_look);
     return fixture_run(suite);
 }
