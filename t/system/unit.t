@@ -60,21 +60,27 @@ for my $unit ('larder.service', 'larder@.service') {
     like($text, qr{^ExecStart=/usr/bin/larder --config /etc/larder/(?:larder|%i)\.conf$}m,
         "$unit starts what was installed");
     unlike($text, qr/\@\w+\@/, "with every place filled in");
+    my ($started) = $text =~ /^ExecStart=(.*)$/m;
+    my ($checked, @then) = $text =~ /^ExecReload=(.*)$/mg;
+    is($checked, $started =~ s/(?= --config)/ --check-config/r, "checks its file before a reload");
+    is("@then", '/bin/kill -HUP $MAINPID', "and has it read only then");
     like($text, qr{^RuntimeDirectory=larder(?:@{[ $unit =~ /@/ ? '/%i' : '' ]})$}m,
         "has a place of its own for a socket");
     unlike($text, qr/^RemoveIPC=(?!no$)/m, "and leaves a memory file in /dev/shm alone");
 }
 SKIP: {
-    skip 'no systemd-analyze here', 3 if system('systemd-analyze --version >/dev/null 2>&1') != 0;
-    my $unit     = "$root/usr/lib/systemd/system/larder.service";
-    my $security = output('systemd-analyze', 'security', '--offline=true', $unit);
-    my ($exposed) = $security =~ /Overall exposure level for larder.service: (\d+\.\d+)/;
+    skip 'no systemd-analyze here', 6 if system('systemd-analyze --version >/dev/null 2>&1') != 0;
+    for my $name ('larder', 'larder@') {
+        my $unit     = "$root/usr/lib/systemd/system/$name.service";
+        my $security = output('systemd-analyze', 'security', '--offline=true', $unit);
+        my ($exposed) = $security =~ /Overall exposure level for \Q$name\E\w*.service: (\d+\.\d+)/;
 
-    cmp_ok($exposed // 10, '<=', 1.5, "the sandbox is tight");
-    for my $file ($unit, $unit =~ s/service\z/socket/r) {
-        my $verdict = output('sh', '-c', "systemd-analyze verify --man=no $file 2>&1");
-        is(join('', grep { !/is not executable/ } split /^/, $verdict), '',
-            "systemd understands $file");
+        cmp_ok($exposed // 10, '<=', 1.5, "the sandbox of $name is tight");
+        for my $file ($unit, $unit =~ s/service\z/socket/r) {
+            my $verdict = output('sh', '-c', "systemd-analyze verify --man=no $file 2>&1");
+            is(join('', grep { !/is not executable/ } split /^/, $verdict), '',
+                "systemd understands $file");
+        }
     }
 }
 # The user of the unit is made, in this tree.
