@@ -311,6 +311,16 @@ is_usable(enum cache_file_found found)
     return found != CACHE_FILE_FOREIGN && found != CACHE_FILE_NO_SPACE;
 }
 
+/* The cache is at work on all of the memory file, at the start or at the end. */
+static void
+on_progress(void *arg, uint32_t pages, uint32_t all)
+{
+    struct server *server = arg;
+
+    systemd_tell_progress(&server->systemd, server->sealing ? "Sealing" : "Restoring",
+                          pages, all);
+}
+
 /* Bring back what the memory file holds, and say what it was. */
 static bool
 restore_cache(struct server *server)
@@ -549,6 +559,8 @@ server_start(struct server *server, char *text, size_t text_bytes, int *exit_cod
         server_stop(server);
         return false;
     }
+    server->memory.file.progress = on_progress;
+    server->memory.file.progress_arg = server;
     if (!create_cache(server, text, text_bytes))
         lacks = "memory for the cache";
     else if (!start_events(server))
@@ -647,6 +659,7 @@ server_stop(struct server *server)
     if (served) /* what could not be started may be half made */
         check_what_is_left(server);
     cache_thread_destroy(&server->cache_thread);
+    server->sealing = true;
     cache_destroy(&server->cache);
     lock_fini(&server->reset_lock);
     sandbox_fini(&server->sandbox);

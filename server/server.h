@@ -64,6 +64,7 @@ struct server {
     struct cache        *cache;
     struct cache_thread *cache_thread; /* the main thread's */
     struct memory_file   memory;    /* of -e; opened and closed by who owns the server */
+    bool                 sealing;   /* what is in it, at the end                       */
     struct host          host;      /* frozen            */
     unsigned         turn_requests; /* that one connection may run in one turn; frozen */
     _Atomic unsigned verbosity;

@@ -16,7 +16,13 @@
 #include "server/server.h"
 #include "server/stats.h"
 
-enum { STATUS_S = 10, MESSAGE_BYTES = 256 };
+enum {
+    STATUS_S = 10,
+    PROGRESS_S = 5,
+    EXTENSION_S =
+        60, /* so much time for the next piece of work: one page, of a slow disk */
+    MESSAGE_BYTES = 256,
+};
 
 /* ---- the socket ------------------------------------------------------------------ */
 
@@ -123,6 +129,31 @@ void
 systemd_tell_stopping(struct systemd *systemd)
 {
     tell(systemd, "STOPPING=1\nSTATUS=Stopping");
+}
+
+/* Is it time? For one of those who ask. */
+static bool
+is_time_for_progress(struct systemd *systemd)
+{
+    uint64_t now_us = monotonic_us(), last_us = atomic_load(&systemd->progress_us);
+    uint64_t pause_us = PROGRESS_S * UINT64_C(1000000);
+
+    if (systemd->watchdog_us > 0 && systemd->watchdog_us / 4 < pause_us)
+        pause_us = systemd->watchdog_us / 4;
+    return (last_us == 0 || now_us - last_us >= pause_us) &&
+           atomic_compare_exchange_strong(&systemd->progress_us, &last_us, now_us);
+}
+
+void
+systemd_tell_progress(struct systemd *systemd, const char *what, uint64_t done,
+                      uint64_t all)
+{
+    if (systemd->fd >= 0 && is_time_for_progress(systemd))
+        tell(systemd,
+             "EXTEND_TIMEOUT_USEC=%d000000\nSTATUS=%s the memory file: %" PRIu64
+             " of %" PRIu64 " pages%s",
+             EXTENSION_S, what, done, all,
+             systemd->watchdog_us > 0 ? "\nWATCHDOG=1" : "");
 }
 
 static void

@@ -6,10 +6,15 @@
  * and each thread in the background has to answer a call first, so one that hangs is restarted,
  * and not just a main thread that does.
  *
+ * A start that has a large memory file to restore, and an end that has one to seal, may take longer
+ * than the manager waits. It is asked for more time as long as that goes on, and told how far it
+ * has come. The watchdog waits for us only from READY on, but may do so while we end, when no loop
+ * runs any more: so that is a sign of life, too.
+ *
  * Source: sd_notify(3), "Notes", and systemd.service(5). The manager may be any that speaks
  * so; without NOTIFY_SOCKET nothing here does anything.
  *
- * Threads: main's.
+ * Threads: main's, but for systemd_tell_progress().
  */
 #ifndef LARDER_SERVER_SYSTEMD_H
 #define LARDER_SERVER_SYSTEMD_H
@@ -32,7 +37,8 @@ struct systemd {
     uint64_t           watchdog_us; /* that it waits for a sign of life; 0: it does not */
     struct event      *watchdog_event;
     struct event      *status_event;
-    bool               complained; /* that it cannot be told */
+    _Atomic uint64_t   progress_us; /* when it was last told of progress */
+    bool               complained;  /* that it cannot be told */
     struct log        *log;
 };
 
@@ -50,5 +56,9 @@ void systemd_fini(struct systemd *systemd);
 void systemd_tell_ready(struct systemd *systemd);
 void systemd_tell_reloading(struct systemd *systemd);
 void systemd_tell_stopping(struct systemd *systemd);
+/* So many of so many pages of the memory file are done, and it goes on. Any thread, as often as it
+ * likes: it is told once in some seconds. */
+void systemd_tell_progress(struct systemd *systemd, const char *what, uint64_t done,
+                           uint64_t all);
 
 #endif

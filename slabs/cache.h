@@ -116,6 +116,10 @@ struct cache_file {
      * with zeros; empty: it is not believed. */
     char identity[CACHE_FILE_IDENTITY_MAX];
     bool only_warm; /* leave it as it is, and make no cache, unless it can be restored */
+    /* Called while all pages are restored, or sealed when the cache is destroyed, which may take
+     * long: by each thread at work, at each page, with how many are done. NULL: nobody asks. */
+    void (*progress)(void *arg, uint32_t pages, uint32_t all);
+    void *progress_arg;
     /* cache_create() sets: */
     enum cache_file_found found;
     int64_t origin_s; /* with CACHE_FILE_WARM the clock has to be set to this origin,   */

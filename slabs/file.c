@@ -357,7 +357,9 @@ file_open(struct file *file, struct cache_file *from, const struct file_wish *wi
 {
     bool usable = false;
 
-    *file = (struct file){ .fd = from->fd };
+    *file = (struct file){ .fd = from->fd,
+                           .progress = from->progress,
+                           .progress_arg = from->progress_arg };
     from->found = judge(file, from, wish);
     if (from->only_warm && from->found != CACHE_FILE_WARM) {
         unmap_head(file);
@@ -415,6 +417,13 @@ file_page_class(const struct file *file, uint32_t page)
     return size_class != FILE_NO_CLASS ? size_class : 0;
 }
 
+void
+file_tell_progress(const struct file *file, uint32_t pages, uint32_t all)
+{
+    if (file->progress != NULL)
+        file->progress(file->progress_arg, pages, all);
+}
+
 bool
 file_page_is_whole(const struct file *file, uint32_t page, const void *bytes)
 {
@@ -444,10 +453,12 @@ file_seal(struct file *file, const char *base, uint32_t used)
     size_t            bytes = head->layout.page_bytes;
 
     poison_lift(base, used * bytes);
-    for (uint32_t page = 1; page < used; page++)
+    for (uint32_t page = 1; page < used; page++) {
+        file_tell_progress(file, page - 1, used - 1);
         head->words[page - 1] = (uint16_t)head->words[page - 1] |
                                 page_sum(head, base + (size_t)page * bytes, page)
                                     << WORD_SUM_SHIFT;
+    }
     head->words_sum = words_sum(head, used - 1);
     file->state.sealed = 1;
     atomic_signal_fence(memory_order_seq_cst);

@@ -86,6 +86,8 @@ struct file {
     uint32_t          kept_pages; /* that hold items of a process before  */
     bool              was_sealed; /* and their checksums are there        */
     struct file_state state;      /* as last written                      */
+    void (*progress)(void *arg, uint32_t pages, uint32_t all); /* of struct cache_file */
+    void *progress_arg;
 };
 
 /* What a file is to be like. */
@@ -115,6 +117,9 @@ void file_close(struct file *file);
 uint32_t file_capacity(const struct file *file);
 /* The class of a page that is kept, 0: none. */
 unsigned file_page_class(const struct file *file, uint32_t page);
+/* Tell whoever asks that so many of so many pages are done. */
+void file_tell_progress(const struct file *file, uint32_t pages, uint32_t all);
+
 /* Is a kept page as it was sealed? True where it was not. */
 bool file_page_is_whole(const struct file *file, uint32_t page, const void *bytes);
 /* Make room in the file for a page. False where the file system is full. */

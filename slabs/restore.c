@@ -350,6 +350,7 @@ cache_restore(struct cache_thread *thread)
     if (part == NULL)
         return false;
     while ((page = atomic_fetch_add(&cache->restore_next, 1)) < cache->pages.numbered) {
+        file_tell_progress(&cache->pages.file, page - 1, cache->pages.numbered - 1);
         if (pages_class_of(&cache->pages, page) != 0)
             restore_page(thread, part, page);
     }
@@ -361,6 +362,13 @@ cache_restore(struct cache_thread *thread)
 }
 
 /* ---- the end ---------------------------------------------------------------------- */
+
+static void
+tell_all_done(const struct cache *cache)
+{
+    file_tell_progress(&cache->pages.file, cache->pages.numbered - 1,
+                       cache->pages.numbered - 1);
+}
 
 /* Link the items whose chains are right. */
 static void
@@ -379,6 +387,7 @@ link_heads(struct cache_thread *thread, struct restore_part *part)
             .now = clock_now(cache->clock),
         };
 
+        tell_all_done(cache); /* but for chains, which may lie anywhere */
         part->heads = item->next;
         if (claim_chain(cache, item)) {
             link_item(&r, item, table_hash(&cache->table, item_key(item)));
@@ -483,8 +492,10 @@ cache_restore_end(struct cache_thread *thread, struct cache_restored *restored)
     for (part = cache->restored; part != NULL; part = part->next)
         settle_doubles(thread, part);
     for (uint32_t page = 1; page < cache->pages.numbered; page++) {
-        if (cache->piece_pages[page])
-            sweep_page(thread, page);
+        if (!cache->piece_pages[page])
+            continue;
+        tell_all_done(cache);
+        sweep_page(thread, page);
     }
     free(cache->piece_pages);
     cache->piece_pages = NULL;

@@ -126,6 +126,30 @@ SKIP: {
     $d->stop_clean;
 }
 
+# A memory file takes its time, at the start and at the end: so the manager is asked to wait.
+{
+    my @memory = ('-m' => 64, '-e' => "$folder/memory");
+    my $more   = qr/\AEXTEND_TIMEOUT_USEC=60000000\nSTATUS=/;
+    my $life   = qr/\nWATCHDOG=1\z/;
+    local $ENV{NOTIFY_SOCKET} = $address;
+    local $ENV{WATCHDOG_USEC} = 60_000_000;
+
+    $d = Daemon->start({ verbose => 1 }, @memory);
+    is((grep { /EXTEND/ } untold()), 0, 'there is nothing to restore yet');
+    $d->connect->ask(set(key => 'v' x 1000));
+    $d->stop_clean;
+    told(qr/STOPPING/);
+    like(told(qr/EXTEND/), qr/${more}Sealing the memory file: \d+ of [1-9]\d* pages$life/,
+        'at the end it is told how far that is, and that it goes on');
+    $d = Daemon->start({ verbose => 1 }, @memory);
+    like(told(qr/EXTEND|READY/), qr/${more}Restoring the memory file: \d+ of [1-9]\d* pages$life/,
+        'and so at the start');
+    is(told(qr/EXTEND|READY/), "READY=1\nMAINPID=@{[ $d->pid ]}", 'not at each page');
+    $d->connect->expect("get key\r\n", hit(key => 'v' x 1000), 'what was to be restored is there');
+    $d->stop_clean;
+    untold();
+}
+
 # Addresses.
 my $abstract = IO::Socket::UNIX->new(Type => SOCK_DGRAM, Local => "\0larder-test-$$") // die "$!\n";
 $d = started(NOTIFY_SOCKET => "\@larder-test-$$");
