@@ -555,11 +555,11 @@ warn_of_writers(const struct parser *p, int fd)
     if (fstat(fd, &about) != 0 || !S_ISREG(about.st_mode))
         return;
     if (about.st_mode & S_IWOTH)
-        options_complain(p, "warning: everybody can write to this file");
+        options_say(p, OPTIONS_WARNING, "everybody can write to this file");
     else if (about.st_mode & S_IWGRP && about.st_gid != 0)
-        options_complain(p, "warning: a group can write to this file");
+        options_say(p, OPTIONS_WARNING, "a group can write to this file");
     else if (about.st_uid != 0 && about.st_uid != geteuid())
-        options_complain(p, "warning: this file belongs to another user");
+        options_say(p, OPTIONS_WARNING, "this file belongs to another user");
 }
 
 static enum options_status
@@ -684,22 +684,23 @@ note_ignored(const struct parser *p)
         if (p->rows[i].state != OPTION_IGNORED || p->origins[i].source == SOURCE_PRESET)
             continue;
         options_name_row(&p->rows[i], name, sizeof(name));
-        options_complain(p, "%s has no effect: %s", name, p->rows[i].help);
+        options_say(p, OPTIONS_NOTE, "%s has no effect: %s", name, p->rows[i].help);
     }
     if (getenv("MEMCACHED_HASH_BULK_MOVE") != NULL)
-        options_complain(p, "MEMCACHED_HASH_BULK_MOVE has no effect: "
-                            "the table grows by itself, without a stop");
+        options_say(p, OPTIONS_NOTE,
+                    "MEMCACHED_HASH_BULK_MOVE has no effect: "
+                    "the table grows by itself, without a stop");
 }
 
 static void
 note_at_start(const struct parser *p)
 {
     if (p->o->threads > THREADS_USUAL)
-        options_complain(
-            p, "warning: %u threads (-t) are more than most machines have use for",
-            p->o->threads);
+        options_say(p, OPTIONS_WARNING,
+                    "%u threads (-t) are more than most machines have use for",
+                    p->o->threads);
     if (p->o->tcp_port == 0 && p->o->udp_port == 0 && p->o->unix_path == NULL)
-        options_complain(p, "warning: with -p 0 and without -s, nobody can reach it");
+        options_say(p, OPTIONS_WARNING, "with -p 0 and without -s, nobody can reach it");
     if (p->o->verbosity > 0)
         note_ignored(p);
 }
@@ -804,11 +805,15 @@ options_parse(struct options *o, int argc, char **argv, FILE *out, FILE *err)
 
 enum options_status
 options_parse_again(struct options *o, const struct options *before, int argc,
-                    char **argv, FILE *err)
+                    char **argv, options_hear *hear, void *arg)
 {
-    struct parser p = {
-        .o = o, .file = before->config_file, .again = true, .out = err, .err = err
-    };
+    struct parser p = { .o = o,
+                        .file = before->config_file,
+                        .again = true,
+                        .out = stderr,
+                        .err = stderr,
+                        .hear = hear,
+                        .hear_arg = arg };
 
     return run_parser(&p, argc, argv);
 }

@@ -182,11 +182,21 @@ enum options_status {
 enum options_status options_parse(struct options *o, int argc, char **argv, FILE *out,
                                   FILE *err) __attribute__((warn_unused_result));
 
+/* What is said of options. */
+enum options_level {
+    OPTIONS_WRONG,   /* they are refused                                 */
+    OPTIONS_WARNING, /* they are good, but hardly what somebody wants    */
+    OPTIONS_NOTE,    /* at -v: they have no effect                       */
+};
+
+/* Hears a line of that, with the place that it is about, and without its end. */
+typedef void options_hear(void *arg, enum options_level level, const char *line);
+
 /* The same once more, from the file that `before` was read from as it is now, the environment,
- * and argv after options_parse() has had it. Nobody is shown anything but complaints. */
+ * and argv after options_parse() has had it. What there is to say goes to `hear`. */
 enum options_status options_parse_again(struct options *o, const struct options *before,
-                                        int argc, char **argv, FILE *err)
-    __attribute__((warn_unused_result));
+                                        int argc, char **argv, options_hear *hear,
+                                        void *arg) __attribute__((warn_unused_result));
 
 /* Free the text in *o. */
 void options_fini(struct options *o);

@@ -28,8 +28,8 @@ find_origin(const struct parser *p, size_t field)
 }
 
 void
-options_complain_of(const struct parser *p, size_t first, size_t second,
-                    const char *wrong)
+options_say_of(const struct parser *p, enum options_level level, size_t first,
+               size_t second, const char *text)
 {
     const struct option_origin *of = find_origin(p, first),
                                *other = find_origin(p, second);
@@ -45,7 +45,7 @@ options_complain_of(const struct parser *p, size_t first, size_t second,
     } else if (of != NULL && of->source == SOURCE_ENVIRONMENT) {
         there.where = OPTIONS_VARIABLE;
     }
-    options_complain(&there, "%s", wrong);
+    options_say(&there, level, "%s", text);
 }
 
 /* ---- together -------------------------------------------------------------------- */
@@ -113,7 +113,8 @@ options_check_together(const struct parser *p)
 
         if (!conflict->found || is_bad(p, conflict->first) || is_bad(p, conflict->second))
             continue;
-        options_complain_of(p, conflict->first, conflict->second, conflict->wrong);
+        options_say_of(p, OPTIONS_WRONG, conflict->first, conflict->second,
+                       conflict->wrong);
         status = OPTIONS_CONFLICT;
     }
     return status;
@@ -126,7 +127,7 @@ options_check_listeners(const struct parser *p)
 
     if (listen_check(p->o, text, sizeof(text)) == LISTEN_OK)
         return OPTIONS_OK;
-    options_complain_of(p, offsetof(struct options, listen),
-                        offsetof(struct options, unix_path), text);
+    options_say_of(p, OPTIONS_WRONG, offsetof(struct options, listen),
+                   offsetof(struct options, unix_path), text);
     return OPTIONS_BAD_VALUE;
 }

@@ -31,7 +31,7 @@ struct finding {
 static void
 find_either(struct finding *finding, size_t field, size_t other, const char *text)
 {
-    options_complain_of(finding->p, field, other, text);
+    options_say_of(finding->p, OPTIONS_WRONG, field, other, text);
     finding->status = OPTIONS_BAD_VALUE;
 }
 
@@ -44,10 +44,7 @@ find(struct finding *finding, size_t field, const char *text)
 static void
 warn(const struct finding *finding, size_t field, const char *text)
 {
-    char line[TEXT_BYTES + 16];
-
-    snprintf(line, sizeof(line), "warning: %s", text);
-    options_complain_of(finding->p, field, field, line);
+    options_say_of(finding->p, OPTIONS_WARNING, field, field, text);
 }
 
 /* ---- what is read at the start ----------------------------------------------------- */

@@ -44,6 +44,8 @@ struct parser {
     bool                     checks; /* to say whether all is good is all that is asked */
     FILE                    *out;
     FILE                    *err;
+    options_hear            *hear; /* NULL: what is said goes to `err`               */
+    void                    *hear_arg;
 };
 
 /* May reading go on after this? What is wrong is told, all of it, and only then is it the
@@ -56,9 +58,11 @@ enum options_status options_first(enum options_status so_far, enum options_statu
 /* As fprintf(), with what cannot be shown as \xNN. */
 void options_print(FILE *to, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-/* Say what is wrong, a line; in the same way. */
-void options_complain(const struct parser *p, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+/* Say something, a line; in the same way. */
+void options_say(const struct parser *p, enum options_level level, const char *format,
+                 ...) __attribute__((format(printf, 3, 4)));
+/* Say what is wrong. */
+#define options_complain(p, ...) options_say((p), OPTIONS_WRONG, __VA_ARGS__)
 /* Say what the option would have taken. */
 enum options_status options_bad_value(const struct parser     *p,
                                       const struct option_row *row, const char *text);
@@ -68,10 +72,10 @@ enum options_status options_set_value(const struct parser     *p,
                                       const struct option_row *row, const char *text,
                                       bool is_preset);
 
-/* Say what is wrong with these two fields (offsets in struct options) together, and where the one
- * is from that was said last. */
-void options_complain_of(const struct parser *p, size_t first, size_t second,
-                         const char *wrong);
+/* Say something of these two fields (offsets in struct options) together, and where the one is from
+ * that was said last. */
+void options_say_of(const struct parser *p, enum options_level level, size_t first,
+                    size_t second, const char *text);
 /* Say all that is wrong with the options together, and with where to listen. */
 enum options_status options_check_together(const struct parser *p);
 enum options_status options_check_listeners(const struct parser *p);

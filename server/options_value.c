@@ -65,20 +65,52 @@ options_print(FILE *to, const char *format, ...)
     va_end(arguments);
 }
 
+static void
+print_place(FILE *to, const struct parser *p)
+{
+    if (p->line > 0)
+        options_print(to, "%s:%u: ", p->where, p->line);
+    else if (p->where != NULL)
+        options_print(to, "%s: ", p->where);
+}
+
+static void hear(const struct parser *p, enum options_level level, const char *format,
+                 va_list arguments) __attribute__((format(printf, 3, 0)));
+
+static void
+hear(const struct parser *p, enum options_level level, const char *format,
+     va_list arguments)
+{
+    char  *line = NULL;
+    size_t bytes;
+    FILE  *to = open_memstream(&line, &bytes);
+    bool   whole = false;
+
+    if (to != NULL) {
+        print_place(to, p);
+        print_arguments(to, format, arguments);
+        whole = fclose(to) == 0;
+    }
+    p->hear(p->hear_arg, level, whole ? line : "out of memory");
+    free(line);
+}
+
 void
-options_complain(const struct parser *p, const char *format, ...)
+options_say(const struct parser *p, enum options_level level, const char *format, ...)
 {
     va_list arguments;
 
-    fputs("larder: ", p->err);
-    if (p->line > 0)
-        options_print(p->err, "%s:%u: ", p->where, p->line);
-    else if (p->where != NULL)
-        options_print(p->err, "%s: ", p->where);
     va_start(arguments, format);
-    print_arguments(p->err, format, arguments);
+    if (p->hear != NULL) {
+        hear(p, level, format, arguments);
+    } else {
+        fputs("larder: ", p->err);
+        print_place(p->err, p);
+        fputs(level == OPTIONS_WARNING ? "warning: " : "", p->err);
+        print_arguments(p->err, format, arguments);
+        fputc('\n', p->err);
+    }
     va_end(arguments);
-    fputc('\n', p->err);
 }
 
 void

@@ -2,9 +2,7 @@
 #include "server/reload.h"
 
 #include <stddef.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "server/options.h"
 #include "server/options_table.h"
@@ -212,36 +210,19 @@ take_over(struct server *server, const struct options *last, struct options *fre
     return changes;
 }
 
-/* What is wrong, line by line. */
+/* What is said of them. The log says itself what is a warning. */
 static void
-refuse(struct server *server, char *text)
+hear(void *arg, enum options_level level, const char *line)
 {
-    char *line;
+    static const enum log_event events[] = {
+        [OPTIONS_WRONG] = LOG_SETTINGS_REFUSED,
+        [OPTIONS_WARNING] = LOG_SETTINGS_WARNING,
+        [OPTIONS_NOTE] = LOG_SETTINGS_NOTE,
+    };
+    struct server *server = arg;
 
-    while ((line = strsep(&text, "\n")) != NULL && text != NULL)
-        log_say(&server->log, LOG_SETTINGS_REFUSED, NULL, "%s", line);
-    log_say(&server->log, LOG_SETTINGS_REFUSED, NULL,
-            "%s: the old settings stay in force", server->options.config_file);
-}
-
-/* What was said of options that are good. The log says itself who says it, and what is a
- * warning. */
-static void
-pass_on(struct server *server, char *text)
-{
-    static const char program[] = "larder: ", mark[] = "warning: ";
-    char             *line, *warning;
-
-    while ((line = strsep(&text, "\n")) != NULL && text != NULL) {
-        if (strncmp(line, program, strlen(program)) == 0)
-            line += strlen(program);
-        warning = strstr(line, mark);
-        if (warning == NULL)
-            log_say(&server->log, LOG_SETTINGS_NOTE, NULL, "%s", line);
-        else
-            log_say(&server->log, LOG_SETTINGS_WARNING, NULL, "%.*s%s",
-                    (int)(warning - line), line, warning + strlen(mark));
-    }
+    log_say(&server->log, events[level], NULL, "%s%s",
+            level == OPTIONS_WRONG ? "larder: " : "", line);
 }
 
 /* Read it all; NULL if it is not good, which has been said then. */
@@ -250,27 +231,18 @@ read_again(struct server *server)
 {
     const struct reload *reload = &server->reload;
     struct options      *fresh = calloc(1, sizeof(*fresh));
-    char                *text = NULL;
-    size_t               bytes;
-    FILE                *err = open_memstream(&text, &bytes);
-    enum options_status  status = OPTIONS_NO_MEMORY;
 
-    if (fresh != NULL && err != NULL)
-        status =
-            options_parse_again(fresh, &server->options, reload->argc, reload->argv, err);
-    if (err != NULL)
-        fclose(err);
-    if (status == OPTIONS_OK) {
-        pass_on(server, text);
-    } else {
-        refuse(server, text);
-        if (fresh != NULL)
-            options_fini(fresh);
-        free(fresh);
-        fresh = NULL;
-    }
-    free(text);
-    return fresh;
+    if (fresh == NULL)
+        hear(server, OPTIONS_WRONG, "out of memory");
+    else if (options_parse_again(fresh, &server->options, reload->argc, reload->argv,
+                                 hear, server) == OPTIONS_OK)
+        return fresh;
+    log_say(&server->log, LOG_SETTINGS_REFUSED, NULL,
+            "%s: the old settings stay in force", server->options.config_file);
+    if (fresh != NULL)
+        options_fini(fresh);
+    free(fresh);
+    return NULL;
 }
 
 void

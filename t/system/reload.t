@@ -170,6 +170,19 @@ reload_says($d, $told, "and once more");
 chmod 0644, $conf;
 $d->stop_clean;
 
+# A warning is one whatever the file is called.
+{
+    my $named = "$dir/warning: it.conf";
+    $heard = 0;
+    write_conf("verbose = 1\n");
+    rename $conf, $named or die "$!\n";
+    $d = Daemon->start({ verbose => 1 }, '--config' => $named);
+    chmod 0666, $named;
+    reload_says($d, "warning: $named: everybody can write to this file\n"
+        . "$named was read again; nothing has changed\n", 'also one with that word in its name');
+    $d->stop_clean;
+}
+
 # What is allowed to connections changes for those that are there, too.
 
 # Has the server looked at its connections since? It does so once a second.
