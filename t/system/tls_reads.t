@@ -1,5 +1,4 @@
-# What TLS costs the system: one read for a record, one write for what a batch has to say, and no
-# buffers for who is idle.
+# What TLS costs the system: one read for a record, one write for what a batch has to say.
 use v5.36;
 use Test::More;
 use lib 't/lib';
@@ -9,8 +8,6 @@ use Daemon::Tls qw(tls_arguments);
 use IO::Socket::SSL;
 
 plan skip_all => 'memcached reads in another way' if is_reference();
-
-# --- calls -------------------------------------------------------------------
 
 my $RECORDS = 50;
 my $MOVES   = 'read,readv,recvfrom,recvmsg,write,writev,sendto,sendmsg';
@@ -51,43 +48,6 @@ SKIP: {
         }
         $d->stop_clean;
     }
-}
-
-# --- buffers -----------------------------------------------------------------
-
-my $CLIENTS = 500;
-my $KEPT    = 15 << 10;                 # of an idle one: ARCHITECTURE.md, TLS
-
-# Each stores the value and reads it.
-sub wrong_answers ($value, @clients) {
-    my $wrong = 0;
-
-    for my $c (@clients) {
-        $wrong++ if $c->ask(set(k => $value)) ne "STORED\r\n";
-        $wrong++ if $c->ask("get k\r\n", qr/END\r\n\z/) ne hit(k => $value);
-    }
-    return $wrong;
-}
-
-for my $version ('TLSv1_2', 'TLSv1_3') {
-    my $d = Daemon->start({ tls => { SSL_version => $version } }, tls_arguments(),
-        '-c' => 2 * $CLIENTS, '-t' => 2);
-    my $value = 'x' x 15_000;
-
-    SKIP: {
-        skip 'a sanitizer has memory of its own', 2 if $d->is_sanitized;
-        # What the cache itself takes for as much is taken before.
-        my $alone = $d->connect;
-        my $wrong = wrong_answers($value, ($alone) x (2 * $CLIENTS));
-        my $before = $d->resident;
-        my @idle   = map { $d->connect } 1 .. $CLIENTS;
-        $wrong += wrong_answers($value, @idle, @idle);
-        is($wrong, 0, "$version: $CLIENTS clients have sent and received whole records");
-        my $each = ($d->resident - $before) / $CLIENTS;
-        note(sprintf '%.1f KB for each', $each / 1024);
-        cmp_ok($each, '<', $KEPT, 'and none of their buffers is left');
-    }
-    $d->stop_clean;
 }
 
 done_testing;
