@@ -38,7 +38,7 @@ struct systemd {
     struct event      *watchdog_event;
     struct event      *status_event;
     _Atomic uint64_t   progress_us; /* when it was last told of progress */
-    bool               complained;  /* that it cannot be told */
+    _Atomic bool       complained;  /* that it cannot be told */
     struct log        *log;
 };
 
