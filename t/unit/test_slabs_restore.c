@@ -597,6 +597,46 @@ START_TEST(threads_share_the_work)
 }
 END_TEST
 
+/* How far it has come, by what is told. */
+struct heard {
+    uint32_t calls, wrong, all;
+};
+
+static void
+hear(void *arg, uint32_t pages, uint32_t all)
+{
+    struct heard *heard = arg;
+
+    heard->wrong += pages != heard->calls++;
+    heard->all = all;
+}
+
+START_TEST(each_page_is_told_of)
+{
+    struct warm  w;
+    struct heard sealed = { 0 }, restored = { 0 };
+    int          fd = file_new();
+
+    file_of(&w.file, fd);
+    w.file.progress = hear;
+    w.file.progress_arg = &sealed;
+    ck_assert(warm_try(&w, warm_config()));
+    tell_many(&w, 5000, 1);
+    ck_assert_uint_eq(sealed.calls, 0);
+    fixture_fini(&w.f);
+    ck_assert_uint_gt(sealed.calls, 1);
+    file_of(&w.file, fd);
+    w.file.progress = hear;
+    w.file.progress_arg = &restored;
+    ck_assert(warm_try(&w, warm_config()));
+    ck_assert_uint_eq(restored.calls, sealed.calls);
+    ck_assert_uint_eq(restored.all, sealed.calls);
+    ck_assert_uint_eq(sealed.all, sealed.calls);
+    ck_assert_uint_eq(restored.wrong + sealed.wrong, 0);
+    warm_fini(&w);
+}
+END_TEST
+
 /* Random use, killed or ended now and then: what is there is the latest, and what was
  * dropped stays away. The cache is large enough for all. */
 START_TEST(a_cache_lives_through_many_restarts)
@@ -1739,6 +1779,7 @@ main(void)
     tcase_add_test(back, lists_are_in_order_of_use);
     tcase_add_test(back, segments_stay_as_they_are);
     tcase_add_test(threads, threads_share_the_work);
+    tcase_add_test(threads, each_page_is_told_of);
     tcase_add_test(back, a_cache_lives_through_many_restarts);
     tcase_add_test(others, what_is_not_a_cache_is_left_alone);
     tcase_add_test(others, a_start_that_was_killed_at_once_is_begun_anew);
