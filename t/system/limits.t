@@ -100,8 +100,9 @@ sub play_a_step () {
 has_looked($d);
 for my $step (1 .. $STEPS) {
     play_a_step();
-    is(kicks($d), 'header 0 body 0 write 0 conn_mem 0', "nobody goes within $LIMIT seconds")
-        if $step == 3;
+    # Seconds that really pass count as well: each look takes some, of a busy machine more.
+    is(kicks($d), 'header 0 body 0 write 0 conn_mem 0', "nobody goes before $LIMIT seconds are over")
+        if $step == 2;
 }
 is(kicks($d), "header $wanted{header} body $wanted{body} write $wanted{write} conn_mem 0",
     'each of those that have to go has gone, and is counted');
