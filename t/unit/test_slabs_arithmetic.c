@@ -275,6 +275,43 @@ START_TEST(a_number_in_a_large_value_is_counted)
 }
 END_TEST
 
+/* It is written in its place behind the gap, and anew where somebody reads it or an id is
+ * chosen; then what is left is the number. */
+START_TEST(a_number_behind_a_gap_is_counted)
+{
+    enum { LENGTH_OF_IT = 1 << 16 };
+    struct fixture               f;
+    struct cache_reading         reading;
+    struct cache_key             key;
+    struct cache_result          result;
+    const struct cache_count_how chosen = { .delta = 1, .new_cas = 77 };
+    char                        *text = malloc(LENGTH_OF_IT);
+
+    fixture_init(&f);
+    key = key_of(&f, "n");
+    memset(text, ' ', LENGTH_OF_IT);
+    text[0] = '8';
+    ck_assert_int_eq(put_span(&f, "n", (struct span){ text, LENGTH_OF_IT }, 0), CACHE_OK);
+    assert_incr(&f, 1, 9);
+    assert_incr(&f, 1, 10);
+    memcpy(text, "10", 2);
+    assert_value_span(&f, "n", (struct span){ text, LENGTH_OF_IT });
+    ck_assert_int_eq(cache_read(f.thread, &key, &reading), CACHE_OK);
+    ck_assert(reading.pinned);
+    assert_incr(&f, 1, 11);
+    ck_assert(reading_holds(&reading, (struct span){ text, LENGTH_OF_IT }));
+    cache_read_end(f.thread, &reading);
+    assert_value(&f, "n", "11");
+
+    ck_assert_int_eq(put_span(&f, "n", (struct span){ text, LENGTH_OF_IT }, 0), CACHE_OK);
+    ck_assert_int_eq(cache_arithmetic(f.thread, &key, &chosen, &result), CACHE_OK);
+    assert_value(&f, "n", "11");
+    ck_assert_uint_eq(cas_of(&f, "n"), 77);
+    free(text);
+    fixture_fini(&f);
+}
+END_TEST
+
 START_TEST(without_memory_for_a_longer_result_nothing_changes)
 {
     struct cache_config config = fixture_config(MIB);
@@ -320,6 +357,7 @@ make_suite(void)
     tcase_add_test(results, flags_and_expiry_stay_and_the_id_is_new);
     tcase_add_test(results, what_is_missing_expired_or_flushed_is_not_counted);
     tcase_add_test(results, a_number_in_a_large_value_is_counted);
+    tcase_add_test(results, a_number_behind_a_gap_is_counted);
     tcase_add_test(results, without_memory_for_a_longer_result_nothing_changes);
     return suite;
 }

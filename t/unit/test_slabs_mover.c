@@ -15,8 +15,10 @@ enum {
     SMALL = 200, /* a value of many a page; a page has some 4,000 */
     LARGE = 100000,
     STEPS_MOST = 1000000,
-    CHUNK = 64 << 10, /* the largest, where there are chains */
-    CHAIN = 300000,   /* four full pieces and a bit          */
+    CHUNK = 64 << 10,      /* the largest, where there are chains */
+    CHAIN = 300000,        /* four full pieces and a bit          */
+    GAP_CHUNK = 256 << 10, /* the largest, where pieces have gaps */
+    GAP_CHAIN = 600000, /* two full pieces and one of a smaller class, also with a gap */
 };
 
 static unsigned
@@ -269,6 +271,8 @@ START_TEST(an_item_takes_all_that_it_has_along)
 {
     check_everything(SMALL);
     check_everything(CACHE_COPY_MAX + 1);
+    check_everything(ITEM_LARGE_VALUE - 1); /* no gap yet */
+    check_everything(ITEM_LARGE_VALUE);
     check_everything(LARGE);
 }
 END_TEST
@@ -484,6 +488,15 @@ fixture_init_chains(struct fixture *f, size_t memory_bytes)
     fixture_init_with(f, config);
 }
 
+static void
+fixture_init_gaps(struct fixture *f, size_t memory_bytes)
+{
+    struct cache_config config = fixture_config(memory_bytes);
+
+    config.chunk_bytes_max = GAP_CHUNK;
+    fixture_init_with(f, config);
+}
+
 static unsigned
 class_of_pieces(const struct fixture *f)
 {
@@ -504,6 +517,69 @@ START_TEST(the_pieces_of_a_chain_move_one_by_one)
         move_page(&f, largest, CACHE_POOL);
     ck_assert_uint_eq(count_numbers(&f, 0, 40, CHAIN), 20);
     ck_assert_uint_gt(counters_of(&f).pieces_rescued, 20);
+    ck_assert_uint_eq(counters_of(&f).evictions, 0);
+    fixture_fini(&f);
+}
+END_TEST
+
+/* How many pieces of a chain have a gap, as all must that are large. */
+static unsigned
+count_gaps(const struct fixture *f, const struct item *item)
+{
+    const struct pages *pages = &f->cache->pages;
+    unsigned            count = 0;
+
+    for (handle_t at = item_get_chain(item).first; at != 0;) {
+        const struct item *piece = pages_item(pages, at);
+        bool               large = item_value_length(piece) >= ITEM_LARGE_VALUE;
+
+        quick_assert(item_value_offset(piece) == (large ? ITEM_GAP : 0));
+        count += large;
+        at = piece->next;
+    }
+    return count;
+}
+
+START_TEST(pieces_behind_a_gap_move_one_by_one)
+{
+    struct fixture f;
+    unsigned       largest;
+
+    fixture_init_gaps(&f, 64 * MIB);
+    largest = class_of_pieces(&f);
+    put_numbers(&f, 0, 40, GAP_CHAIN);
+    ck_assert_uint_eq(count_gaps(&f, item_of(&f, name_of(1))), 3);
+    for (unsigned number = 0; number < 40; number += 2)
+        ck_assert_int_eq(drop(&f, name_of(number)), CACHE_OK);
+    while (pages_owned(&f, largest) > 14)
+        move_page(&f, largest, CACHE_POOL);
+    ck_assert_uint_gt(counters_of(&f).pieces_rescued, 10);
+    for (unsigned number = 1; number < 40; number += 2)
+        ck_assert_uint_eq(count_gaps(&f, item_of(&f, name_of(number))), 3);
+    ck_assert_uint_eq(count_numbers(&f, 0, 40, GAP_CHAIN), 20);
+    ck_assert_uint_eq(counters_of(&f).evictions, 0);
+    fixture_fini(&f);
+}
+END_TEST
+
+/* Of values around the border some have a gap and lie beside those that have none. */
+START_TEST(values_around_the_border_of_the_gap_move_and_are_read)
+{
+    enum { LEAST = ITEM_LARGE_VALUE - 20, COUNT = 48 };
+    struct fixture f;
+    unsigned       size_class, number;
+
+    fixture_init_gaps(&f, 64 * MIB);
+    size_class = class_of_size(&f, LEAST);
+    ck_assert_uint_eq(class_of_size(&f, LEAST + COUNT), size_class);
+    for (number = 0; number < COUNT; number++)
+        quick_assert(put_number(&f, number, LEAST + number) == CACHE_OK);
+    for (number = 0; number < COUNT; number += 3)
+        ck_assert_int_eq(drop(&f, name_of(number)), CACHE_OK);
+    move_page(&f, size_class, CACHE_POOL);
+    ck_assert_uint_gt(counters_of(&f).items_rescued, 0);
+    for (number = 0; number < COUNT; number++)
+        ck_assert(has_number(&f, number, LEAST + number) == (number % 3 != 0));
     ck_assert_uint_eq(counters_of(&f).evictions, 0);
     fixture_fini(&f);
 }
@@ -873,7 +949,8 @@ END_TEST
 
 /* ---- threads --------------------------------------------------------------------- */
 
-static const size_t lengths[] = { 10, 100, 300, 1000, 3000, 9000, 50000, 200000 };
+static const size_t lengths[] = { 10,    100,   300,   1000,   3000,  9000,
+                                  50000, 65535, 65536, 200000, 600000 };
 
 /* A thread that stores, reads and deletes values that it can recognise. */
 struct client {
@@ -937,6 +1014,8 @@ be_client(void *arg)
     return NULL;
 }
 
+static const size_t chunks_under_load[] = { CHUNK, GAP_CHUNK };
+
 START_TEST(pages_move_under_load)
 {
     struct fixture      f;
@@ -945,7 +1024,7 @@ START_TEST(pages_move_under_load)
     struct client       clients[3];
     struct cache_config config = fixture_config(24 * MIB);
 
-    config.chunk_bytes_max = CHUNK;
+    config.chunk_bytes_max = chunks_under_load[_i];
     fixture_init_with(&f, config);
     for (unsigned i = 0; i < LENGTH(clients); i++) {
         clients[i] = (struct client){ &f, { i }, &stopping, 0 };
@@ -995,6 +1074,8 @@ main(void)
     tcase_add_test(tcase, what_another_thread_keeps_comes_back_although_it_does_nothing);
     tcase = fixture_case_of_one(suite, "chains");
     tcase_add_test(tcase, the_pieces_of_a_chain_move_one_by_one);
+    tcase_add_test(tcase, pieces_behind_a_gap_move_one_by_one);
+    tcase_add_test(tcase, values_around_the_border_of_the_gap_move_and_are_read);
     tcase_add_test(tcase, the_head_of_a_chain_moves_and_its_pieces_follow);
     tcase_add_test(tcase, a_chain_that_is_read_stays_where_it_is);
     tcase_add_test(tcase, chains_make_room_where_the_limit_is_lowered);
@@ -1015,6 +1096,6 @@ main(void)
     tcase_add_test(tcase, memory_stays_where_it_is_if_so_told);
     tcase_add_test(tcase, a_class_with_much_free_memory_gives_it_to_the_pool);
     tcase = fixture_case(suite, "threads");
-    tcase_add_test(tcase, pages_move_under_load);
+    tcase_add_loop_test(tcase, pages_move_under_load, 0, LENGTH(chunks_under_load));
     return fixture_run(suite);
 }

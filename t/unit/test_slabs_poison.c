@@ -127,7 +127,9 @@ START_TEST(joined_counted_and_emptied_items_are_usable_as_well)
 }
 END_TEST
 
-START_TEST(an_upload_has_room_for_its_value_and_no_more)
+/* An upload of so many bytes may touch as many and no more, before it is stored and after. */
+static void
+check_upload(size_t length)
 {
     struct fixture      f;
     struct cache_store  store;
@@ -138,14 +140,78 @@ START_TEST(an_upload_has_room_for_its_value_and_no_more)
 
     fixture_init(&f);
     store = store_of(&f, CACHE_SET, "key");
-    ck_assert_int_eq(cache_upload_begin(f.thread, &store, 5, &upload), CACHE_OK);
+    ck_assert_int_eq(cache_upload_begin(f.thread, &store, length, &upload), CACHE_OK);
     to = cache_upload_room(f.thread, &upload, &room);
-    ck_assert_uint_eq(room, 5);
-    ck_assert_uint_eq(usable(to, 6), expected(5, 6));
-    memcpy(to, "abcde", 5);
-    cache_upload_fill(&upload, 5);
+    ck_assert_uint_eq(room, length);
+    ck_assert_uint_eq(usable(to, length + 1), expected(length, length + 1));
+    memset(to, 'v', length);
+    cache_upload_fill(&upload, length);
     ck_assert_int_eq(cache_upload_commit(f.thread, &store, &upload, &result), CACHE_OK);
     check_item(&f, "key");
+    fixture_fini(&f);
+}
+
+START_TEST(an_upload_has_room_for_its_value_and_no_more)
+{
+    check_upload(5);
+}
+END_TEST
+
+START_TEST(an_upload_behind_a_gap_has_room_for_its_value_and_no_more)
+{
+    check_upload(ITEM_LARGE_VALUE - 1);
+    check_upload(ITEM_LARGE_VALUE);
+    check_upload(ITEM_LARGE_VALUE + 1);
+}
+END_TEST
+
+/* Lengths on both sides of where the gap begins, also one behind the other in one chunk. */
+START_TEST(an_item_with_a_gap_is_usable_to_its_last_byte)
+{
+    static const size_t lengths[] = { ITEM_LARGE_VALUE, ITEM_LARGE_VALUE - 1,
+                                      ITEM_LARGE_VALUE + 7, 100, 300000 };
+    struct fixture      f;
+    struct cache_result result;
+    char               *value = calloc(1, 300000);
+
+    fixture_init(&f);
+    for (unsigned i = 0; i < LENGTH(lengths); i++) {
+        struct cache_store store = store_of(&f, CACHE_SET, "key");
+
+        store.client_flags = i % 2;
+        store.new_cas = i % 3;
+        ck_assert_int_eq(
+            cache_store(f.thread, &store, (struct span){ value, lengths[i] }, &result),
+            CACHE_OK);
+        check_item(&f, "key");
+    }
+    free(value);
+    fixture_fini(&f);
+}
+END_TEST
+
+START_TEST(what_is_joined_over_the_border_of_the_gap_is_usable_as_well)
+{
+    static const enum cache_store_mode modes[] = { CACHE_APPEND, CACHE_PREPEND };
+    struct fixture                     f;
+    struct cache_result                result;
+    char                              *value = calloc(1, ITEM_LARGE_VALUE);
+
+    fixture_init(&f);
+    for (unsigned i = 0; i < LENGTH(modes); i++) {
+        struct cache_store join = store_of(&f, modes[i], "key");
+
+        ck_assert_int_eq(
+            put_span(&f, "key", (struct span){ value, ITEM_LARGE_VALUE - 1 }, 0),
+            CACHE_OK);
+        check_item(&f, "key");
+        for (unsigned n = 0; n < 3; n++) {
+            ck_assert_int_eq(cache_store(f.thread, &join, SPAN("1"), &result), CACHE_OK);
+            check_item(&f, "key");
+        }
+        ck_assert(item_value_offset(item_of(&f, "key")) == 3 + ITEM_GAP);
+    }
+    free(value);
     fixture_fini(&f);
 }
 END_TEST
@@ -160,6 +226,9 @@ main(void)
     tcase_add_test(tcase, an_item_is_usable_to_its_last_byte);
     tcase_add_test(tcase, an_item_that_is_written_over_ends_where_the_new_value_does);
     tcase_add_test(tcase, joined_counted_and_emptied_items_are_usable_as_well);
+    tcase_add_test(tcase, an_item_with_a_gap_is_usable_to_its_last_byte);
+    tcase_add_test(tcase, what_is_joined_over_the_border_of_the_gap_is_usable_as_well);
     tcase_add_test(tcase, an_upload_has_room_for_its_value_and_no_more);
+    tcase_add_test(tcase, an_upload_behind_a_gap_has_room_for_its_value_and_no_more);
     return fixture_run(suite);
 }

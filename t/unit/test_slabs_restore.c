@@ -1057,6 +1057,122 @@ START_TEST(chains_that_were_not_finished_or_are_pinned_are_free)
 }
 END_TEST
 
+/* ---- gaps ------------------------------------------------------------------------ */
+
+/* Values from ITEM_LARGE_VALUE on, and pieces as large, begin behind a gap. */
+static struct cache_config
+gap_config(void)
+{
+    struct cache_config config = fixture_config(64 * MIB);
+
+    config.growth = 2;
+    config.smallest_value = 4000;
+    config.chunk_bytes_max = 256 << 10;
+    return config;
+}
+
+static const size_t gap_lengths[] = { 65534,  65535,  65536,  65537,  70000, 130000,
+                                      261900, 262144, 300000, 327700, 600000 };
+
+static struct span
+gap_value(unsigned number)
+{
+    static char room[600000];
+
+    pattern_fill(room, gap_lengths[number], number);
+    return (struct span){ room, gap_lengths[number] };
+}
+
+/* With flags and an id that is chosen, which stand before the gap, or without. */
+static void
+put_gaps(struct warm *w)
+{
+    char name[NAME_MAX_BYTES];
+
+    for (unsigned i = 0; i < LENGTH(gap_lengths); i++) {
+        struct cache_result result;
+        struct cache_store  store;
+
+        name_of(name, i);
+        store = store_of(&w->f, CACHE_SET, name);
+        store.client_flags = i % 2 ? 7 : 0;
+        store.new_cas = i % 3 ? 0 : 4711;
+        quick_assert(cache_store(w->f.thread, &store, gap_value(i), &result) == CACHE_OK);
+    }
+}
+
+static void
+assert_gap(struct warm *w, unsigned number)
+{
+    char                 name[NAME_MAX_BYTES];
+    struct cache_key     key;
+    struct cache_reading reading;
+    bool                 right;
+
+    name_of(name, number);
+    key = key_of(&w->f, name);
+    quick_assert(cache_read(w->f.thread, &key, &reading) == CACHE_OK);
+    right = reading_holds(&reading, gap_value(number)) &&
+            reading.client_flags == (number % 2 ? 7 : 0) &&
+            (number % 3 != 0 || reading.cas == 4711);
+    cache_read_end(w->f.thread, &reading);
+    if (!right)
+        ck_abort_msg("%s is not what was stored", name);
+}
+
+START_TEST(what_stands_behind_a_gap_comes_back)
+{
+    struct warm w;
+
+    warm_with(&w, file_new(), gap_config(), CACHE_FILE_NEW);
+    put_gaps(&w);
+    put_gaps(&w); /* some in place, some not */
+    for (int killed = 0; killed < 3; killed++) {
+        int fd = killed ? file_copy(w.file.fd) : dup(w.file.fd);
+
+        warm_fini(&w);
+        warm_with(&w, fd, gap_config(), CACHE_FILE_WARM);
+        ck_assert_uint_eq(w.restored.items, LENGTH(gap_lengths));
+        ck_assert_uint_eq(w.restored.bad + w.restored.dead, 0);
+        for (unsigned i = 0; i < LENGTH(gap_lengths); i++)
+            assert_gap(&w, i);
+        put_gaps(&w); /* over what was restored */
+    }
+    warm_fini(&w);
+}
+END_TEST
+
+/* What is written over, or joined, in its place gets a gap there or loses it. */
+START_TEST(what_got_its_gap_in_place_comes_back)
+{
+    struct warm         w;
+    struct cache_store  store;
+    struct cache_result result;
+    static char         value[65600];
+    int                 fd;
+
+    warm_with(&w, file_new(), gap_config(), CACHE_FILE_NEW);
+    pattern_fill(value, sizeof(value), 1);
+    put_span(&w.f, "grown", (struct span){ value, 65510 }, 0);
+    put_span(&w.f, "grown", (struct span){ value, 65536 }, 0);
+    put_span(&w.f, "shrunk", (struct span){ value, 65536 }, 0);
+    put_span(&w.f, "shrunk", (struct span){ value, 65535 }, 0);
+    put_span(&w.f, "joined", (struct span){ value, 65535 }, 0);
+    store = store_of(&w.f, CACHE_APPEND, "joined");
+    ck_assert_int_eq(
+        cache_store(w.f.thread, &store, (struct span){ value + 65535, 65 }, &result),
+        CACHE_OK);
+    fd = file_copy(w.file.fd);
+    warm_fini(&w);
+    warm_with(&w, fd, gap_config(), CACHE_FILE_WARM);
+    ck_assert_uint_eq(w.restored.items, 3);
+    assert_value_span(&w.f, "grown", (struct span){ value, 65536 });
+    assert_value_span(&w.f, "shrunk", (struct span){ value, 65535 });
+    assert_value_span(&w.f, "joined", (struct span){ value, 65600 });
+    warm_fini(&w);
+}
+END_TEST
+
 /* ---- damage ---------------------------------------------------------------------- */
 
 enum { DAMAGED_ITEMS = 1000 };
@@ -1262,6 +1378,36 @@ START_TEST(damaged_chains_are_dropped_and_their_pieces_are_free)
         ck_assert_uint_gt(count_chains(&w), CHAINS / 2);
         warm_fini(&w);
     }
+    close(whole);
+}
+END_TEST
+
+START_TEST(damage_behind_a_gap_costs_that_item)
+{
+    struct dice dice = { 8 };
+    struct warm w, damaged;
+    int         whole;
+
+    warm_with(&w, file_new(), gap_config(), CACHE_FILE_NEW);
+    put_gaps(&w);
+    whole = file_copy(w.file.fd);
+    for (unsigned i = 2; i < 6; i++) { /* no chains */
+        int          fd = file_copy(whole);
+        char         name[NAME_MAX_BYTES], *bytes = file_map(fd);
+        struct item *item;
+
+        name_of(name, i);
+        item = item_of(&w.f, name);
+        bytes[(char *)item_value(item) - w.f.cache->pages.base +
+              dice_roll(&dice, gap_lengths[i])] ^= 1;
+        munmap(bytes, file_length(fd));
+        warm_with(&damaged, fd, gap_config(), CACHE_FILE_WARM);
+        ck_assert_uint_eq(damaged.restored.bad, 1);
+        ck_assert_uint_eq(damaged.restored.items, LENGTH(gap_lengths) - 1);
+        ck_assert_int_eq(peek(&damaged.f, name), CACHE_MISS);
+        warm_fini(&damaged);
+    }
+    warm_fini(&w);
     close(whole);
 }
 END_TEST
@@ -1799,6 +1945,9 @@ main(void)
     tcase_add_test(damaged, damaged_keys_are_found_out);
     tcase_add_test(chains, chains_come_back);
     tcase_add_test(chains, chains_that_were_not_finished_or_are_pinned_are_free);
+    tcase_add_test(chains, what_stands_behind_a_gap_comes_back);
+    tcase_add_test(chains, what_got_its_gap_in_place_comes_back);
+    tcase_add_test(damaged, damage_behind_a_gap_costs_that_item);
     tcase_add_test(damaged, damaged_chains_are_dropped_and_their_pieces_are_free);
     tcase_add_test(damaged, what_was_deleted_is_more_than_a_bit_away);
     tcase_add_test(damaged, a_promise_never_looks_like_a_value);

@@ -508,6 +508,38 @@ START_TEST(a_value_that_becomes_large_or_small_in_its_chunk_moves_by_the_gap)
 }
 END_TEST
 
+/* With flags and an id that is chosen there is more before the gap. */
+START_TEST(a_value_grows_over_the_border_of_the_gap_at_either_end)
+{
+    enum { BEGIN = ITEM_LARGE_VALUE - 10, GROWTH = 100 };
+    struct fixture f;
+    char          *model = malloc(BEGIN + 2 * GROWTH);
+
+    fixture_init(&f);
+    pattern_fill(model, BEGIN + 2 * GROWTH, 1);
+    for (unsigned traits = 0; traits < 4; traits++) {
+        struct cache_store how = store_of(&f, CACHE_SET, "k");
+        char              *front = model + GROWTH, *back = front + BEGIN;
+
+        how.client_flags = traits & 1 ? 0xabcdef01 : 0;
+        how.new_cas = traits & 2 ? 7 : 0;
+        ck_assert_int_eq(store(&f, &how, (struct span){ front, BEGIN }).status, CACHE_OK);
+        for (unsigned i = 0; i < GROWTH; i++) {
+            struct span byte = { i % 2 == 0 ? --front : back++, 1 };
+
+            how.mode = i % 2 == 0 ? CACHE_PREPEND : CACHE_APPEND;
+            how.new_cas = traits & 2 ? i + 8 : 0;
+            quick_assert(store(&f, &how, byte).status == CACHE_OK);
+            assert_value_span(&f, "k", (struct span){ front, (size_t)(back - front) });
+            quick_assert(flags_of(&f, "k") == (traits & 1 ? 0xabcdef01 : 0));
+        }
+        ck_assert(item_value_offset(place_of(&f, "k")) >= ITEM_GAP);
+    }
+    free(model);
+    fixture_fini(&f);
+}
+END_TEST
+
 START_TEST(a_value_of_another_class_moves)
 {
     struct fixture     f;
@@ -603,6 +635,7 @@ make_suite(void)
     tcase_add_test(overwriting, a_value_of_the_same_class_is_written_over_the_old_one);
     tcase_add_test(overwriting,
                    a_value_that_becomes_large_or_small_in_its_chunk_moves_by_the_gap);
+    tcase_add_test(overwriting, a_value_grows_over_the_border_of_the_gap_at_either_end);
     tcase_add_test(overwriting, a_value_of_another_class_moves);
     tcase_add_test(overwriting, any_length_may_follow_any_other_under_one_key);
     tcase_add_test(overwriting, bytes_in_use_are_the_sizes_of_what_is_there);
