@@ -19,6 +19,8 @@ ITEM_HEAD = 48 + 8 + 1 + 2          # of an item: header, CAS id, the key's NUL,
 CONNECTIONS = ("text", "text", "binary", "text text", "text binary", "text text binary", "binary binary")
 WATCHED = 0.05                      # of the dialogues
 CLIENT_IDS = 10 ** 17               # with E: far from what either server hands out
+BORDERS = (1 << 16, ITEM_MAX // 2, ITEM_MAX)    # about there large values, chains, and what is refused begin
+BORDER_JOINED = 0.04                # of the stores of values that are joined to then
 
 
 class Keys:
@@ -188,6 +190,19 @@ def make_store(maker, name=None):
     flags = maker.dice.choice((b"0", b"0", b"0", b"1", b"5", b"123456", b"4294967295", b"4294967296", b"+7"))
     head = b"%s %s %s %d %d" % (name, key, flags, maker.ttl(), length)
     return [[head + maker.noreply() + data]]
+
+
+def make_join_at_border(maker):
+    """What grows at either end over a border, and is looked at. It costs much, so it comes seldom."""
+    if maker.dice.random() >= BORDER_JOINED:
+        return make_store(maker)
+    key, dice = maker.text_key(), maker.dice
+    size = dice.choice(BORDERS) - ITEM_HEAD - len(key) + dice.randint(-20, 60)
+    word, more = b"%x," % dice.getrandbits(40), b"+" * dice.randint(1, 60)
+    value = (word * (size // len(word) + 1))[:size]
+    return [[b"set %s %d 0 %d\r\n%s\r\n" % (key, dice.choice((0, 7)), size, value)],
+            [b"%s %s 0 0 %d\r\n%s\r\n" % (dice.choice((b"append", b"prepend")), key, len(more), more)],
+            [b"incr %s 1\r\n" % key], [b"get %s\r\n" % key]]
 
 
 def make_store_large_time(maker):
@@ -374,7 +389,10 @@ def make_stale(maker):
     """An item is made invalid, and several come for it."""
     token, _, encoded = meta_key(maker)
     b = b" b" if encoded else b""
-    mark = maker.dice.choice((b"md %s I%s\r\n", b"md %s I T1000%s\r\n", b"mg %s N1000 v%s\r\n", b"mg %s R50000%s\r\n"))
+    marks = [b"md %s I%s\r\n", b"md %s I T1000%s\r\n", b"mg %s N1000 v%s\r\n", b"mg %s R50000%s\r\n"]
+    if not maker.old:
+        marks.append(b"md %%s I E%d%%s\r\n" % (CLIENT_IDS + maker.dice.getrandbits(50)))
+    mark = maker.dice.choice(marks)
     return [[mark % (token, b)]] + [[b"mg %s c v t k%s\r\n" % (token, b)] for _ in range(maker.dice.randint(1, 3))]
 
 
@@ -611,7 +629,7 @@ def spoil_binary(dice, parts):
     return [bytes(head) + rest] + list(parts[1:])
 
 
-CLASSIC_MAKERS = (make_store,) * 8 + (make_get,) * 7 + (make_cas, make_gets_and_cas, make_gets_and_cas) + \
+CLASSIC_MAKERS = (make_store,) * 7 + (make_join_at_border,) + (make_get,) * 7 + (make_cas, make_gets_and_cas, make_gets_and_cas) + \
     (make_delete,) * 2 + (make_arithmetic,) * 3 + (make_counter, make_touch, make_touch, make_plain,
                                                   make_store_large_time, make_endless)
 META_MAKERS = (make_mg,) * 7 + (make_ms,) * 7 + (make_md,) * 2 + (make_ma,) * 4 + \

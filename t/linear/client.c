@@ -19,6 +19,10 @@ enum {
     HOT_STEP = 4,  /* so many hot keys are others in the next round             */
     SLOW_EACH = 4, /* one in so many clients makes the server wait: it holds what it
                       sends for longer                                           */
+    BORDER_PERMILLE = 15, /* of the texts                                        */
+    BORDERS = 4,          /* the first so many multiples                         */
+    BORDER_BEFORE = 240,  /* bytes: what an item and its pieces have besides     */
+    BORDER_BEHIND = 40,
 };
 
 bool
@@ -27,7 +31,7 @@ client_start(struct client *c, const struct options *opt, struct key *keys,
 {
     *c = (struct client){ .opt = opt, .keys = keys, .number = number };
     c->dice.state = mix(opt->seed * 1000 + number);
-    c->data = memory_resize(NULL, opt->value_max + TAG_BYTES, 1);
+    c->data = memory_resize(NULL, opt->value_max + TAG_BYTES + BORDER_BEHIND, 1);
     return wire_open(&c->wire, opt, number % SLOW_EACH == 0);
 }
 
@@ -117,11 +121,36 @@ choose_id(struct client *c, uint32_t key)
     return id > 0 ? id : 1;
 }
 
+/* An id that the server has not given out, and that its next one is above: those of a key are
+ * thousands apart. It may be below the one that the item has by now. */
+static void
+choose_new_id(struct client *c, struct op *op)
+{
+    if (c->opt->old || !percent(c, 5))
+        return;
+    op->asks |= ASK_CHOOSE;
+    op->new_cas = atomic_load_explicit(&c->keys[op->key].last_id, memory_order_relaxed) +
+                  1 + dice_below(&c->dice, 3);
+}
+
+/* So much that the item, or a piece of its chain, just fits a chunk, or just does not. */
+static size_t
+choose_border(struct client *c)
+{
+    uint32_t border = c->opt->border;
+    uint64_t most = c->opt->value_max / border;
+
+    return border * (1 + dice_below(&c->dice, most < BORDERS ? most : BORDERS)) -
+           BORDER_BEFORE + dice_below(&c->dice, BORDER_BEFORE + BORDER_BEHIND);
+}
+
 static size_t
 choose_length(struct client *c, bool joins)
 {
     uint64_t roll = dice_below(&c->dice, 1000);
 
+    if (c->opt->border != 0 && !joins && roll >= 1000 - BORDER_PERMILLE)
+        return choose_border(c);
     if (roll < 700 || (joins && roll < 950))
         return dice_below(&c->dice, 20);
     if (roll < 900)
@@ -197,6 +226,7 @@ make_meta_get(struct client *c, struct op *op)
     case 1:
         op->asks |= ASK_CREATE;
         op->create_ttl = choose_life(c);
+        choose_new_id(c, op);
         break;
     case 2:
         op->asks |= ASK_TOUCH;
@@ -253,6 +283,7 @@ make_meta_set(struct client *c, struct op *op)
     }
     if (percent(c, 30))
         op->asks |= ASK_INVALIDATE;
+    choose_new_id(c, op);
 }
 
 static void
@@ -276,6 +307,7 @@ make_meta_delete(struct client *c, struct op *op)
         op->asks |= ASK_TOUCH;
         op->ttl = choose_ttl(c);
     }
+    choose_new_id(c, op);
 }
 
 static void
@@ -303,6 +335,7 @@ make_meta_count(struct client *c, struct op *op)
         op->asks |= ASK_COMPARE;
         op->cas = choose_id(c, op->key);
     }
+    choose_new_id(c, op);
 }
 
 static void

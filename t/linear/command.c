@@ -87,6 +87,8 @@ say_meta_flags(struct wire *w, const struct op *op)
         wire_say(w, " F%" PRIu32, op->flags);
     if (op->asks & ASK_COMPARE)
         wire_say(w, " C%" PRIu64, op->cas);
+    if (op->asks & ASK_CHOOSE)
+        wire_say(w, " E%" PRIu64, op->new_cas);
     if (op->asks & ASK_CREATE)
         wire_say(w, " N%" PRId32, op->create_ttl);
     if (touches)

@@ -107,6 +107,8 @@ print_asked(FILE *to, const struct op *op)
         fprintf(to, " F%" PRIu32, op->flags);
     if (op->asks & ASK_COMPARE)
         fprintf(to, " C%" PRIu64, op->cas);
+    if (op->asks & ASK_CHOOSE)
+        fprintf(to, " E%" PRIu64, op->new_cas);
     if (op->ttl != 0 || op->asks & ASK_TOUCH)
         fprintf(to, " T%" PRId32, op->ttl);
     if (op->asks & ASK_CREATE)
@@ -262,6 +264,9 @@ parse_asked(const char *word, struct op *op)
     case 'C':
         op->asks |= ASK_COMPARE;
         return parse_argument(word, NULL, &op->cas);
+    case 'E':
+        op->asks |= ASK_CHOOSE;
+        return parse_argument(word, NULL, &op->new_cas);
     case 'T':
         op->asks |= op->kind == OP_STORE ? 0 : ASK_TOUCH;
         return parse_argument(word, &op->ttl, NULL);

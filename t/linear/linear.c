@@ -37,6 +37,7 @@ usage(FILE *to)
           "  -b percent   sets of other keys to 100 operations (50)\n"
           "  -M megabytes the server's memory limit, to be lowered and raised (0: not)\n"
           "  -v bytes     of the largest value that is set (400000)\n"
+          "  -B bytes     some values are about as long as multiples of it, 0: none (0)\n"
           "  -I bytes     of the largest item that the server takes (1048576)\n"
           "  -F figure    of stats, that must not be 0 in the end; up to eight times\n"
           "  -t seconds   an answer may take so long (60)\n"
@@ -105,6 +106,9 @@ option_set(struct options *opt, int letter, const char *value)
     case 'v':
         opt->value_max = (uint32_t)option_number(value, 20000, 1 << 30);
         break;
+    case 'B':
+        opt->border = (uint32_t)option_number(value, 1024, 1 << 30);
+        break;
     case 'I':
         opt->model.item_max = (uint32_t)option_number(value, 1024, 1 << 30);
         break;
@@ -157,9 +161,10 @@ load(int argc, char **argv)
     };
     int letter;
 
-    while ((letter = getopt(argc, argv, "l:p:n:S:c:k:w:f:b:M:v:I:F:t:e:g:smox")) != -1)
+    while ((letter = getopt(argc, argv, "l:p:n:S:c:k:w:f:b:M:v:B:I:F:t:e:g:smox")) != -1)
         option_set(&opt, letter, optarg);
-    if (optind != argc || opt.port == 0 || opt.hot > opt.keys) {
+    if (optind != argc || opt.port == 0 || opt.hot > opt.keys ||
+        opt.border > opt.value_max) {
         usage(stderr);
         return 2;
     }

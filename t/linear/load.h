@@ -25,6 +25,7 @@ struct options {
     unsigned     memory_mb; /* the server's limit, to be moved; 0: not to be moved     */
     unsigned     stall_s;   /* an answer may take so long                              */
     uint32_t     value_max; /* bytes of the largest value                              */
+    uint32_t     border;    /* some values are about as long as its multiples; 0: none */
     const char  *figures[FIGURES_MAX]; /* of stats, that must not be 0 in the end      */
     unsigned     nfigures;
     bool         old;     /* memcached 1.6.18: not all of the meta commands          */

@@ -10,7 +10,10 @@
 
 #define SECOND UINT64_C(1000000000)
 
-enum { REFRESH_SLACK_NS = 200000000 }; /* a server's clock may count in ticks */
+enum {
+    REFRESH_SLACK_NS = 200000000, /* a server's clock may count in ticks             */
+    PINNED_LEAST = 4096,          /* bytes of a value that a reader may hold on to   */
+};
 
 static void
 allow(struct nexts *nexts, const struct state *s)
@@ -60,10 +63,14 @@ cas_learn(struct state *s, uint64_t id)
     s->cas_known = true;
 }
 
-/* A change draws a new id, which the answer may tell. */
+/* A change draws a new id, or has the one that was chosen; the answer may tell. */
 static bool
 cas_renew(struct state *s, const struct op *op)
 {
+    if (op->asks & ASK_CHOOSE) {
+        cas_learn(s, op->new_cas);
+        return !(op->tells & TELL_CAS) || op->got_cas == op->new_cas;
+    }
     s->cas_known = false;
     if (!(op->tells & TELL_CAS))
         return true;
@@ -365,7 +372,14 @@ counted(const struct op *op, uint64_t number)
     return op->delta < number ? number - op->delta : 0;
 }
 
-/* A number that fits is written over the old one, which stays the same item. */
+/* A number that fits is written over the old one, which stays the same item. For an id that
+ * is chosen there may be no room in it, and what is large may just be read. */
+static bool
+may_take_new_item(const struct model *m, const struct op *op, const struct state *s)
+{
+    return m->old_counters || op->asks & ASK_CHOOSE || s->value.length > PINNED_LEAST;
+}
+
 static void
 count_as(const struct model *m, const struct op *op, const struct state *s,
          uint64_t number, bool in_place, struct nexts *nexts)
@@ -404,7 +418,7 @@ count_done(const struct model *m, const struct op *op, const struct state *s,
     }
     if (fits)
         count_as(m, op, &found, number, true, nexts);
-    if (!fits || m->old_counters)
+    if (!fits || may_take_new_item(m, op, s))
         count_as(m, op, &found, number, false, nexts);
 }
 
@@ -458,8 +472,9 @@ worsen(const struct model *m, const struct op *op, struct state *s, struct nexts
     if (op->asks & ASK_INVALIDATE) {
         s->stale = true;
         s->leased = false;
-        s->cas_known = false;
     }
+    if (op->asks & (ASK_INVALIDATE | ASK_CHOOSE) && !cas_renew(s, op))
+        return;
     if (op->asks & ASK_TOUCH)
         expire(m, op, op->ttl, s);
     allow(nexts, s);

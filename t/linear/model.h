@@ -5,8 +5,10 @@
  * with THIS answer makes of it, if it can have had this answer at all. An item may vanish
  * before any operation, if the model says so; nothing but a store ever brings one.
  *
- * CAS ids of one key only grow. So an id that nobody has seen yet is known to be above the
- * last one that somebody saw, and an id that was seen never comes back with other contents.
+ * CAS ids of one key that the server draws only grow. So an id that nobody has seen yet is
+ * known to be above the last one that somebody saw, and an id that was seen never comes back
+ * with other contents. An id that a client chooses may be any; but here none chooses one that
+ * the server has not gone past when it draws the next.
  */
 #ifndef LARDER_T_LINEAR_MODEL_H
 #define LARDER_T_LINEAR_MODEL_H

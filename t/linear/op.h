@@ -40,6 +40,7 @@ enum op_asks {
     ASK_CAS = 1 << 10,       /* c, gets                                               */
     ASK_FLAGS = 1 << 11,     /* f, and all classic reads                              */
     ASK_TTL = 1 << 12,       /* t                                                     */
+    ASK_CHOOSE = 1 << 13,    /* E: the id that the item is to have is `new_cas`       */
 };
 
 enum op_tells {
@@ -66,7 +67,7 @@ struct op {
     int32_t      ttl; /* as the protocol has it: 0 never, negative at once           */
     int32_t      create_ttl, refresh_ttl;
     uint32_t     flags;
-    uint64_t     cas, delta, initial;
+    uint64_t     cas, new_cas, delta, initial;
     struct value value;
 
     /* What came back. */
