@@ -101,6 +101,14 @@ wire_say(struct wire *w, const char *format, ...)
     wire_put(w, text, (size_t)length);
 }
 
+/* Who is stopped and goes on finds a call with a time limit interrupted, without any signal
+ * being handled. */
+static bool
+was_interrupted(ssize_t result)
+{
+    return result < 0 && errno == EINTR;
+}
+
 bool
 wire_send(struct wire *w)
 {
@@ -109,7 +117,9 @@ wire_send(struct wire *w)
 
     w->sent_ns = wire_now_ns();
     for (; w->length > 0; from += sent, w->length -= (size_t)sent) {
-        sent = send(w->fd, from, w->length, MSG_NOSIGNAL);
+        do
+            sent = send(w->fd, from, w->length, MSG_NOSIGNAL);
+        while (was_interrupted(sent));
         if (sent < 0)
             return false;
     }
@@ -130,7 +140,9 @@ hear(struct wire *w)
     }
     if (w->end == w->in_room)
         make_room(&w->in, &w->in_room, w->in_room + 1);
-    more = recv(w->fd, w->in + w->end, w->in_room - w->end, 0);
+    do
+        more = recv(w->fd, w->in + w->end, w->in_room - w->end, 0);
+    while (was_interrupted(more));
     w->heard_ns = wire_now_ns();
     if (more == 0)
         errno = 0;
