@@ -1,13 +1,12 @@
 # Values beyond 64 MiB: set, appended to, read back to the byte, and there again after a
-# restart. They are sent and read by pieces and compared by checksums, so that the test itself
-# takes little memory.
+# restart.
 use v5.36;
-use Digest::MD5;
 use File::Temp 'tempdir';
 use Test::More;
 use lib 't/lib';
 BEGIN { $ENV{TEST_PATIENCE} //= 60 }    # so much is not written to a disk in no time
 use Daemon;
+use Daemon::Huge qw(found part store sum_of);
 
 plan skip_all => 'memcached has no such restart' if is_reference();
 
@@ -26,63 +25,6 @@ my ($shm) = grep { has_room($_) } '/dev/shm';
 my $dir = tempdir(CLEANUP => 1, $shm ? (DIR => $shm) : ());
 my @arguments = ('-m' => $MEMORY, '-I' => '200m', '-e' => "$dir/memory",
     '-o' => 'debug_commands');
-
-# --- values -------------------------------------------------------------------
-
-# Each piece of a value begins with whose it is and where it stands; the rest has no period
-# that a chunk or a piece could have.
-my $sea = join '', map { pack 'N', $_ * 2654435761 % 4294967296 } 1 .. $MIB / 4 + 1000;
-
-# A part of a value that is still to be sent: its name, and how many bytes it has.
-sub part ($name, $bytes) { return { name => $name, bytes => $bytes } }
-
-sub piece_of ($part, $at) {
-    my $left = $part->{bytes} - $at;
-    my $head = "$part->{name}:$at ";
-
-    return substr $head . substr($sea, $at / $MIB % 4000, $MIB - length $head), 0, $left;
-}
-
-# What the parts are one behind the other: the checksum, and the length.
-sub sum_of (@parts) {
-    my ($sum, $bytes) = (Digest::MD5->new, 0);
-
-    for my $part (@parts) {
-        for (my $at = 0; $at < $part->{bytes}; $at += $MIB) {
-            $sum->add(piece_of($part, $at));
-        }
-        $bytes += $part->{bytes};
-    }
-    return "$bytes bytes, " . $sum->hexdigest;
-}
-
-# Send this line and one part behind it; what is answered.
-sub store ($c, $line, $part) {
-    $c->send("$line\r\n");
-    for (my $at = 0; $at < $part->{bytes}; $at += $MIB) {
-        $c->send(piece_of($part, $at)) or return 'closed: ' . $c->unread;
-    }
-    $c->send("\r\n");
-    return $c->line;
-}
-
-# What a get or mg of a key finds, as sum_of() has it; or what else is said.
-sub found ($c, $request) {
-    $c->send("$request\r\n");
-    my $line = $c->line;
-    my ($bytes) = $line =~ /^VA(?:LUE \S+ \d+)? (\d+)/ or return $line;
-    my $sum = Digest::MD5->new;
-
-    for (my $left = $bytes; $left > 0;) {
-        my $piece = $c->receive($left < $MIB ? $left : $MIB);
-        return "cut $left bytes before the end" if $piece eq '';
-        $sum->add($piece);
-        $left -= length $piece;
-    }
-    my $end = $line =~ /^VALUE/ ? "\r\nEND\r\n" : "\r\n";
-    $c->hears($end, "$request: there is nothing behind the value");
-    return "$bytes bytes, " . $sum->hexdigest;
-}
 
 # --- what is asked ------------------------------------------------------------
 
