@@ -184,16 +184,31 @@ automove_decide(const struct automove *automove, const struct automove_class *cl
                              (how->eager ? 1 : how->ratio) * gain(automove, classes, *to);
 }
 
+static bool
+is_half_free(const struct automove_class *class)
+{
+    return (uint64_t)class->free * 2 >= (uint64_t)class->pages * class->a_page;
+}
+
 unsigned
 automove_spare(const struct automove *automove, const struct automove_class *classes,
-               unsigned count)
+               unsigned count, bool enough)
 {
+    unsigned best = 0;
+    double   most = 0;
+
     for (unsigned i = 1; i <= count; i++) {
-        if (classes[i].pages > classes[i].least &&
-            classes[i].free > FREE_PAGES * classes[i].a_page + between_items(automove, i))
-            return i;
+        const struct automove_class *class = &classes[i];
+        double                       pages = (double)class->free / class->a_page;
+
+        if (class->pages > class->least && pages > most &&
+            class->free > FREE_PAGES * class->a_page + between_items(automove, i) &&
+            (!enough || is_half_free(class))) {
+            best = i;
+            most = pages;
+        }
     }
-    return 0;
+    return best;
 }
 
 unsigned

@@ -4,7 +4,10 @@
  */
 #include "slabs/cache_priv.h"
 
-enum { WANTED_S = 10 };
+enum {
+    WANTED_S = 10,
+    POOL_PART = 16, /* of all pages is enough to be nobody's */
+};
 
 void
 balance_want(struct cache *cache, size_t pages)
@@ -71,17 +74,27 @@ balance_give(struct cache *cache)
     return automove_give(&cache->automove, classes, cache->pages.classes.count);
 }
 
+/* Is there so much that is nobody's that a class which begins to grow need not evict before
+ * the next look? */
+static bool
+has_enough(struct cache *cache)
+{
+    return pages_may_use(&cache->pages, atomic_load(&cache->pages.limit) / POOL_PART + 1);
+}
+
 /* Ask for what automove.c finds right. */
 static void
 balance(struct cache *cache, const struct automove_class *classes,
         const struct cache_automove *how)
 {
     const struct automove_how plainly = { how->mode == CACHE_AUTOMOVE_EAGER, how->ratio };
-    unsigned                  count = cache->pages.classes.count;
-    unsigned from = automove_spare(&cache->automove, classes, count), to = CACHE_POOL;
+    unsigned                  count = cache->pages.classes.count, to = CACHE_POOL;
+    unsigned from = automove_spare(&cache->automove, classes, count, has_enough(cache));
 
-    if (from != 0 || (cache->evicts && automove_decide(&cache->automove, classes, count,
-                                                       &plainly, &from, &to)))
+    if (from == 0 && cache->evicts && !pages_may_use(&cache->pages, 1) &&
+        !automove_decide(&cache->automove, classes, count, &plainly, &from, &to))
+        from = 0;
+    if (from != 0)
         mover_ask(cache, from, to);
 }
 
@@ -94,8 +107,7 @@ cache_balance(struct cache_thread *thread, const struct cache_automove *how)
 
     fill(cache, classes);
     busy = automove_look(&cache->automove, classes, cache->pages.classes.count);
-    if (how->mode != CACHE_AUTOMOVE_NEVER && !pages_may_use(&cache->pages, 1) &&
-        !cache_is_moving(cache))
+    if (how->mode != CACHE_AUTOMOVE_NEVER && !cache_is_moving(cache))
         balance(cache, classes, how);
     return busy;
 }

@@ -498,6 +498,7 @@ enum cache_move_state {
     CACHE_MOVE_MORE,    /* the next step has something to do          */
     CACHE_MOVE_WAITS,   /* for what is in use; a moment later, maybe  */
     CACHE_MOVE_DONE,    /* a page has moved, see cache_last_move()    */
+    CACHE_MOVE_FREE,    /* the same, and nothing had to be copied     */
     CACHE_MOVE_FAILED,  /* none was to be had: the same               */
 };
 

@@ -82,6 +82,7 @@ struct page_mover {
     unsigned to;
     uint32_t at;       /* the next chunk of it to be looked at       */
     uint32_t drained;  /* chunks kept back when this pass began      */
+    bool     copied;   /* something that was on it                   */
     unsigned idle;     /* passes without a chunk more                */
     unsigned given_up; /* pages that were, one after the other       */
     uint32_t next;     /* where to look for another                  */

@@ -347,6 +347,7 @@ begin_page(struct cache *cache, uint32_t page)
     mover->page = page;
     mover->at = 0;
     mover->idle = 0;
+    mover->copied = false;
     pages_drain_begin(&cache->pages, page);
     go_through_magazines(cache, mover->from);
     mover->drained = 0;
@@ -448,7 +449,7 @@ end_pass(struct cache_thread *thread)
         pages_empty_magazine(&cache->pages, &thread->magazine[mover->from], mover->from);
         counter_add(&thread->counters.pages_moved, 1);
         end_request(cache);
-        return CACHE_MOVE_DONE;
+        return mover->copied ? CACHE_MOVE_DONE : CACHE_MOVE_FREE;
     }
     mover->idle = drained > mover->drained ? 0 : mover->idle + 1;
     mover->drained = drained;
@@ -471,6 +472,7 @@ go_on(struct cache_thread *thread)
                    pages_chunk(&cache->pages, mover->page, mover->from, mover->at++));
     if (moving.spare != NULL)
         item_give(thread, moving.spare);
+    mover->copied |= moving.copied > 0;
     if (moving.out_of_memory)
         return give_page_up(cache);
     return mover->at < chunks ? CACHE_MOVE_MORE : end_pass(thread);

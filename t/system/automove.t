@@ -65,6 +65,21 @@ ok(eventually(sub {
 note("after $turns turns");
 $d->stop_clean;
 
+# What nobody uses any more is there for others before these have to evict. (stats slabs counts
+# the memory that classes have.)
+$d = Daemon->start('-m' => 64);
+$c = $d->connect;
+$c->ask(set("large$_" => 'x' x 300_000)) for 1 .. 250;
+cmp_ok($d->stats('slabs')->{total_malloced}, '>', 60 << 20, "large values have the memory");
+$c->ask("delete large$_\r\n") for 1 .. 250;
+ok(eventually(sub { $d->stats('slabs')->{total_malloced} < 4 << 20 }, 60),
+    "when they are gone, nobody has it");
+my $evicted = $d->stat('evictions');
+$c->ask(join('', map { set("small$_" => 'y' x 1000) } 1 .. 50_000) . "mn\r\n", qr/MN\r\n\z/);
+is($d->stat('curr_items'), 50_000, "small ones get all of it");
+is($d->stat('evictions'), $evicted, "and nothing is evicted meanwhile");
+$d->stop_clean;
+
 $d = Daemon->start('-m' => 8, '-o' => 'no_slab_automove');
 $c = $d->connect;
 hits($c, 's', 60_000, 200) for 1 .. 20;

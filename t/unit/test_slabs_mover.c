@@ -947,6 +947,59 @@ START_TEST(a_class_with_much_free_memory_gives_it_to_the_pool)
 }
 END_TEST
 
+/* Of a class whose items have gone all pages but a few are there for another one before it
+ * has to evict, and at no cost: nothing is copied. */
+START_TEST(what_nobody_uses_any_more_is_there_for_others)
+{
+    struct fixture              f;
+    const struct cache_automove how = { .mode = CACHE_AUTOMOVE_SURE, .ratio = 0.8 };
+    unsigned                    count, looks = 0;
+    enum cache_move_state       state;
+
+    fixture_init_with(&f, fixture_config(32 * MIB));
+    count = 28 * a_page_of(&f, LARGE);
+    put_numbers(&f, 0, count, LARGE);
+    for (unsigned number = 0; number < count; number++)
+        ck_assert_int_eq(drop(&f, name_of(number)), CACHE_OK);
+    do {
+        cache_balance(f.thread, &how);
+        while ((state = cache_move_step(f.thread)) == CACHE_MOVE_MORE)
+            continue;
+        looks++;
+    } while (state == CACHE_MOVE_FREE);
+    ck_assert_int_eq(state, CACHE_MOVE_NOTHING);
+    ck_assert_uint_ge(looks, 25);
+    ck_assert_uint_le(pages_owned(&f, class_of_size(&f, LARGE)), 3);
+    put_numbers(&f, count, count + 26 * a_page_of(&f, SMALL), SMALL);
+    ck_assert_uint_eq(counters_of(&f).evictions, 0);
+    ck_assert_uint_eq(counters_of(&f).items_rescued, 0);
+    fixture_fini(&f);
+}
+END_TEST
+
+/* What is free here and there is gathered only as far as somebody may need it soon. */
+START_TEST(what_is_free_here_and_there_is_gathered_for_a_sixteenth)
+{
+    enum { PAGES = 64 };
+    struct fixture              f;
+    const struct cache_automove how = { .mode = CACHE_AUTOMOVE_SURE, .ratio = 0.8 };
+    unsigned                    count;
+
+    fixture_init_with(&f, fixture_config(PAGES * MIB));
+    count = PAGES * a_page_of(&f, 2000);
+    put_numbers(&f, 0, count, 2000);
+    for (unsigned number = 0; number < count; number += 3)
+        ck_assert_int_eq(drop(&f, name_of(number)), CACHE_OK);
+    for (unsigned i = 0; i < PAGES; i++) {
+        cache_balance(f.thread, &how);
+        move_all(&f);
+    }
+    ck_assert_uint_eq(cache_pages_in_pool(f.cache), PAGES / 16 + 1);
+    ck_assert_uint_eq(counters_of(&f).evictions, 0);
+    fixture_fini(&f);
+}
+END_TEST
+
 /* ---- threads --------------------------------------------------------------------- */
 
 static const size_t lengths[] = { 10,    100,   300,   1000,   3000,  9000,
@@ -1095,6 +1148,8 @@ main(void)
     tcase_add_test(tcase, memory_follows_a_shift_of_sizes);
     tcase_add_test(tcase, memory_stays_where_it_is_if_so_told);
     tcase_add_test(tcase, a_class_with_much_free_memory_gives_it_to_the_pool);
+    tcase_add_test(tcase, what_nobody_uses_any_more_is_there_for_others);
+    tcase_add_test(tcase, what_is_free_here_and_there_is_gathered_for_a_sixteenth);
     tcase = fixture_case(suite, "threads");
     tcase_add_loop_test(tcase, pages_move_under_load, 0, LENGTH(chunks_under_load));
     return fixture_run(suite);
