@@ -98,6 +98,17 @@ balance(struct cache *cache, const struct automove_class *classes,
         mover_ask(cache, from, to);
 }
 
+/* For this look: then it is tried again. */
+static void
+spare_barren(struct cache *cache, struct automove_class *classes)
+{
+    unsigned barren = cache->mover.barren;
+
+    if (barren != 0)
+        classes[barren].least = classes[barren].pages;
+    cache->mover.barren = 0;
+}
+
 bool
 cache_balance(struct cache_thread *thread, const struct cache_automove *how)
 {
@@ -106,6 +117,7 @@ cache_balance(struct cache_thread *thread, const struct cache_automove *how)
     bool                  busy;
 
     fill(cache, classes);
+    spare_barren(cache, classes);
     busy = automove_look(&cache->automove, classes, cache->pages.classes.count);
     if (how->mode != CACHE_AUTOMOVE_NEVER && !cache_is_moving(cache))
         balance(cache, classes, how);

@@ -86,6 +86,7 @@ struct page_mover {
     unsigned idle;     /* passes without a chunk more                */
     unsigned given_up; /* pages that were, one after the other       */
     uint32_t next;     /* where to look for another                  */
+    unsigned barren;   /* class whose pages are all in use, 0: none  */
 };
 
 struct cache {

@@ -20,9 +20,10 @@
 
 enum {
     CHUNKS_A_STEP = 32,
-    BYTES_A_STEP = 64 << 10, /* copied in a step, and one item more          */
-    IDLE_MOST = 50,          /* passes over a page that yield nothing        */
-    PAGES_MOST = 4,          /* of a class that are tried for one request    */
+    BYTES_A_STEP = 64 << 10,    /* copied in a step, and one item more          */
+    CHUNKS_LOOKED_AT = 1 << 14, /* to find a page with none in use           */
+    IDLE_MOST = 50,             /* passes over a page that yield nothing        */
+    PAGES_MOST = 4,             /* of a class that are tried for one request    */
 };
 
 void
@@ -394,6 +395,82 @@ best_page(struct cache *cache, unsigned size_class)
     return pages_number(pages, chunk);
 }
 
+/* Is something in the chunk that cannot be moved just now? A guess, for no lock is held: a
+ * piece is in use where its item is, and what is not linked is read, or arrives. */
+static bool
+is_in_use(const struct cache *cache, const struct item *chunk)
+{
+    uint8_t  traits = item_traits(chunk);
+    handle_t head = chunk->prev;
+
+    if (!(traits & ITEM_TAKEN))
+        return false;
+    if (traits & ITEM_PIECE) {
+        if (head == 0)
+            return true;
+        chunk = pages_item(&cache->pages, head);
+        traits = item_traits(chunk);
+    }
+    return !(traits & ITEM_LINKED) || item_is_pinned(chunk);
+}
+
+/* How many chunks of the page have been used; the others are not to be looked at. */
+static uint32_t
+chunks_used(struct cache *cache, unsigned size_class, uint32_t page)
+{
+    struct pages        *pages = &cache->pages;
+    struct class_memory *memory = &pages->class_memory[size_class];
+    uint32_t             chunks = pages_chunks(pages, size_class);
+
+    lock_take(&memory->lock);
+    if (memory->fresh > 0 &&
+        pages_number(pages, (struct item *)(void *)memory->fresh_at) == page)
+        chunks -= memory->fresh;
+    lock_drop(&memory->lock);
+    return chunks;
+}
+
+static bool
+is_quiet(struct cache *cache, unsigned size_class, uint32_t page)
+{
+    uint32_t chunks = chunks_used(cache, size_class, page);
+
+    for (uint32_t at = 0; at < chunks; at++) {
+        if (is_in_use(cache, pages_chunk(&cache->pages, page, size_class, at)))
+            return false;
+    }
+    return true;
+}
+
+/* Has a page to go, whoever has it in his hands? */
+static bool
+is_demanded(struct cache *cache)
+{
+    return !pages_may_use(&cache->pages, 0) || balance_is_wanting(cache);
+}
+
+/* The page that is to go, 0: none. Rather one that nobody has in his hands: else clients that
+ * read slowly would have each page waited for. Where it is only better that one goes, no other
+ * will do, and the class is left alone for a look. */
+static uint32_t
+choose_page(struct cache *cache, unsigned size_class)
+{
+    uint32_t best = best_page(cache, size_class), page = best;
+    uint32_t tries = CHUNKS_LOOKED_AT / pages_chunks(&cache->pages, size_class) + 1;
+
+    if (!cache->mover.works_for_us)
+        return best;
+    for (; page != 0 && tries > 0; tries--) {
+        if (is_quiet(cache, size_class, page))
+            return page;
+        page = next_page(cache, size_class);
+    }
+    if (is_demanded(cache))
+        return best;
+    cache->mover.barren = size_class;
+    return 0;
+}
+
 static void
 end_request(struct cache *cache)
 {
@@ -607,7 +684,7 @@ begin(struct cache_thread *thread)
         end_request(cache);
         return given ? CACHE_MOVE_DONE : CACHE_MOVE_FAILED;
     }
-    page = spare_pages(cache, mover->from) > 0 ? best_page(cache, mover->from) : 0;
+    page = spare_pages(cache, mover->from) > 0 ? choose_page(cache, mover->from) : 0;
     if (page == 0) {
         end_request(cache);
         return CACHE_MOVE_FAILED;

@@ -977,6 +977,86 @@ START_TEST(what_nobody_uses_any_more_is_there_for_others)
 }
 END_TEST
 
+/* A look, and what becomes of a page that is to move then. */
+static enum cache_move_state
+look_and_move(struct fixture *f)
+{
+    const struct cache_automove how = { .mode = CACHE_AUTOMOVE_SURE, .ratio = 0.8 };
+    enum cache_move_state       state;
+
+    cache_balance(f->thread, &how);
+    while ((state = cache_move_step(f->thread)) == CACHE_MOVE_MORE)
+        continue;
+    return state;
+}
+
+/* Values of which each so manyth is still read by somebody when all have been deleted. */
+enum { READ_VALUES = 200 };
+
+static unsigned
+begin_reading(struct fixture *f, unsigned each,
+              struct cache_reading readings[READ_VALUES])
+{
+    unsigned count = 0;
+
+    put_numbers(f, 0, READ_VALUES, LARGE);
+    for (unsigned number = 0; number < READ_VALUES; number += each)
+        readings[count++] = pin_number(f, number);
+    for (unsigned number = 0; number < READ_VALUES; number++)
+        ck_assert_int_eq(drop(f, name_of(number)), CACHE_OK);
+    return count;
+}
+
+static void
+end_reading(struct fixture *f, unsigned count, struct cache_reading *readings)
+{
+    for (unsigned i = 0; i < count; i++)
+        cache_read_end(f->thread, &readings[i]);
+}
+
+START_TEST(pages_that_somebody_reads_are_not_waited_for_where_others_are_free)
+{
+    struct fixture        f;
+    struct cache_reading  readings[READ_VALUES];
+    enum cache_move_state state;
+    unsigned              count, size_class, free_ones = 0;
+
+    fixture_init_with(&f, fixture_config(32 * MIB));
+    size_class = class_of_size(&f, LARGE);
+    count = begin_reading(&f, 3 * a_page_of(&f, LARGE), readings);
+    ck_assert_uint_ge(pages_owned(&f, size_class), 20);
+    while ((state = look_and_move(&f)) == CACHE_MOVE_FREE)
+        free_ones++;
+    ck_assert_int_ne(state, CACHE_MOVE_WAITS);
+    ck_assert_uint_ge(free_ones, 10);
+    ck_assert_uint_le(pages_owned(&f, size_class), count + 3);
+    cache_check(f.cache, false);
+    end_reading(&f, count, readings);
+    fixture_fini(&f);
+}
+END_TEST
+
+START_TEST(a_class_all_of_whose_pages_are_read_is_left_alone_for_a_look)
+{
+    struct fixture       f;
+    struct cache_reading readings[READ_VALUES];
+    unsigned             count, size_class, owned;
+
+    fixture_init_with(&f, fixture_config(32 * MIB));
+    size_class = class_of_size(&f, LARGE);
+    count = begin_reading(&f, a_page_of(&f, LARGE), readings);
+    owned = pages_owned(&f, size_class);
+    for (unsigned i = 0; i < 3; i++) {
+        ck_assert_int_eq(look_and_move(&f), CACHE_MOVE_FAILED);
+        ck_assert_int_eq(look_and_move(&f), CACHE_MOVE_NOTHING);
+    }
+    ck_assert_uint_eq(pages_owned(&f, size_class), owned);
+    end_reading(&f, count, readings);
+    ck_assert_int_eq(look_and_move(&f), CACHE_MOVE_FREE);
+    fixture_fini(&f);
+}
+END_TEST
+
 /* What is free here and there is gathered only as far as somebody may need it soon. */
 START_TEST(what_is_free_here_and_there_is_gathered_for_a_sixteenth)
 {
@@ -1150,6 +1230,9 @@ main(void)
     tcase_add_test(tcase, a_class_with_much_free_memory_gives_it_to_the_pool);
     tcase_add_test(tcase, what_nobody_uses_any_more_is_there_for_others);
     tcase_add_test(tcase, what_is_free_here_and_there_is_gathered_for_a_sixteenth);
+    tcase_add_test(tcase,
+                   pages_that_somebody_reads_are_not_waited_for_where_others_are_free);
+    tcase_add_test(tcase, a_class_all_of_whose_pages_are_read_is_left_alone_for_a_look);
     tcase = fixture_case(suite, "threads");
     tcase_add_loop_test(tcase, pages_move_under_load, 0, LENGTH(chunks_under_load));
     return fixture_run(suite);
