@@ -5,9 +5,10 @@
 
 enum {
     STEPS_A_TURN = 32,
-    WAITS_US = 10000,     /* for what is in use                  */
-    RETRY_US = 100000,    /* after a page could not be moved     */
-    LOOK_LEAST_US = 5000, /* from one look to the next, unless a page was to move */
+    WAITS_US = 10000,      /* for what is in use                  */
+    RETRY_US = 100000,     /* after a page could not be moved     */
+    LOOK_LEAST_US = 5000,  /* from one look to the next, unless a page was to move */
+    LOOK_SPARE_US = 20000, /* at the most, where a class has memory for others      */
     LOOK_MOST_US = 1000000,
     MOVED_A_US = 64, /* bytes: so fast may pages follow each other */
 };
@@ -40,6 +41,8 @@ look(struct mover *mover, struct cache_thread *thread, uint64_t now_us)
         mover->pause_us = LOOK_LEAST_US;
     else if (mover->pause_us < LOOK_MOST_US)
         mover->pause_us *= 2;
+    if (cache_has_spare(mover->cache) && mover->pause_us > LOOK_SPARE_US)
+        mover->pause_us = LOOK_SPARE_US;
     mover->look_us = now_us + (cache_is_moving(mover->cache)
                                    ? cache_page_bytes(mover->cache) / MOVED_A_US
                                    : mover->pause_us);

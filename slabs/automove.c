@@ -184,15 +184,9 @@ automove_decide(const struct automove *automove, const struct automove_class *cl
                              (how->eager ? 1 : how->ratio) * gain(automove, classes, *to);
 }
 
-static bool
-is_half_free(const struct automove_class *class)
-{
-    return (uint64_t)class->free * 2 >= (uint64_t)class->pages * class->a_page;
-}
-
 unsigned
 automove_spare(const struct automove *automove, const struct automove_class *classes,
-               unsigned count, bool enough)
+               unsigned count)
 {
     unsigned best = 0;
     double   most = 0;
@@ -202,8 +196,7 @@ automove_spare(const struct automove *automove, const struct automove_class *cla
         double                       pages = (double)class->free / class->a_page;
 
         if (class->pages > class->least && pages > most &&
-            class->free > FREE_PAGES * class->a_page + between_items(automove, i) &&
-            (!enough || is_half_free(class))) {
+            class->free > FREE_PAGES * class->a_page + between_items(automove, i)) {
             best = i;
             most = pages;
         }

@@ -65,12 +65,9 @@ bool automove_look(struct automove *automove, const struct automove_class *class
 bool automove_decide(const struct automove       *automove,
                      const struct automove_class *classes, unsigned count,
                      const struct automove_how *how, unsigned *from, unsigned *to);
-/* Of the classes with more free memory than they need, the one with most; 0: none. Where
- * everybody has enough, only one that is half free, and so would not copy more than it
- * gives. */
+/* Of the classes with more free memory than they need, the one with most; 0: none. */
 unsigned automove_spare(const struct automove       *automove,
-                        const struct automove_class *classes, unsigned count,
-                        bool enough);
+                        const struct automove_class *classes, unsigned count);
 /* The class that loses least by a page less; 0: none may. */
 unsigned automove_give(const struct automove       *automove,
                        const struct automove_class *classes, unsigned count);

@@ -88,14 +88,22 @@ balance(struct cache *cache, const struct automove_class *classes,
         const struct cache_automove *how)
 {
     const struct automove_how plainly = { how->mode == CACHE_AUTOMOVE_EAGER, how->ratio };
-    unsigned                  count = cache->pages.classes.count, to = CACHE_POOL;
-    unsigned from = automove_spare(&cache->automove, classes, count, has_enough(cache));
+    unsigned                  count = cache->pages.classes.count;
+    unsigned from = automove_spare(&cache->automove, classes, count), to = CACHE_POOL;
 
-    if (from == 0 && cache->evicts && !pages_may_use(&cache->pages, 1) &&
-        !automove_decide(&cache->automove, classes, count, &plainly, &from, &to))
-        from = 0;
-    if (from != 0)
+    cache->has_spare = from != 0;
+    if (has_enough(cache))
+        return;
+    if (from != 0 ||
+        (cache->evicts && !pages_may_use(&cache->pages, 1) &&
+         automove_decide(&cache->automove, classes, count, &plainly, &from, &to)))
         mover_ask(cache, from, to);
+}
+
+bool
+cache_has_spare(const struct cache *cache)
+{
+    return cache->has_spare;
 }
 
 /* For this look: then it is tried again. */

@@ -522,6 +522,9 @@ struct cache_automove {
  * be called some times a second, by the thread that calls cache_move_step(). False if
  * since the last time nothing was evicted and no class got memory. */
 bool cache_balance(struct cache_thread *thread, const struct cache_automove *how);
+/* Did that find a class that can give more than it has to just now? What others take is
+ * soon to be replaced then. For who takes the steps. */
+bool cache_has_spare(const struct cache *cache);
 
 /* Go on with what was asked for, or with giving up memory above the limit: some dozens of
  * items. Only one thread may call it at a time. */

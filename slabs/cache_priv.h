@@ -105,7 +105,8 @@ struct cache {
     struct lru        lru[CLASS_MAX + 1];
     struct lru_tuning tuning;
     struct page_mover mover;
-    struct automove   automove; /* of the thread that calls cache_move_step() */
+    struct automove   automove;  /* of the thread that calls cache_move_step() */
+    bool              has_spare; /* the same: some class did at the last look  */
     /* For a chain that does not fit what the largest class has: */
     _Atomic uint32_t     wanted_pages; /* that it is to have, 0: none... */
     _Atomic uint32_t     wanted_until; /* ...until then                  */

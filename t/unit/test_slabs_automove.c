@@ -203,30 +203,24 @@ START_TEST(more_than_two_pages_and_a_half_of_free_chunks_are_too_many)
 
     scene_init(&s);
     s.classes[2].free = 5 * A_PAGE / 2;
-    ck_assert_uint_eq(automove_spare(&s.automove, s.classes, CLASSES, false), 0);
+    ck_assert_uint_eq(automove_spare(&s.automove, s.classes, CLASSES), 0);
     s.classes[2].free++;
-    ck_assert_uint_eq(automove_spare(&s.automove, s.classes, CLASSES, false), 2);
+    ck_assert_uint_eq(automove_spare(&s.automove, s.classes, CLASSES), 2);
     s.classes[2].least = PAGES;
-    ck_assert_uint_eq(automove_spare(&s.automove, s.classes, CLASSES, false), 0);
+    ck_assert_uint_eq(automove_spare(&s.automove, s.classes, CLASSES), 0);
 }
 END_TEST
 
-START_TEST(where_everybody_has_enough_only_what_is_half_free_gives)
+START_TEST(who_has_most_to_spare_gives)
 {
     struct scene s;
 
     scene_init(&s);
-    s.classes[2].free = PAGES * A_PAGE / 2 - 1;
-    s.classes[3].free = 3 * A_PAGE;
-    ck_assert_uint_eq(automove_spare(&s.automove, s.classes, CLASSES, false), 2);
-    ck_assert_uint_eq(automove_spare(&s.automove, s.classes, CLASSES, true), 0);
-    s.classes[2].free++;
-    ck_assert_uint_eq(automove_spare(&s.automove, s.classes, CLASSES, true), 2);
-    s.classes[3].free = 6 * A_PAGE;
-    ck_assert_uint_eq(automove_spare(&s.automove, s.classes, CLASSES, true), 3);
-    s.classes[3].pages = s.classes[2].pages = 2; /* these keep what is left */
-    s.classes[3].free = s.classes[2].free = 2 * A_PAGE;
-    ck_assert_uint_eq(automove_spare(&s.automove, s.classes, CLASSES, false), 0);
+    s.classes[2].free = 3 * A_PAGE;
+    s.classes[3].free = 4 * A_PAGE;
+    ck_assert_uint_eq(automove_spare(&s.automove, s.classes, CLASSES), 3);
+    s.classes[2].free = 5 * A_PAGE;
+    ck_assert_uint_eq(automove_spare(&s.automove, s.classes, CLASSES), 2);
 }
 END_TEST
 
@@ -334,9 +328,9 @@ START_TEST(what_is_free_between_two_chains_is_not_given_away)
     s.classes[1].free = CHAIN;
     misses_chains(&s, 1, 1);
     look(&s);
-    ck_assert_uint_eq(automove_spare(&s.automove, s.classes, CLASSES, false), 0);
+    ck_assert_uint_eq(automove_spare(&s.automove, s.classes, CLASSES), 0);
     s.classes[1].free = 2 * CHAIN;
-    ck_assert_uint_eq(automove_spare(&s.automove, s.classes, CLASSES, false), 1);
+    ck_assert_uint_eq(automove_spare(&s.automove, s.classes, CLASSES), 1);
 }
 END_TEST
 
@@ -427,7 +421,7 @@ main(void)
     tcase_add_test(tcase, a_class_keeps_the_least_that_it_is_granted);
     tcase_add_test(tcase, free_chunks_are_given_first);
     tcase_add_test(tcase, more_than_two_pages_and_a_half_of_free_chunks_are_too_many);
-    tcase_add_test(tcase, where_everybody_has_enough_only_what_is_half_free_gives);
+    tcase_add_test(tcase, who_has_most_to_spare_gives);
     tcase_add_test(tcase, what_is_evicted_to_give_a_page_is_no_sign_of_want);
     tcase_add_test(tcase, who_stores_much_and_evicts_nothing_yet_keeps_what_it_has);
     tcase_add_test(tcase,
