@@ -42,7 +42,7 @@ write_head(const struct cache *cache, struct item *piece, handle_t of, size_t by
 {
     poison_lift(piece, piece_room(cache, bytes));
     piece->next = 0;
-    piece->prev = of;
+    item_set_prev(piece, of);
     piece->key_length = 0;
     item_set_cas(piece, 0);
     item_set_deadline(piece, CLOCK_NEVER);
@@ -94,7 +94,7 @@ chain_follow(const struct cache *cache, const struct item *item)
 
     for (struct item *piece = chain_first(cache, item); piece != NULL;
          piece = piece_at(cache, piece->next))
-        piece->prev = head;
+        item_set_prev(piece, head);
 }
 
 bool
@@ -115,7 +115,7 @@ chain_replace(const struct cache *cache, struct item *item, struct item *before,
     handle_t handle = pages_handle(&cache->pages, to);
 
     to->next = from->next;
-    to->prev = from->prev;
+    item_set_prev(to, from->prev);
     if (before != NULL)
         before->next = handle;
     else

@@ -87,7 +87,7 @@ free_remove_locked(struct pages *pages, struct class_memory *memory, struct item
     else
         pages_item(pages, chunk->prev)->next = chunk->next;
     if (chunk->next != 0)
-        pages_item(pages, chunk->next)->prev = chunk->prev;
+        item_set_prev(pages_item(pages, chunk->next), chunk->prev);
     memory->free_count--;
 }
 
@@ -205,7 +205,7 @@ to_class(struct pages *pages, uint32_t page, unsigned size_class)
 
         poison_lift(chunk, ITEM_HEADER);
         item_set_traits(chunk, CHUNK_FREE);
-        chunk->prev = handle - step;
+        item_set_prev(chunk, handle - step);
         chunk->next = handle + step;
     }
     lock_take(&pages->lock);
@@ -214,7 +214,7 @@ to_class(struct pages *pages, uint32_t page, unsigned size_class)
     lock_take(&memory->lock);
     last->next = memory->free;
     if (memory->free != 0)
-        pages_item(pages, memory->free)->prev = pages_handle(pages, last);
+        item_set_prev(pages_item(pages, memory->free), pages_handle(pages, last));
     memory->free = pages_handle(pages, pages_chunk(pages, page, size_class, 0));
     memory->free_count += chunks;
     memory->pages++;

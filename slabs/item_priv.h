@@ -124,6 +124,14 @@ item_set_traits(struct item *item, unsigned traits)
     __atomic_store_n(&item->traits, (uint8_t)traits, __ATOMIC_RELEASE);
 }
 
+/* The one before it in a list, or the item that it is a piece of: the mover looks at that
+ * without a lock, too. */
+static inline void
+item_set_prev(struct item *item, handle_t prev)
+{
+    __atomic_store_n(&item->prev, prev, __ATOMIC_RELAXED);
+}
+
 /* From now on it is an item, for others and for a rebuild; all of it has been written. See
  * item_settle_locked(). */
 static inline void

@@ -36,10 +36,10 @@ add_locked(struct lru *lru, const struct pages *pages, struct item *item,
     handle_t         handle = pages_handle(pages, item);
 
     item_set_segment(item, segment);
-    item->prev = 0;
+    item_set_prev(item, 0);
     item->next = list->newest;
     if (list->newest != 0)
-        pages_item(pages, list->newest)->prev = handle;
+        item_set_prev(pages_item(pages, list->newest), handle);
     else
         list->oldest = handle;
     list->newest = handle;
@@ -56,7 +56,7 @@ add_oldest_locked(struct lru *lru, const struct pages *pages, struct item *item,
 
     item_set_segment(item, segment);
     item->next = 0;
-    item->prev = list->oldest;
+    item_set_prev(item, list->oldest);
     if (list->oldest != 0)
         pages_item(pages, list->oldest)->next = handle;
     else
@@ -78,7 +78,7 @@ remove_locked(struct lru *lru, const struct pages *pages, struct item *item)
         list->newest = item->next;
     }
     if (item->next != 0) {
-        pages_item(pages, item->next)->prev = item->prev;
+        item_set_prev(pages_item(pages, item->next), item->prev);
     } else {
         must_hot(list->oldest == handle);
         list->oldest = item->prev;
@@ -150,7 +150,7 @@ lru_chain_add(struct lru_chain *chain, const struct pages *pages, struct item *i
 {
     handle_t handle = pages_handle(pages, item);
 
-    item->prev = chain->oldest;
+    item_set_prev(item, chain->oldest);
     item->next = 0;
     if (chain->oldest != 0)
         pages_item(pages, chain->oldest)->next = handle;
@@ -169,7 +169,7 @@ lru_adopt(struct lru *lru, const struct pages *pages, const struct lru_chain *ch
     if (chain->count == 0)
         return;
     lock_take(&lru->lock);
-    pages_item(pages, chain->newest)->prev = list->oldest;
+    item_set_prev(pages_item(pages, chain->newest), list->oldest);
     if (list->oldest != 0)
         pages_item(pages, list->oldest)->next = chain->newest;
     else
@@ -207,13 +207,13 @@ lru_swap(struct lru *lru, const struct pages *pages, struct item *from, struct i
     list = &lru->list[item_segment(from)];
     atomic_store_explicit(&to->marks, item_marks(from), memory_order_relaxed);
     to->next = from->next;
-    to->prev = from->prev;
+    item_set_prev(to, from->prev);
     if (to->prev != 0)
         pages_item(pages, to->prev)->next = handle;
     else
         list->newest = handle;
     if (to->next != 0)
-        pages_item(pages, to->next)->prev = handle;
+        item_set_prev(pages_item(pages, to->next), handle);
     else
         list->oldest = handle;
     lock_drop(&lru->lock);

@@ -401,7 +401,7 @@ static bool
 is_in_use(const struct cache *cache, const struct item *chunk)
 {
     uint8_t  traits = item_traits(chunk);
-    handle_t head = chunk->prev;
+    handle_t head = __atomic_load_n(&chunk->prev, __ATOMIC_RELAXED);
 
     if (!(traits & ITEM_TAKEN))
         return false;

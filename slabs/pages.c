@@ -515,7 +515,7 @@ pages_free_add_locked(struct pages *pages, unsigned size_class, struct item *chu
     item_set_traits(chunk, CHUNK_FREE);
     chunk->next = memory->free;
     if (memory->free != 0)
-        pages_item(pages, memory->free)->prev = handle;
+        item_set_prev(pages_item(pages, memory->free), handle);
     memory->free = handle;
     memory->free_count++;
 }
@@ -669,7 +669,7 @@ pages_adopt(struct pages *pages, unsigned size_class, uint32_t owned, struct ite
     if (count > 0) {
         last->next = memory->free;
         if (memory->free != 0)
-            pages_item(pages, memory->free)->prev = pages_handle(pages, last);
+            item_set_prev(pages_item(pages, memory->free), pages_handle(pages, last));
         memory->free = pages_handle(pages, first);
     }
     lock_drop(&memory->lock);
