@@ -70,9 +70,9 @@ $d->stop_clean;
 $d = Daemon->start('-m' => 64);
 $c = $d->connect;
 $c->ask(set("large$_" => 'x' x 300_000)) for 1 .. 250;
-my $evicted = $d->stat('evictions');
-cmp_ok($evicted, '>', 0, "large values have all memory");
+cmp_ok($d->stat('evictions'), '>', 0, "large values have all memory");
 $c->ask("delete large$_\r\n") for 1 .. 250;
+my $evicted = $d->stat('evictions'); # some more may have been, for what the last ones wanted
 my $waited = 1;
 for my $batch (1 .. 50) {
     # Pages have 64 KiB there.
