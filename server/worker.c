@@ -85,16 +85,12 @@ worker_help_waiting(struct worker *worker)
         wake_up(worker->wake_fd);
 }
 
+/* Connections that the acceptor has handed over. */
 static void
-on_wake(evutil_socket_t fd, short what, void *arg)
+take_given(struct worker *worker)
 {
-    struct worker *worker = arg;
-    struct conn   *given, *next;
-    uint64_t       times;
-    ssize_t        n = read(fd, &times, sizeof(times));
+    struct conn *given, *next;
 
-    (void)what, (void)n; /* nothing to read is as good as something: look and see */
-    pulse_beat(&worker->pulse);
     lock_take(&worker->queue_lock);
     given = worker->queue;
     worker->queue = NULL;
@@ -104,6 +100,18 @@ on_wake(evutil_socket_t fd, short what, void *arg)
         given->next = NULL;
         conn_start(given, worker);
     }
+}
+
+static void
+on_wake(evutil_socket_t fd, short what, void *arg)
+{
+    struct worker *worker = arg;
+    uint64_t       times;
+    ssize_t        n = read(fd, &times, sizeof(times));
+
+    (void)what, (void)n; /* nothing to read is as good as something: look and see */
+    pulse_beat(&worker->pulse);
+    take_given(worker);
     if (atomic_exchange(&worker->is_to_look, false))
         limits_look(worker);
     if (worker->waiting != NULL) {
@@ -242,7 +250,7 @@ worker_stop(struct worker *worker)
 void
 worker_fini(struct worker *worker)
 {
-    on_wake(worker->wake_fd, EV_READ, worker); /* what was given at the last moment */
+    take_given(worker); /* at the last moment */
     while (worker->conns != NULL)
         conn_close(worker->conns, EVENTS_CLOSED_BY_SHUTDOWN);
     fini(worker);
