@@ -100,7 +100,7 @@ run(void *arg)
     struct due     due = { 0 };
 
     pthread_setname_np(pthread_self(), "upkeep");
-    /* Of this thread alone; to ask for less is never refused. */
+    /* Of this thread alone; it does its work as well where that is not allowed. */
     setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + NICE);
     sandbox_enter(upkeep->sandbox, SANDBOX_UPKEEP);
     pthread_mutex_lock(&upkeep->mutex);
