@@ -140,7 +140,8 @@ is_time_for_progress(struct systemd *systemd)
 
     if (systemd->watchdog_us > 0 && systemd->watchdog_us / 4 < pause_us)
         pause_us = systemd->watchdog_us / 4;
-    return (last_us == 0 || now_us - last_us >= pause_us) &&
+    /* Somebody else may have told since we looked at the clock. */
+    return (last_us == 0 || now_us >= last_us + pause_us) &&
            atomic_compare_exchange_strong(&systemd->progress_us, &last_us, now_us);
 }
 
