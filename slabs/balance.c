@@ -127,7 +127,9 @@ cache_balance(struct cache_thread *thread, const struct cache_automove *how)
     fill(cache, classes);
     spare_barren(cache, classes);
     busy = automove_look(&cache->automove, classes, cache->pages.classes.count);
-    if (how->mode != CACHE_AUTOMOVE_NEVER && !cache_is_moving(cache))
+    if (how->mode == CACHE_AUTOMOVE_NEVER)
+        cache->has_spare = false;
+    else if (!cache_is_moving(cache))
         balance(cache, classes, how);
     return busy;
 }

@@ -400,12 +400,13 @@ best_page(struct cache *cache, unsigned size_class)
 static bool
 is_in_use(const struct cache *cache, const struct item *chunk)
 {
-    uint8_t  traits = item_traits(chunk);
-    handle_t head = __atomic_load_n(&chunk->prev, __ATOMIC_RELAXED);
+    uint8_t traits = item_traits(chunk);
 
     if (!(traits & ITEM_TAKEN))
         return false;
     if (traits & ITEM_PIECE) {
+        handle_t head = __atomic_load_n(&chunk->prev, __ATOMIC_RELAXED);
+
         if (head == 0)
             return true;
         chunk = pages_item(&cache->pages, head);
@@ -456,10 +457,14 @@ static uint32_t
 choose_page(struct cache *cache, unsigned size_class)
 {
     uint32_t best = best_page(cache, size_class), page = best;
-    uint32_t tries = CHUNKS_LOOKED_AT / pages_chunks(&cache->pages, size_class) + 1;
+    uint32_t tries = CHUNKS_LOOKED_AT / pages_chunks(&cache->pages, size_class) + 1,
+             owned;
 
     if (!cache->mover.works_for_us)
         return best;
+    (void)pages_used(&cache->pages, size_class, &owned);
+    if (tries > owned)
+        tries = owned;
     for (; page != 0 && tries > 0; tries--) {
         if (is_quiet(cache, size_class, page))
             return page;
