@@ -410,7 +410,7 @@ void             cache_set_lru(struct cache *cache, const struct cache_lru *lru)
 bool cache_upkeep_step(struct cache_thread *thread, unsigned size_class);
 /* Get memory for the table before a store has to wait for it: as much again as it has, up to some
  * megabytes, but no more than a full cache would need if its items stay as they are. And for
- * pages: an eighth of what is in use, within the limit. A bounded piece at a time; false where
+ * pages: an eighth of what is in use, up to 64 MiB, within the limit. A bounded piece at a time; false where
  * there was nothing to do. One thread at a time. */
 bool cache_populate_step(struct cache_thread *thread);
 

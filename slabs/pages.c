@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "slabs/cache_priv.h"
 #include "slabs/must.h"
@@ -25,8 +26,14 @@ enum { MAGAZINE_BYTES = 8 << 10 };
 enum { CHUNKS_GRANTED = 4, NEEDED = 1 << 20, LARGEST_NEEDED = 4 << 20 };
 
 /* Memory that is asked for before it is needed: a huge page at a time, and as much as a part of
- * what is in use, but no more than the kernel clears in some ten milliseconds. */
-enum { HUGE_BYTES = 2 << 20, AHEAD_PART = 8, AHEAD_MOST = 64 << 20 };
+ * what is in use, but no more than the kernel clears in some ten milliseconds. Where small pages
+ * are larger, huge ones are up to 512 MiB: those are not for everybody. */
+enum {
+    SMALL_PAGE_BYTES = 4096,
+    HUGE_BYTES = 2 << 20,
+    AHEAD_PART = 8,
+    AHEAD_MOST = 64 << 20,
+};
 
 /* Chunks of a draining page that are met while a lock is held once. */
 enum { KEEP_BACK_MOST = 64 };
@@ -136,8 +143,8 @@ bytes_in_limit(const struct pages *pages)
 }
 
 /* Walks through items miss fewer translations of addresses in huge pages. A cache that holds little
- * does without, and so do pages beyond the limit: they are used in part, and huge ones would be
- * used as a whole. */
+ * does without, and so do pages beyond the limit, as it is now: they are used in part, and huge
+ * ones would be used as a whole. */
 static bool
 want_huge(struct pages *pages)
 {
@@ -145,6 +152,18 @@ want_huge(struct pages *pages)
 
     return pages->file.head != NULL || end <= HUGE_BYTES ||
            madvise(pages->base + HUGE_BYTES, end - HUGE_BYTES, MADV_HUGEPAGE) == 0;
+}
+
+/* Nothing depends on it. After the limit has become lower there are parts of huge pages that go back,
+ * and the system would make the rest whole again. */
+static void
+advise(struct pages *pages, bool lower)
+{
+    if (!lower && sysconf(_SC_PAGESIZE) == SMALL_PAGE_BYTES)
+        (void)want_huge(pages);
+    if (lower && pages->file.head == NULL)
+        (void)madvise(pages->base, (size_t)pages->capacity << pages->page_shift,
+                      MADV_NOHUGEPAGE);
 }
 
 void
@@ -218,7 +237,7 @@ pages_init(struct pages *pages, const struct cache_config *config,
         return false;
     }
     lock_init(&pages->lock, RANK_PAGES);
-    (void)want_huge(pages); /* nothing depends on it */
+    advise(pages, false);
     keep_pages(pages);
     poison_lay(pages->base, pages->page_bytes); /* where handle 0 would lead */
     for (unsigned size_class = 1; size_class <= pages->classes.count; size_class++)
@@ -239,11 +258,30 @@ pages_take_memory(struct pages *pages)
                     MADV_POPULATE_WRITE) == 0);
 }
 
+/* Of what was asked for in advance, something goes back: the limit has become lower. The lock keeps
+ * others from using it meanwhile. */
+static bool
+depopulate(struct pages *pages)
+{
+    bool has;
+
+    lock_take(&pages->lock);
+    has = pages->populated >= ((size_t)pages->numbered << pages->page_shift) + HUGE_BYTES;
+    if (has) {
+        pages->populated -= HUGE_BYTES;
+        (void)madvise(pages->base + pages->populated, HUGE_BYTES, MADV_DONTNEED);
+    }
+    lock_drop(&pages->lock);
+    return has;
+}
+
 bool
 pages_populate(struct pages *pages)
 {
     size_t end = bytes_in_limit(pages), used, wanted;
 
+    if (pages->populated > end)
+        return depopulate(pages);
     lock_take(&pages->lock);
     used = (size_t)pages->numbered << pages->page_shift;
     lock_drop(&pages->lock);
@@ -279,11 +317,12 @@ bool
 pages_set_limit(struct pages *pages, size_t limit_bytes)
 {
     size_t limit = limit_bytes >> pages->page_shift;
+    bool   lower;
 
     if (limit > pages->capacity - 1 - spare_pages(pages))
         return false;
-    atomic_store(&pages->limit, (uint32_t)limit);
-    (void)want_huge(pages);
+    lower = limit < atomic_exchange(&pages->limit, (uint32_t)limit);
+    advise(pages, lower);
     lock_take(&pages->lock);
     atomic_store(&pages->room, UINT32_MAX); /* somebody may have made room */
     lock_drop(&pages->lock);

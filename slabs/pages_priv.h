@@ -105,8 +105,9 @@ bool pages_init(struct pages *pages, const struct cache_config *config,
 bool pages_set_limit(struct pages *pages, size_t limit_bytes);
 /* As cache_take_memory(). */
 bool pages_take_memory(struct pages *pages);
-/* Get memory for a part of the pages that are needed next, from where the last call has ended.
- * False where all that is wanted is there. One thread at a time. */
+/* Get memory for a part of the pages that are needed next, from where the last call has ended,
+ * or give back what is beyond a limit that has become lower. False where all is as it should be.
+ * One thread at a time. */
 bool pages_populate(struct pages *pages);
 void pages_fini(struct pages *pages);
 
