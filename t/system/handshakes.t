@@ -336,7 +336,9 @@ sub settled ($d) {
     my $d = Daemon->start({ tls => {} },
         tls_arguments('conn_mem_limit=1', 'ssl_handshake_timeout=2', 'debug_commands'), '-t' => 1);
     $d->connect->expect("debugtime p\r\n", "OK\r\n", 'the clock stands');
-    my $late = by_hand($d);
+    my $before = $d->stat_pairs('conns');
+    my $late   = by_hand($d);
+    ok(eventually(sub { $d->stat_pairs('conns') > $before }), 'one is there, and its time begins');
     $d->advance_clock(1);
     my @clients = map { by_hand($d) } 1 .. int $MIB / 2 / $HANDSHAKE;
     speak($_, 20) for @clients;
