@@ -73,8 +73,7 @@ mover_turn(struct mover *mover, struct cache_thread *thread, uint64_t now_us)
         case CACHE_MOVE_MORE:
             break;
         case CACHE_MOVE_FREE:
-            mover->look_us =
-                now_us; /* it has cost hardly anything, and there may be more */
+            mover->look_us = now_us; /* it was cheap, and there may be more */
             tell(mover, true);
             return now_us;
         case CACHE_MOVE_DONE:

@@ -19,8 +19,7 @@
 enum {
     STATUS_S = 10,
     PROGRESS_S = 5,
-    EXTENSION_S =
-        60, /* so much time for the next piece of work: one page, of a slow disk */
+    EXTENSION_S = 60, /* for the next piece of work: one page, of a slow disk */
     MESSAGE_BYTES = 256,
 };
 
