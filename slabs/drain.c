@@ -35,12 +35,9 @@ pages_drain_begin(struct pages *pages, uint32_t page)
 
     must(atomic_load(&pages->draining) == 0 && page != 0 && size_class != 0);
     lock_take(&memory->lock);
-    pages->unused = 0;
-    if (memory->fresh > 0 &&
-        pages_number(pages, (struct item *)(void *)memory->fresh_at) == page) {
-        pages->unused = memory->fresh;
+    pages->unused = pages_unused_locked(pages, page);
+    if (pages->unused > 0)
         memory->fresh = 0;
-    }
     pages->drained = pages->unused;
     atomic_store_explicit(&pages->draining, page, memory_order_relaxed);
     lock_drop(&memory->lock);

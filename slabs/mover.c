@@ -421,14 +421,12 @@ chunks_used(struct cache *cache, unsigned size_class, uint32_t page)
 {
     struct pages        *pages = &cache->pages;
     struct class_memory *memory = &pages->class_memory[size_class];
-    uint32_t             chunks = pages_chunks(pages, size_class);
+    uint32_t             unused;
 
     lock_take(&memory->lock);
-    if (memory->fresh > 0 &&
-        pages_number(pages, (struct item *)(void *)memory->fresh_at) == page)
-        chunks -= memory->fresh;
+    unused = pages_unused_locked(pages, page);
     lock_drop(&memory->lock);
-    return chunks;
+    return pages_chunks(pages, size_class) - unused;
 }
 
 static bool

@@ -402,6 +402,17 @@ pages_free_chunks(struct pages *pages, unsigned size_class, uint32_t *owned)
     return count;
 }
 
+uint32_t
+pages_unused_locked(const struct pages *pages, uint32_t page)
+{
+    const struct class_memory *memory = &pages->class_memory[pages_class_of(pages, page)];
+
+    return memory->fresh > 0 &&
+                   pages_number(pages, (struct item *)(void *)memory->fresh_at) == page
+               ? memory->fresh
+               : 0;
+}
+
 /* Is one of the class's pages on its way out? Then it is not to get another one for it. */
 static bool
 is_shrinking(const struct pages *pages, unsigned size_class)

@@ -160,6 +160,8 @@ bool pages_may_use_locked(const struct pages *pages, uint32_t more);
 uint32_t pages_in_use(struct pages *pages);
 /* How many pages in the pool a class could have. */
 uint32_t pages_in_pool(struct pages *pages);
+/* How many chunks at the end of the page were never used. The lock of its class is held. */
+uint32_t pages_unused_locked(const struct pages *pages, uint32_t page);
 /* Free chunks of the class, and its pages; those that threads keep are not counted. */
 uint32_t pages_free_chunks(struct pages *pages, unsigned size_class, uint32_t *owned);
 
