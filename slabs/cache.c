@@ -344,7 +344,7 @@ unlink_everything(struct cache_thread *thread)
 {
     struct cache *cache = thread->cache;
 
-    for (size_t i = 0; i < (size_t)1 << cache->table.stripe_bits; i++) {
+    for (size_t i = 0; i < (size_t)1 << STRIPE_BITS; i++) {
         struct stripe *stripe = &cache->table.stripes[i];
         uint32_t       bucket = 0;
         struct item   *item;

@@ -184,7 +184,7 @@ count_table(struct cache *cache)
 {
     uint64_t items = 0;
 
-    for (size_t i = 0; i < (size_t)1 << cache->table.stripe_bits; i++)
+    for (size_t i = 0; i < (size_t)1 << STRIPE_BITS; i++)
         items += cache->table.stripes[i].items;
     return items;
 }

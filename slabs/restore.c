@@ -101,14 +101,13 @@ static bool
 is_plausible(const struct restoring *r, const struct item *item, uint64_t hash)
 {
     struct cache *cache = r->thread->cache;
-    uint64_t      stripe = hash & ((1u << cache->table.stripe_bits) - 1);
     uint64_t      drawn_in = item_cas(item) & ((1u << CAS_COUNTER_SHIFT) - 1);
 
     if (item_era(item) >= atomic_load_explicit(&cache->era, memory_order_relaxed))
         return false;
     if (item_marks(item) & ITEM_CHOSEN_CAS)
         return item->traits & ITEM_OWN_ERA;
-    return drawn_in == stripe;
+    return drawn_in == table_lane(hash);
 }
 
 static bool

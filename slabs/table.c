@@ -41,7 +41,7 @@ reserve(size_t bytes, size_t small)
 static size_t
 main_bytes(const struct table *table)
 {
-    return ((size_t)table->buckets_max << table->stripe_bits) * sizeof(struct bucket);
+    return ((size_t)table->buckets_max << STRIPE_BITS) * sizeof(struct bucket);
 }
 
 static size_t
@@ -55,12 +55,10 @@ table_init(struct table *table, size_t items_max, uint64_t seed)
 {
     *table = (struct table){
         .seed = seed,
-        .stripe_bits = STRIPE_BITS,
-        .lane_mask = (1u << STRIPE_BITS) - 1,
         .rows = 1,
         .populated = SMALL_BYTES,
     };
-    size_t stripes = (size_t)1 << table->stripe_bits, overflow;
+    size_t stripes = (size_t)1 << STRIPE_BITS, overflow;
 
     /* Hashes spread evenly; half as much again covers the stripes above the mean. */
     table->buckets_max =
@@ -98,19 +96,19 @@ table_fini(struct table *table)
 void
 table_expect(struct table *table, size_t items)
 {
-    size_t buckets = (items >> table->stripe_bits) / ITEMS_A_BUCKET + 1;
+    size_t buckets = (items >> STRIPE_BITS) / ITEMS_A_BUCKET + 1;
 
     if (buckets > table->buckets_max)
         buckets = table->buckets_max;
     atomic_store(&table->rows, (uint32_t)buckets);
-    for (size_t i = 0; i < (size_t)1 << table->stripe_bits; i++)
+    for (size_t i = 0; i < (size_t)1 << STRIPE_BITS; i++)
         atomic_store_explicit(&table->sizes[i], (uint32_t)buckets, memory_order_relaxed);
 }
 
 bool
 table_populate(struct table *table, uint32_t rows)
 {
-    size_t row_bytes = sizeof(struct bucket) << table->stripe_bits;
+    size_t row_bytes = sizeof(struct bucket) << STRIPE_BITS;
     size_t wanted = (size_t)rows * row_bytes, all = main_bytes(table), bytes;
 
     if (wanted > all)
@@ -152,21 +150,21 @@ power_below(uint32_t n)
 static struct bucket *
 bucket_of(const struct table *table, uint64_t hash, uint32_t buckets)
 {
-    size_t   lane = table_lane(table, hash);
+    size_t   lane = table_lane(hash);
     uint32_t bits = (uint32_t)(hash >> STRIPE_BITS_MAX);
     uint32_t power = power_below(buckets);
     uint32_t at = bits & (2 * power - 1);
 
     if (at >= buckets)
         at -= power;
-    return &table->buckets[((size_t)at << table->stripe_bits) | lane];
+    return &table->buckets[((size_t)at << STRIPE_BITS) | lane];
 }
 
 static struct bucket *
 home_bucket(const struct table *table, uint64_t hash)
 {
     lock_must_be_held(&table_stripe(table, hash)->lock);
-    return bucket_of(table, hash, table_size(table, table_lane(table, hash)));
+    return bucket_of(table, hash, table_size(table, table_lane(hash)));
 }
 
 static struct bucket *
@@ -383,10 +381,10 @@ static void
 stripe_grow(struct table *table, const struct pages *pages, struct stripe *stripe,
             uint64_t hash)
 {
-    size_t         lane = table_lane(table, hash);
+    size_t         lane = table_lane(hash);
     uint32_t       buckets = table_size(table, lane);
     uint32_t       from = buckets - power_below(buckets);
-    struct bucket *source = &table->buckets[((size_t)from << table->stripe_bits) | lane];
+    struct bucket *source = &table->buckets[((size_t)from << STRIPE_BITS) | lane];
     struct bucket *bucket, *next;
 
     if (stripe->items <= (uint64_t)buckets * ITEMS_A_BUCKET ||
@@ -470,7 +468,7 @@ table_any(const struct table *table, const struct pages *pages,
     lock_must_be_held(&stripe->lock);
     for (; *bucket < table_size(table, lane); ++*bucket) {
         const struct bucket *at =
-            &table->buckets[((size_t)*bucket << table->stripe_bits) | lane];
+            &table->buckets[((size_t)*bucket << STRIPE_BITS) | lane];
 
         for (; at != NULL; at = next_bucket(table, at)) {
             unsigned bits = used_slots(at);
@@ -488,9 +486,8 @@ table_list(const struct table *table, const struct pages *pages,
            unsigned most)
 {
     size_t               lane = (size_t)(stripe - table->stripes);
-    const struct bucket *at =
-        &table->buckets[((size_t)bucket << table->stripe_bits) | lane];
-    unsigned count = 0;
+    const struct bucket *at = &table->buckets[((size_t)bucket << STRIPE_BITS) | lane];
+    unsigned             count = 0;
 
     lock_must_be_held(&stripe->lock);
     for (; at != NULL; at = next_bucket(table, at)) {
@@ -503,7 +500,7 @@ table_list(const struct table *table, const struct pages *pages,
 void
 table_prefetch_bucket(const struct table *table, uint64_t hash)
 {
-    size_t lane = table_lane(table, hash);
+    size_t lane = table_lane(hash);
 
     __builtin_prefetch(bucket_of(table, hash, table_size(table, lane)));
     __builtin_prefetch(&table->stripes[lane], 1); /* its lock is to be taken */
@@ -512,7 +509,7 @@ table_prefetch_bucket(const struct table *table, uint64_t hash)
 void
 table_prefetch_item(const struct table *table, const struct pages *pages, uint64_t hash)
 {
-    uint32_t             buckets = table_size(table, table_lane(table, hash));
+    uint32_t             buckets = table_size(table, table_lane(hash));
     const struct bucket *bucket = bucket_of(table, hash, buckets);
 
     for (unsigned bits = matches(bucket, tag_of(hash)); bits != 0; bits &= bits - 1) {
@@ -531,7 +528,7 @@ table_bytes(const struct table *table)
 {
     size_t buckets = atomic_load(&table->overflow_used);
 
-    for (size_t i = 0; i < (size_t)1 << table->stripe_bits; i++)
+    for (size_t i = 0; i < (size_t)1 << STRIPE_BITS; i++)
         buckets += table_size(table, i);
     return buckets * sizeof(struct bucket);
 }

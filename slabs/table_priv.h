@@ -68,9 +68,7 @@ struct table {
     _Atomic uint32_t *sizes;
     struct bucket    *buckets; /* frozen: the reservation          */
     struct bucket    *overflow;
-    uint64_t          seed; /* of the hash; frozen              */
-    unsigned          stripe_bits;
-    uint32_t          lane_mask;   /* of a hash: its stripe             */
+    uint64_t          seed;        /* of the hash; frozen              */
     uint32_t          buckets_max; /* a stripe                         */
     uint32_t          overflow_max;
     _Atomic uint32_t  overflow_used; /* buckets ever taken from overflow */
@@ -88,16 +86,17 @@ void table_expect(struct table *table, size_t items);
  * where they have all they can get. One thread at a time. */
 bool table_populate(struct table *table, uint32_t rows);
 
+/* Which of the stripes a key is in. */
 static inline size_t
-table_lane(const struct table *table, uint64_t hash)
+table_lane(uint64_t hash)
 {
-    return hash & table->lane_mask;
+    return hash & ((1u << STRIPE_BITS) - 1);
 }
 
 static inline struct stripe *
 table_stripe(const struct table *table, uint64_t hash)
 {
-    return &table->stripes[table_lane(table, hash)];
+    return &table->stripes[table_lane(hash)];
 }
 
 /* How many buckets a stripe has. */

@@ -21,7 +21,7 @@ next_items(struct cache *cache, struct cache_walk *walk, struct stripe **held,
     struct stripe *stripe;
 
     *count = 0;
-    if (walk->stripe >> table->stripe_bits != 0)
+    if (walk->stripe >> STRIPE_BITS != 0)
         return false;
     stripe = *held = &table->stripes[walk->stripe];
     lock_take(&stripe->lock);

@@ -206,7 +206,7 @@ START_TEST(at_the_last_era_ids_come_round_but_stay_in_it)
         uint64_t id = store(&f, CACHE_SET, "k", 0);
 
         ck_assert_uint_eq(id >> CAS_ERA_SHIFT, UINT32_MAX);
-        ck_assert_uint_eq(id & ((1u << f.cache->table.stripe_bits) - 1),
+        ck_assert_uint_eq(id & ((1u << STRIPE_BITS) - 1),
                           (uint64_t)(stripe_of(&f, "k") - f.cache->table.stripes));
     }
     fixture_fini(&f);

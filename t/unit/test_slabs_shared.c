@@ -114,10 +114,10 @@ begin(struct fixture *f)
     table = &f->cache->table;
     pages = &f->cache->pages;
     regions[0] = (struct region){ (char *)f->cache, sizeof(*f->cache) };
-    regions[1] = (struct region){ (char *)table->stripes, sizeof(*table->stripes)
-                                                              << table->stripe_bits };
+    regions[1] =
+        (struct region){ (char *)table->stripes, sizeof(*table->stripes) << STRIPE_BITS };
     regions[2] = (struct region){ (char *)table->buckets,
-                                  (sizeof(struct bucket) << table->stripe_bits) * 4 };
+                                  (sizeof(struct bucket) << STRIPE_BITS) * 4 };
     regions[3] = (struct region){ pages->base, (size_t)pages->page_bytes * 4 };
     ck_assert_int_eq(sigaction(SIGSEGV, &write, NULL), 0);
     ck_assert_int_eq(sigaction(SIGTRAP, &step, NULL), 0);

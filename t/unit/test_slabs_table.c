@@ -170,7 +170,7 @@ START_TEST(an_emptied_table_has_no_item_and_gives_its_overflow_back)
     for (uint32_t i = 0; i < ITEMS; i++)
         take_out(&s, i);
     assert_same_as_model(&s);
-    for (size_t i = 0; i < (size_t)1 << s.table.stripe_bits; i++)
+    for (size_t i = 0; i < (size_t)1 << STRIPE_BITS; i++)
         ck_assert_uint_eq(s.table.stripes[i].items, 0);
     used = atomic_load(&s.table.overflow_used);
     for (uint32_t i = 0; i < ITEMS; i++)
